@@ -1,0 +1,5 @@
+//! Decides. The words everybody uses and the pure machines behind them: no clock, no chance, no network, no disk.
+
+pub mod api_error;
+pub mod route;
+pub mod wire;
