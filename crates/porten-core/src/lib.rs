@@ -2,4 +2,6 @@
 
 pub mod api_error;
 pub mod route;
+pub mod time;
+pub mod tunnel;
 pub mod wire;

@@ -1,0 +1,97 @@
+//! Why a link is not there: `Lost` is tried again, `Refused` needs a person. Decided where the answer is read.
+
+use std::time::Duration;
+
+/// Why a connection ended or did not come to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// Try again.
+    Lost(Lost),
+    /// A person must help.
+    Refused(Refused),
+}
+
+/// A failure that time may mend.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    /// No connection: name look-up, routing, nothing listening.
+    #[error("the Hub cannot be reached ({0})")]
+    Unreachable(String),
+    /// The dial took longer than [`super::DIAL_DEADLINE`].
+    #[error("the Hub did not answer in time")]
+    TimedOut,
+    /// The Hub answered that it cannot now.
+    #[error("the Hub is busy (HTTP {status})")]
+    Busy {
+        /// HTTP status.
+        status: u16,
+        /// What its `Retry-After` asked for.
+        retry_after: Option<Duration>,
+    },
+    /// The link was cut, or its peer fell silent.
+    #[error("the connection to the Hub was lost")]
+    Cut,
+    /// The Hub restarts.
+    #[error("the Hub is restarting")]
+    Restart,
+    /// The sign-in server could not be asked for a fresh token.
+    #[error("the Hub's sign-in cannot be reached ({0})")]
+    SignInUnreachable(String),
+    /// The keychain did not answer; it may be locked.
+    #[error("the keychain did not answer ({0})")]
+    Keychain(String),
+}
+
+impl Lost {
+    /// The least time to wait, where the Hub named one (at most an hour is believed).
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { retry_after, .. } => retry_after.map(|wait| wait.min(Duration::from_secs(3600))),
+            _ => None,
+        }
+    }
+}
+
+/// A failure that only a person can mend.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The token was not accepted, also after a refresh.
+    #[error("the Hub no longer accepts this sign-in")]
+    SignIn,
+    /// Someone revoked this node's access at the Hub.
+    #[error("this Mac's access was revoked at the Hub")]
+    Revoked,
+    /// The account may not connect this node.
+    #[error("the Hub does not allow this node ({0})")]
+    Forbidden(String),
+    /// The same node is connected from elsewhere, and the newest wins.
+    #[error("this node connected to the Hub from somewhere else")]
+    Replaced,
+    /// The address answers, but not with this protocol.
+    #[error("the server at the Hub's address does not speak Porten's protocol ({0})")]
+    NotPorten(String),
+    /// The certificate is not acceptable.
+    #[error("the Hub's certificate is not acceptable ({0})")]
+    Certificate(String),
+}
+
+impl Refused {
+    /// Whether signing in again is the remedy.
+    #[must_use]
+    pub const fn needs_sign_in(&self) -> bool {
+        matches!(self, Self::SignIn | Self::Revoked)
+    }
+
+    /// What a person can do, in one sentence.
+    #[must_use]
+    pub const fn remedy(&self) -> &'static str {
+        match self {
+            Self::SignIn | Self::Revoked => "Sign in again: porten login",
+            Self::Forbidden(_) => "Ask the Hub's owner to allow this node, then: porten login",
+            Self::Replaced => "Stop the other agent, or sign in here again: porten login",
+            Self::NotPorten(_) => "Check PORTEN_HUB_URL, or ask the Hub's owner to enable porten.v1",
+            Self::Certificate(_) => "Check PORTEN_HUB_URL, this Mac's date, and any proxy that inspects TLS",
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Opens a link from the agent's side: socket, TLS, upgrade; and reads what a refusal means.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL};
+use http::{Response, StatusCode};
+use porten_core::tunnel::{Failure, Lost, Refused};
+use porten_core::wire::SUBPROTOCOL;
+use rustls::pki_types::ServerName;
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::client_async_with_config;
+use tokio_tungstenite::tungstenite::Error as WsError;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use url::Url;
+
+use crate::opened::{Opened, limits};
+use crate::socket::Io;
+
+/// The byte stream under a dialled link.
+pub type Transport = Box<dyn Io>;
+/// What [`Connect`] answers.
+pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Transport>> + Send>>;
+/// How a TCP connection to (host, port) is made. Injected, so that a test can stand in for the network.
+pub type Connect = Arc<dyn Fn(String, u16) -> Connecting + Send + Sync>;
+
+/// How to reach a Hub.
+#[derive(Clone)]
+pub struct DialRequest {
+    /// `wss://…/v1/node/tunnel`, or `ws://` on loopback (the configuration has checked that).
+    pub url: Url,
+    /// The access token; goes into one header and nowhere else.
+    pub token: String,
+    /// For `wss`.
+    pub tls: Arc<rustls::ClientConfig>,
+    /// The way to the network.
+    pub connect: Connect,
+}
+
+/// Dials real sockets, each address of the name in turn, with Nagle's algorithm off.
+#[must_use]
+pub fn tcp() -> Connect {
+    Arc::new(|host, port| {
+        Box::pin(async move {
+            let socket = tokio::net::TcpStream::connect((host.as_str(), port)).await?;
+            crate::socket::tune(&socket)?;
+            Ok(Box::new(socket) as Transport)
+        })
+    })
+}
+
+/// Opens a WebSocket to the Hub. The caller bounds the whole with [`porten_core::tunnel::DIAL_DEADLINE`].
+///
+/// # Errors
+/// [`Failure::Lost`] is worth another try, [`Failure::Refused`] needs a person. A 401 is [`Refused::SignIn`]: the caller
+/// refreshes the token once before it believes it.
+pub async fn dial(request: DialRequest) -> Result<Opened<Transport>, Failure> {
+    let transport = reach(&request).await?;
+    let (ws, response) = client_async_with_config(upgrade(&request)?, transport, Some(limits())).await.map_err(read)?;
+    let agreed = response.headers().get(SEC_WEBSOCKET_PROTOCOL).map(HeaderValue::as_bytes);
+    if agreed != Some(SUBPROTOCOL.as_bytes()) {
+        return Err(not_porten("it accepted a WebSocket, but not porten.v1"));
+    }
+    Ok(Opened::new(ws))
+}
+
+fn upgrade(request: &DialRequest) -> Result<http::Request<()>, Failure> {
+    let mut upgrade = request.url.as_str().into_client_request().map_err(|_| not_porten("its address is unusable"))?;
+    let mut bearer =
+        HeaderValue::try_from(format!("Bearer {}", request.token)).map_err(|_| Failure::Refused(Refused::SignIn))?;
+    bearer.set_sensitive(true);
+    upgrade.headers_mut().insert(AUTHORIZATION, bearer);
+    upgrade.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    Ok(upgrade)
+}
+
+async fn reach(request: &DialRequest) -> Result<Transport, Failure> {
+    let host = request.url.host_str().unwrap_or_default();
+    // URLs keep brackets around IPv6 addresses; sockets and certificates do not.
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let port = request.url.port_or_known_default().unwrap_or(443);
+    let socket = (request.connect)(host.clone(), port).await.map_err(|error| unreachable(&error))?;
+    if request.url.scheme() == "ws" {
+        return Ok(socket);
+    }
+    let name = ServerName::try_from(host).map_err(|_| not_porten("its name cannot have a certificate"))?;
+    let stream = TlsConnector::from(Arc::clone(&request.tls)).connect(name, socket).await.map_err(|e| tls(&e))?;
+    Ok(Box::new(stream))
+}
+
+fn unreachable(error: &io::Error) -> Failure {
+    let why = match error.kind() {
+        io::ErrorKind::ConnectionRefused => "nothing is listening there".to_owned(),
+        io::ErrorKind::TimedOut => "no answer".to_owned(),
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => "no route to it".to_owned(),
+        _ => error.to_string(),
+    };
+    Failure::Lost(Lost::Unreachable(why))
+}
+
+/// rustls reports through `io::Error`; what matters is whether the certificate was judged and found wanting.
+fn tls(error: &io::Error) -> Failure {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(why)) => Failure::Refused(Refused::Certificate(certificate(why))),
+        Some(rustls::Error::InvalidMessage(_)) => not_porten("it does not speak TLS"),
+        Some(rustls::Error::PeerIncompatible(_)) => not_porten("its TLS is too old"),
+        _ => unreachable(error),
+    }
+}
+
+fn certificate(why: &rustls::CertificateError) -> String {
+    use rustls::CertificateError as E;
+    match why {
+        E::Expired | E::ExpiredContext { .. } => "it has expired".into(),
+        E::NotValidYet | E::NotValidYetContext { .. } => "it is not valid yet".into(),
+        E::NotValidForName | E::NotValidForNameContext { .. } => "it is for another name".into(),
+        E::UnknownIssuer => "its issuer is not trusted on this machine".into(),
+        E::Revoked => "it was revoked".into(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn not_porten(why: impl Into<String>) -> Failure {
+    Failure::Refused(Refused::NotPorten(why.into()))
+}
+
+fn read(error: WsError) -> Failure {
+    match error {
+        WsError::Http(response) => read_refusal(&response),
+        WsError::Io(error) => unreachable(&error),
+        WsError::Protocol(ProtocolError::HandshakeIncomplete) => Failure::Lost(Lost::Cut),
+        WsError::ConnectionClosed | WsError::AlreadyClosed => Failure::Lost(Lost::Cut),
+        _ => not_porten("its answer is no WebSocket upgrade"),
+    }
+}
+
+/// Redirects are never followed: the token was made for one origin.
+fn read_refusal(response: &Response<Option<Vec<u8>>>) -> Failure {
+    let status = response.status();
+    match status {
+        StatusCode::UNAUTHORIZED => Failure::Refused(Refused::SignIn),
+        StatusCode::FORBIDDEN => Failure::Refused(Refused::Forbidden("HTTP 403".into())),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => busy(response),
+        _ if status.is_server_error() => busy(response),
+        _ => not_porten(format!("HTTP {}", status.as_u16())),
+    }
+}
+
+fn busy(response: &Response<Option<Vec<u8>>>) -> Failure {
+    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Failure::Lost(Lost::Busy { status: response.status().as_u16(), retry_after: seconds.map(Duration::from_secs) })
+}

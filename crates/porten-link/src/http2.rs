@@ -1,0 +1,71 @@
+//! The settings of HTTP/2 on a link, derived in one place, for both ends.
+//!
+//! The agent dialled, and is the *server*: requests come to it. Three limits depend on each other:
+//!
+//! - The Hub gives each answer a window of [`ANSWER_WINDOW`]; a client that stops reading fills its own window only.
+//! - [`MAX_STREAMS`] such windows must fit the connection's window, or stalled readers starve the healthy ones:
+//!   512 × 128 KiB = 64 MiB, far below [`CONNECTION_WINDOW`] = 2³¹−1.
+//! - h2 ends the *whole connection* when unread DATA frames under 256 bytes use up a budget: 256−L for a frame of L
+//!   bytes. Token chunks are such frames. The most that can stand unread is [`MAX_STREAMS`] windows full of them, so
+//!   [`DATA_FRAME_BUDGET`] is what that costs at [`SMALLEST_CHUNK`] bytes a frame.
+
+use bytes::Bytes;
+use porten_core::wire::MAX_STREAMS;
+
+use crate::bytes::WsBytes;
+use crate::socket::Io;
+
+/// How much of one answer may be on its way to a client that does not read (bytes).
+pub const ANSWER_WINDOW: u32 = 128 * 1024;
+/// How much of one prompt may be on its way to the agent: a 5 MB prompt at 40 ms round trip then takes 0.2 s (bytes).
+pub const PROMPT_WINDOW: u32 = 1024 * 1024;
+/// The connection's window: the largest there is, so that the streams' own windows are what limits (bytes).
+pub const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+/// No event a relay sends is smaller (bytes); the smallest SSE comment is `: keep-alive` and its blank line.
+pub const SMALLEST_CHUNK: usize = 14;
+/// h2's budget for unread small DATA frames, see above: 512 × 131,072 × (256−14) / 14 ≈ 1.16 × 10⁹.
+pub const DATA_FRAME_BUDGET: usize =
+    MAX_STREAMS as usize * ANSWER_WINDOW as usize / SMALLEST_CHUNK * (256 - SMALLEST_CHUNK);
+/// The largest header list either side takes (bytes).
+pub const MAX_HEADER_LIST: u32 = 16 * 1024;
+/// Requests reset by the Hub before the agent has looked at them; a client crowd that leaves at once stays below it.
+const MAX_PENDING_RESETS: usize = MAX_STREAMS as usize;
+
+const _: () = assert!(MAX_STREAMS as u64 * ANSWER_WINDOW as u64 <= CONNECTION_WINDOW as u64);
+
+/// The agent's end: serves the requests that come through the link.
+///
+/// The returned connection must be polled all the time: it also drives pings and control frames.
+///
+/// # Errors
+/// The link ended, or the Hub's first HTTP/2 octets were none.
+pub async fn serve<S: Io>(bytes: WsBytes<S>) -> Result<h2::server::Connection<WsBytes<S>, Bytes>, h2::Error> {
+    h2::server::Builder::new()
+        .initial_window_size(PROMPT_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADER_LIST)
+        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+        .data_frame_budget(DATA_FRAME_BUDGET)
+        .handshake(bytes)
+        .await
+}
+
+/// A request sender and the connection that carries its requests; poll the connection all the time.
+pub type Called<S> = (h2::client::SendRequest<Bytes>, h2::client::Connection<WsBytes<S>>);
+
+/// The Hub's end: sends requests through the link.
+///
+/// # Errors
+/// The link ended.
+pub async fn call<S: Io>(bytes: WsBytes<S>) -> Result<Called<S>, h2::Error> {
+    h2::client::Builder::new()
+        .initial_window_size(ANSWER_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_max_send_streams(MAX_STREAMS as usize)
+        .max_header_list_size(MAX_HEADER_LIST)
+        .enable_push(false)
+        .data_frame_budget(DATA_FRAME_BUDGET)
+        .handshake(bytes)
+        .await
+}

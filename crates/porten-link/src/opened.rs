@@ -1,0 +1,143 @@
+//! A WebSocket before HTTP/2 starts on it: only text frames are legal, and every wait has its end.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use porten_core::wire::{MAX_MESSAGE_SENT, MAX_MESSAGE_TAKEN, close};
+use tokio::sync::{mpsc, watch};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+
+use crate::bytes::WsBytes;
+use crate::end::End;
+use crate::pulse::Beat;
+use crate::socket::Io;
+
+/// How long a close handshake may take before the socket is dropped.
+pub(crate) const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+/// Control messages waiting on either side of a link; more is a flood.
+const CONTROL_QUEUE: usize = 64;
+
+/// Both ends' WebSocket limits, all explicit: the library's defaults are 64 MiB a message and an unbounded queue.
+pub(crate) fn limits() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(32 * 1024)
+        .write_buffer_size(MAX_MESSAGE_SENT)
+        // One full message may wait while another is being written, and control frames beside them.
+        .max_write_buffer_size(4 * MAX_MESSAGE_SENT)
+        .max_message_size(Some(MAX_MESSAGE_TAKEN))
+        .max_frame_size(Some(MAX_MESSAGE_TAKEN))
+}
+
+/// Starts the Hub's side on a connection that was already upgraded.
+pub async fn accept<S: Io>(io: S) -> Opened<S> {
+    Opened { ws: WebSocketStream::from_raw_socket(io, Role::Server, Some(limits())).await }
+}
+
+/// A message from a link's owner to its peer.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// One control message.
+    Text(String),
+    /// Close the link; the owner then sees [`End::Ours`].
+    Close {
+        /// Close code.
+        code: u16,
+        /// For the peer, at most 123 bytes.
+        reason: String,
+    },
+}
+
+/// A link's control half.
+#[derive(Debug)]
+pub struct Control {
+    /// Control messages to the peer.
+    pub outgoing: mpsc::Sender<Outgoing>,
+    /// Control messages from the peer.
+    pub incoming: mpsc::Receiver<String>,
+    /// The last measured round trip.
+    pub rtt: watch::Receiver<Option<Duration>>,
+    /// How the link ended, once it has.
+    pub end: watch::Receiver<Option<End>>,
+}
+
+/// A WebSocket on which hello and welcome are exchanged.
+#[derive(Debug)]
+pub struct Opened<S> {
+    ws: WebSocketStream<S>,
+}
+
+impl<S: Io> Opened<S> {
+    pub(crate) const fn new(ws: WebSocketStream<S>) -> Self {
+        Self { ws }
+    }
+
+    /// Sends one control message.
+    ///
+    /// # Errors
+    /// The link ended.
+    pub async fn send(&mut self, text: String) -> Result<(), End> {
+        self.ws.send(Message::text(text)).await.map_err(End::from)
+    }
+
+    /// The next control message. Pings are answered meanwhile; a binary frame is a violation, since HTTP/2 has not begun.
+    ///
+    /// # Errors
+    /// The link ended, or the peer broke the protocol; it was told with a close frame.
+    pub async fn receive(&mut self) -> Result<String, End> {
+        let end = loop {
+            match self.ws.next().await {
+                Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
+                Some(Ok(Message::Binary(_))) => break End::Protocol("binary data before the welcome"),
+                Some(Ok(Message::Close(frame))) => break End::closed(frame.as_ref()),
+                // The library queued the pong; it goes out with the next flush.
+                Some(Ok(Message::Ping(_))) => self.ws.flush().await.map_err(End::from)?,
+                Some(Ok(Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Err(error)) => break End::from(error),
+                None => break End::Cut,
+            }
+        };
+        if let Some(code) = end.code() {
+            self.shut(code, &end.to_string()).await;
+        }
+        Err(end)
+    }
+
+    /// Closes with a code and words for the peer, waiting for its answer only briefly.
+    pub async fn close(mut self, code: u16, reason: &str) {
+        self.shut(code, reason).await;
+    }
+
+    async fn shut(&mut self, code: u16, reason: &str) {
+        let farewell = async {
+            if self.ws.close(Some(frame(code, reason))).await.is_ok() {
+                while let Some(Ok(_)) = self.ws.next().await {}
+            }
+        };
+        // Whether the peer says goodbye too is not ours to decide: after the wait the socket is dropped.
+        let _ = tokio::time::timeout(CLOSE_PATIENCE, farewell).await;
+    }
+
+    /// Goes over to HTTP/2: the bytes for [`crate::http2`] and the control half.
+    pub fn into_link(self, beat: Beat) -> (WsBytes<S>, Control) {
+        let (outgoing, from_owner) = mpsc::channel(CONTROL_QUEUE);
+        let (to_owner, incoming) = mpsc::channel(CONTROL_QUEUE);
+        let (rtt_out, rtt) = watch::channel(None);
+        let (end_out, end) = watch::channel(None);
+        let bytes =
+            WsBytes::new(self.ws, beat, crate::bytes::Wires { from_owner, to_owner, rtt: rtt_out, end: end_out });
+        (bytes, Control { outgoing, incoming, rtt, end })
+    }
+}
+
+/// A close frame whose reason fits (RFC 6455 allows 123 bytes).
+pub(crate) fn frame(code: u16, reason: &str) -> CloseFrame {
+    let mut cut = reason.len().min(123);
+    while !reason.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    // Codes this side uses are in `wire::close`; 1005 and its kin may not be sent.
+    let code = if code == 1005 { close::NORMAL } else { code };
+    CloseFrame { code: code.into(), reason: reason[..cut].into() }
+}
