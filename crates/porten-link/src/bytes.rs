@@ -1,5 +1,13 @@
 //! Turns a WebSocket into the byte stream HTTP/2 runs on, and does the link's other duties whenever it is polled:
 //! control messages both ways, pings, and the close.
+//!
+//! ```text
+//!       HTTP/2 is done           owner closes, drops its half,              peer answers, or
+//!                                or CLOSE_PATIENCE passes                   CLOSE_PATIENCE passes
+//! Live ──────────────► Leaving ───────────────────────────────► Closing ──────────────────────► Over
+//!   ├── owner closes ───────────────────────────────────────────────▲                             ▲
+//!   └── peer closes or breaks the protocol, falls silent, or the socket ends (from anywhere) ─────┘
+//! ```
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,7 +17,7 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures_util::{Sink as _, Stream as _};
 use porten_core::time::Moment;
-use porten_core::wire::MAX_MESSAGE_SENT;
+use porten_core::wire::{MAX_MESSAGE_SENT, MAX_MESSAGE_TAKEN, close};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Sleep};
@@ -21,8 +29,10 @@ use crate::opened::{CLOSE_PATIENCE, Outgoing, frame};
 use crate::pulse::{Act, Beat, Pulse};
 use crate::socket::Io;
 
+/// Stands in for a beat so slow that the clock cannot express it.
+const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// The ends of the channels whose other ends are [`crate::Control`].
-#[derive(Debug)]
 pub(crate) struct Wires {
     pub(crate) from_owner: mpsc::Receiver<Outgoing>,
     pub(crate) to_owner: mpsc::Sender<String>,
@@ -30,36 +40,80 @@ pub(crate) struct Wires {
     pub(crate) end: watch::Sender<Option<End>>,
 }
 
+impl Wires {
+    /// Notes how the link ended and answers what stands: the first word.
+    fn ended(&self, end: &End) -> End {
+        let mut stands = end.clone();
+        self.end.send_if_modified(|told| match told {
+            Some(first) => {
+                stands = first.clone();
+                false
+            }
+            None => {
+                *told = Some(end.clone());
+                true
+            }
+        });
+        stands
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Open both ways.
+    Live,
+    /// HTTP/2 has said all it will. Why the link ends is the owner's or the peer's to say; the timer bounds the wait.
+    Leaving,
+    /// This side's close frame goes out, nothing after it; the timer says until when the peer may answer.
+    Closing,
+    /// Nothing is read or written any more.
+    Over,
+}
+
 /// A link's byte half; `http2` owns it.
-#[derive(Debug)]
 pub struct WsBytes<S> {
     ws: WebSocketStream<S>,
     /// What is left of the binary message being read.
     inbound: Bytes,
-    /// A control message that found the socket busy.
+    /// A message that found the socket busy.
     waiting: Option<Message>,
+    /// A ping that is due.
+    ping: Option<u64>,
     /// Something was queued that has not been flushed.
     dirty: bool,
-    /// This side sent its close frame and gives the peer until the timer to answer.
-    closing: bool,
+    phase: Phase,
     pulse: Pulse,
     timer: Pin<Box<Sleep>>,
     born: Instant,
     wires: Wires,
 }
 
+/// Prompts and answers stand in the buffers: only the state is shown.
+impl<S> std::fmt::Debug for WsBytes<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WsBytes").field("phase", &self.phase).field("pulse", &self.pulse).finish_non_exhaustive()
+    }
+}
+
+impl<S> Drop for WsBytes<S> {
+    /// Whoever waits for the end hears one also when the connection's task was dropped.
+    fn drop(&mut self) {
+        self.wires.ended(&End::Ours);
+    }
+}
+
 impl<S: Io> WsBytes<S> {
     pub(crate) fn new(ws: WebSocketStream<S>, beat: Beat, wires: Wires) -> Self {
-        let born = Instant::now();
         Self {
             ws,
             inbound: Bytes::new(),
             waiting: None,
+            ping: None,
             dirty: false,
-            closing: false,
+            phase: Phase::Live,
             pulse: Pulse::new(beat, Moment::START),
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
-            born,
+            born: Instant::now(),
             wires,
         }
     }
@@ -68,49 +122,51 @@ impl<S: Io> WsBytes<S> {
         Moment::after_start(self.born.elapsed())
     }
 
-    /// Notes how the link ended; the first word stands.
-    fn ended(&self, end: End) -> End {
-        self.wires.end.send_if_modified(|told| {
-            let first = told.is_none();
-            if first {
-                *told = Some(end.clone());
-            }
-            first
-        });
-        end
-    }
-
-    /// Ends the link because of the peer, telling it why as far as the socket takes it at once.
-    fn condemn(&mut self, end: End, cx: &mut Context<'_>) -> io::Error {
+    /// Ends the link because of a failure, telling the peer why as far as the socket takes it at once.
+    fn condemn(&mut self, end: &End, cx: &mut Context<'_>) -> io::Error {
         if let Some(code) = end.code()
-            && self.poll_queue(Message::Close(Some(frame(code, &end.to_string()))), cx).is_ready()
+            && matches!(self.phase, Phase::Live | Phase::Leaving)
+            && matches!(Pin::new(&mut self.ws).poll_ready(cx), Poll::Ready(Ok(())))
+            && Pin::new(&mut self.ws).start_send(Message::Close(Some(frame(code, &end.to_string())))).is_ok()
         {
             let _ = Pin::new(&mut self.ws).poll_flush(cx);
         }
-        self.ended(end).into()
+        self.phase = Phase::Over;
+        self.wires.ended(end).into()
     }
 
-    /// Hands one message to the socket's queue if it has room; keeps it otherwise.
-    fn poll_queue(&mut self, message: Message, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
-        match Pin::new(&mut self.ws).poll_ready(cx) {
-            Poll::Pending => {
-                self.waiting = Some(message);
-                return Poll::Pending;
+    /// Writing failed. The peer may have said why before it went: its close frame can stand unread in the socket.
+    fn unwritable(&mut self, end: End, cx: &mut Context<'_>) -> io::Error {
+        let mut end = end;
+        while let End::Io(_) | End::Cut = end
+            && let Poll::Ready(Some(Ok(message))) = Pin::new(&mut self.ws).poll_next(cx)
+        {
+            if let Err(told) = self.take(message) {
+                end = told;
             }
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
-            Poll::Ready(Ok(())) => {}
         }
-        self.dirty = true;
-        Poll::Ready(Pin::new(&mut self.ws).start_send(message).map_err(End::from))
+        self.inbound.clear();
+        self.condemn(&end, cx)
+    }
+
+    /// Turns to closing; the answer is the message that says so.
+    fn farewell(&mut self, code: u16, reason: &str) -> Message {
+        self.wires.ended(&End::Ours);
+        self.phase = Phase::Closing;
+        self.ping = None;
+        self.timer.as_mut().reset(Instant::now() + CLOSE_PATIENCE);
+        Message::Close(Some(frame(code, reason)))
     }
 
     /// Control messages out, pings, and the flush after each. Never blocks reading or writing of data.
     fn duties(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
-        while let Some(message) = self.next_duty(cx)? {
-            match self.poll_queue(message, cx) {
-                Poll::Ready(queued) => queued?,
-                Poll::Pending => break,
-            }
+        if self.phase == Phase::Over {
+            return Ok(());
+        }
+        self.talk(cx)?;
+        // Also while a message waits for the socket: a peer that reads nothing is noticed by this timer alone.
+        while self.keep_time(cx)? {
+            self.talk(cx)?;
         }
         if self.dirty && Pin::new(&mut self.ws).poll_flush(cx).map_err(End::from)?.is_ready() {
             self.dirty = false;
@@ -118,37 +174,96 @@ impl<S: Io> WsBytes<S> {
         Ok(())
     }
 
-    fn next_duty(&mut self, cx: &mut Context<'_>) -> Result<Option<Message>, End> {
+    /// Hands over what this side has to say besides data, as far as the socket takes it.
+    fn talk(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        while let Some(message) = self.next_message(cx)? {
+            match Pin::new(&mut self.ws).poll_ready(cx) {
+                Poll::Pending => {
+                    self.waiting = Some(message);
+                    break;
+                }
+                Poll::Ready(ready) => ready?,
+            }
+            self.dirty = true;
+            Pin::new(&mut self.ws).start_send(message)?;
+        }
+        Ok(())
+    }
+
+    fn next_message(&mut self, cx: &mut Context<'_>) -> Result<Option<Message>, End> {
         if let Some(message) = self.waiting.take() {
             return Ok(Some(message));
         }
-        if self.closing {
-            return if self.timer.as_mut().poll(cx).is_ready() { Err(End::Ours) } else { Ok(None) };
+        if let Phase::Closing | Phase::Over = self.phase {
+            return Ok(None);
+        }
+        if let Some(count) = self.ping.take() {
+            return Ok(Some(Message::Ping(Bytes::copy_from_slice(&count.to_be_bytes()))));
         }
         match self.wires.from_owner.poll_recv(cx) {
-            Poll::Ready(Some(Outgoing::Text(text))) => return Ok(Some(Message::text(text))),
-            Poll::Ready(Some(Outgoing::Close { code, reason })) => {
-                self.closing = true;
-                self.ended(End::Ours);
-                self.timer.as_mut().reset(Instant::now() + CLOSE_PATIENCE);
-                return Ok(Some(Message::Close(Some(frame(code, &reason)))));
-            }
+            Poll::Ready(Some(Outgoing::Text(text))) if text.len() > MAX_MESSAGE_TAKEN => Err(End::TooBig),
+            Poll::Ready(Some(Outgoing::Text(text))) => Ok(Some(Message::text(text))),
+            Poll::Ready(Some(Outgoing::Close { code, reason })) => Ok(Some(self.farewell(code, &reason))),
+            Poll::Ready(None) if self.phase == Phase::Leaving => Ok(Some(self.farewell(close::NORMAL, ""))),
             // The owner dropped its sender: nothing more to say, the data half lives on.
-            Poll::Ready(None) | Poll::Pending => {}
+            Poll::Ready(None) | Poll::Pending => Ok(None),
         }
-        self.next_beat(cx)
     }
 
-    fn next_beat(&mut self, cx: &mut Context<'_>) -> Result<Option<Message>, End> {
+    /// Looks at the clock until the timer stands on a moment to come; whether there is something new to say.
+    fn keep_time(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        let mut news = false;
         while self.timer.as_mut().poll(cx).is_ready() {
-            let now = self.now();
-            match self.pulse.act(now) {
-                Act::Ping(count) => return Ok(Some(Message::Ping(Bytes::copy_from_slice(&count.to_be_bytes())))),
-                Act::Wait(until) => self.timer.as_mut().reset(self.born + until.since_start()),
-                Act::Dead => return Err(End::NoPong),
+            match self.phase {
+                Phase::Live => news |= self.next_beat()?,
+                Phase::Leaving => {
+                    self.waiting = Some(self.farewell(close::NORMAL, ""));
+                    news = true;
+                }
+                Phase::Closing | Phase::Over => return Err(End::Ours),
             }
         }
-        Ok(None)
+        Ok(news)
+    }
+
+    /// Does what is due now and sets the timer for what comes next; whether a ping is due.
+    fn next_beat(&mut self) -> Result<bool, End> {
+        match self.pulse.act(self.now()) {
+            Act::Ping(count) => self.ping = Some(count),
+            Act::Wait(until) => {
+                let at = self.born.checked_add(until.since_start()).unwrap_or_else(|| Instant::now() + FAR);
+                self.timer.as_mut().reset(at);
+            }
+            Act::Dead => return Err(End::NoPong),
+        }
+        Ok(self.ping.is_some())
+    }
+
+    /// Turns to leaving: the peer's pongs no longer matter, only who says the last word.
+    fn leave(&mut self) {
+        self.phase = Phase::Leaving;
+        self.ping = None;
+        self.timer.as_mut().reset(Instant::now() + CLOSE_PATIENCE);
+    }
+
+    /// Reads one message from the peer. `false` is its polite close.
+    fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let end = match ready!(Pin::new(&mut self.ws).poll_next(cx)) {
+            Some(Ok(message)) => match self.take(message) {
+                Ok(()) => return Poll::Ready(Ok(true)),
+                Err(end) => end,
+            },
+            Some(Err(error)) => End::from(error),
+            None => End::Cut,
+        };
+        if let End::Closed { .. } = end {
+            // The library queued the answering close frame.
+            let _ = Pin::new(&mut self.ws).poll_flush(cx);
+            self.phase = Phase::Over;
+            self.wires.ended(&end);
+            return Poll::Ready(Ok(false));
+        }
+        Poll::Ready(Err(self.condemn(&end, cx)))
     }
 
     /// Takes one message from the peer; data lands in `inbound`.
@@ -179,6 +294,28 @@ impl<S: Io> WsBytes<S> {
         }
         Ok(())
     }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, message: impl FnOnce() -> (Bytes, usize)) -> Poll<io::Result<usize>> {
+        if self.phase == Phase::Live {
+            match Pin::new(&mut self.ws).poll_ready(cx) {
+                Poll::Ready(Ok(())) => {
+                    let (data, taken) = message();
+                    return Poll::Ready(match Pin::new(&mut self.ws).start_send(Message::Binary(data)) {
+                        Ok(()) => Ok(taken),
+                        Err(error) => Err(self.unwritable(error.into(), cx)),
+                    });
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.unwritable(error.into(), cx))),
+                Poll::Pending => {}
+            }
+        }
+        // HTTP/2 that cannot write may not read or flush either: time is kept from here too. Nothing follows a close
+        // frame, so a closing link takes no data until its end.
+        if let Err(end) = self.duties(cx) {
+            return Poll::Ready(Err(self.condemn(&end, cx)));
+        }
+        if self.phase == Phase::Over { Poll::Ready(Err(self.wires.ended(&End::Cut).into())) } else { Poll::Pending }
+    }
 }
 
 impl<S: Io> AsyncRead for WsBytes<S> {
@@ -186,7 +323,7 @@ impl<S: Io> AsyncRead for WsBytes<S> {
         let this = self.get_mut();
         loop {
             if let Err(end) = this.duties(cx) {
-                return Poll::Ready(Err(this.condemn(end, cx)));
+                return Poll::Ready(Err(this.unwritable(end, cx)));
             }
             if !this.inbound.is_empty() {
                 let take = this.inbound.len().min(buf.remaining());
@@ -194,34 +331,10 @@ impl<S: Io> AsyncRead for WsBytes<S> {
                 this.inbound.advance(take);
                 return Poll::Ready(Ok(()));
             }
-            let end = match ready!(Pin::new(&mut this.ws).poll_next(cx)) {
-                Some(Ok(message)) => match this.take(message) {
-                    Ok(()) => continue,
-                    Err(end) => end,
-                },
-                Some(Err(error)) => End::from(error),
-                None => End::Cut,
-            };
-            if let End::Closed { .. } = end {
-                // The library queued the answering close frame.
-                let _ = Pin::new(&mut this.ws).poll_flush(cx);
-                this.ended(end);
+            if this.phase == Phase::Over {
                 return Poll::Ready(Ok(()));
             }
-            return Poll::Ready(Err(this.condemn(end, cx)));
-        }
-    }
-}
-
-impl<S: Io> WsBytes<S> {
-    fn poll_send(&mut self, cx: &mut Context<'_>, message: impl FnOnce() -> (Bytes, usize)) -> Poll<io::Result<usize>> {
-        if let Err(error) = ready!(Pin::new(&mut self.ws).poll_ready(cx)) {
-            return Poll::Ready(Err(self.ended(error.into()).into()));
-        }
-        let (data, taken) = message();
-        match Pin::new(&mut self.ws).start_send(Message::Binary(data)) {
-            Ok(()) => Poll::Ready(Ok(taken)),
-            Err(error) => Poll::Ready(Err(self.ended(error.into()).into())),
+            ready!(this.poll_hear(cx))?;
         }
     }
 }
@@ -260,18 +373,34 @@ impl<S: Io> AsyncWrite for WsBytes<S> {
         let this = self.get_mut();
         // A peer that is gone must be noticed also while this side is stuck writing.
         if let Err(end) = this.duties(cx) {
-            return Poll::Ready(Err(this.condemn(end, cx)));
+            return Poll::Ready(Err(this.unwritable(end, cx)));
+        }
+        if this.phase == Phase::Over {
+            return Poll::Ready(Ok(()));
         }
         let flushed = ready!(Pin::new(&mut this.ws).poll_flush(cx));
         this.dirty = false;
-        Poll::Ready(flushed.map_err(|error| this.ended(error.into()).into()))
+        Poll::Ready(flushed.map_err(|error| this.unwritable(error.into(), cx)))
     }
 
+    /// Ends the link politely, unless that is under way; bounded by [`CLOSE_PATIENCE`] for the owner's last word and
+    /// again for the peer's answer. What the peer still sends is read: a socket closed over unread octets resets the
+    /// connection, and a reset can swallow the close frame with its code.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.ended(End::Ours);
-        // An error here means that the peer went first.
-        let _ = ready!(Pin::new(&mut this.ws).poll_close(cx));
-        Poll::Ready(Ok(()))
+        if this.phase == Phase::Live {
+            this.leave();
+        }
+        loop {
+            if let Err(end) = this.duties(cx) {
+                this.unwritable(end, cx);
+            }
+            if this.phase == Phase::Over {
+                return Poll::Ready(Ok(()));
+            }
+            // An error is noted as the link's end already; HTTP/2 is past caring.
+            let _ = ready!(this.poll_hear(cx));
+            this.inbound.clear();
+        }
     }
 }

@@ -1,15 +1,18 @@
 //! Opens a link from the agent's side: socket, TLS, upgrade; and reads what a refusal means.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL};
+use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL};
 use http::{Response, StatusCode};
+use porten_core::secret::Secret;
 use porten_core::tunnel::{Failure, Lost, Refused};
 use porten_core::wire::SUBPROTOCOL;
+use rustls::AlertDescription;
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::client_async_with_config;
@@ -20,6 +23,9 @@ use url::Url;
 
 use crate::opened::{Opened, limits};
 use crate::socket::Io;
+
+/// What a person reads about a WebSocket server of another kind.
+const OTHER_PROTOCOL: &str = "it accepted a WebSocket, but not porten.v1";
 
 /// The byte stream under a dialled link.
 pub type Transport = Box<dyn Io>;
@@ -34,22 +40,24 @@ pub struct DialRequest {
     /// `wss://…/v1/node/tunnel`, or `ws://` on loopback (the configuration has checked that).
     pub url: Url,
     /// The access token; goes into one header and nowhere else.
-    pub token: String,
+    pub token: Secret,
     /// For `wss`.
     pub tls: Arc<rustls::ClientConfig>,
     /// The way to the network.
     pub connect: Connect,
 }
 
-/// Dials real sockets, each address of the name in turn, with Nagle's algorithm off.
+impl fmt::Debug for DialRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DialRequest").field("url", &self.url.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// Dials real sockets: every address of the name, the next soon after the one before, with Nagle's algorithm off.
 #[must_use]
 pub fn tcp() -> Connect {
     Arc::new(|host, port| {
-        Box::pin(async move {
-            let socket = tokio::net::TcpStream::connect((host.as_str(), port)).await?;
-            crate::socket::tune(&socket)?;
-            Ok(Box::new(socket) as Transport)
-        })
+        Box::pin(async move { Ok(Box::new(crate::socket::connect(&host, port).await?) as Transport) })
     })
 }
 
@@ -63,7 +71,11 @@ pub async fn dial(request: DialRequest) -> Result<Opened<Transport>, Failure> {
     let (ws, response) = client_async_with_config(upgrade(&request)?, transport, Some(limits())).await.map_err(read)?;
     let agreed = response.headers().get(SEC_WEBSOCKET_PROTOCOL).map(HeaderValue::as_bytes);
     if agreed != Some(SUBPROTOCOL.as_bytes()) {
-        return Err(not_porten("it accepted a WebSocket, but not porten.v1"));
+        return Err(not_porten(OTHER_PROTOCOL));
+    }
+    // The library does not look at these. None is ever offered: compression would hold tokens back.
+    if response.headers().contains_key(SEC_WEBSOCKET_EXTENSIONS) {
+        return Err(not_porten("it turned on a WebSocket extension that was not offered"));
     }
     Ok(Opened::new(ws))
 }
@@ -71,7 +83,7 @@ pub async fn dial(request: DialRequest) -> Result<Opened<Transport>, Failure> {
 fn upgrade(request: &DialRequest) -> Result<http::Request<()>, Failure> {
     let mut upgrade = request.url.as_str().into_client_request().map_err(|_| not_porten("its address is unusable"))?;
     let mut bearer =
-        HeaderValue::try_from(format!("Bearer {}", request.token)).map_err(|_| Failure::Refused(Refused::SignIn))?;
+        HeaderValue::try_from(format!("Bearer {}", request.token.expose())).map_err(|_| Failure::Refused(Refused::SignIn))?;
     bearer.set_sensitive(true);
     upgrade.headers_mut().insert(AUTHORIZATION, bearer);
     upgrade.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
@@ -108,7 +120,18 @@ fn tls(error: &io::Error) -> Failure {
     match inner {
         Some(rustls::Error::InvalidCertificate(why)) => Failure::Refused(Refused::Certificate(certificate(why))),
         Some(rustls::Error::InvalidMessage(_)) => not_porten("it does not speak TLS"),
-        Some(rustls::Error::PeerIncompatible(_)) => not_porten("its TLS is too old"),
+        Some(rustls::Error::PeerIncompatible(_) | rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)) => {
+            not_porten("its TLS is too old")
+        }
+        _ => interrupted(error),
+    }
+}
+
+/// An error on a connection that stood already.
+fn interrupted(error: &io::Error) -> Failure {
+    use io::ErrorKind as K;
+    match error.kind() {
+        K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe | K::UnexpectedEof => Failure::Lost(Lost::Cut),
         _ => unreachable(error),
     }
 }
@@ -121,7 +144,10 @@ fn certificate(why: &rustls::CertificateError) -> String {
         E::NotValidForName | E::NotValidForNameContext { .. } => "it is for another name".into(),
         E::UnknownIssuer => "its issuer is not trusted on this machine".into(),
         E::Revoked => "it was revoked".into(),
-        other => format!("{other:?}"),
+        E::BadEncoding => "it does not read".into(),
+        E::BadSignature => "its signature is wrong".into(),
+        E::InvalidPurpose | E::InvalidPurposeContext { .. } => "it was not issued for a server".into(),
+        other => other.to_string(),
     }
 }
 
@@ -132,7 +158,8 @@ fn not_porten(why: impl Into<String>) -> Failure {
 fn read(error: WsError) -> Failure {
     match error {
         WsError::Http(response) => read_refusal(&response),
-        WsError::Io(error) => unreachable(&error),
+        WsError::Io(error) => interrupted(&error),
+        WsError::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)) => not_porten(OTHER_PROTOCOL),
         WsError::Protocol(ProtocolError::HandshakeIncomplete) => Failure::Lost(Lost::Cut),
         WsError::ConnectionClosed | WsError::AlreadyClosed => Failure::Lost(Lost::Cut),
         _ => not_porten("its answer is no WebSocket upgrade"),

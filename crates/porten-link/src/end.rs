@@ -27,7 +27,7 @@ pub enum End {
     /// The peer broke the protocol.
     #[error("the other side broke the protocol: {0}")]
     Protocol(&'static str),
-    /// The peer sent a message over the limit.
+    /// A message over the limit: the peer's, or one of this side's that no peer would take.
     #[error("a message over the size limit")]
     TooBig,
     /// The peer sent control messages faster than they could be taken.
@@ -63,6 +63,8 @@ impl From<tungstenite::Error> for End {
         use tungstenite::Error as E;
         match error {
             E::ConnectionClosed | E::AlreadyClosed => Self::Cut,
+            // TLS says so when the socket ends without its own goodbye.
+            E::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => Self::Cut,
             E::Io(error) => Self::Io(error.kind()),
             E::Capacity(_) => Self::TooBig,
             E::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => Self::Cut,

@@ -8,6 +8,16 @@
 //! - h2 ends the *whole connection* when unread DATA frames under 256 bytes use up a budget: 256−L for a frame of L
 //!   bytes. Token chunks are such frames. The most that can stand unread is [`MAX_STREAMS`] windows full of them, so
 //!   [`DATA_FRAME_BUDGET`] is what that costs at [`SMALLEST_CHUNK`] bytes a frame.
+//!
+//! Two more of h2's guards count over the *life* of a connection, and a link lives for weeks:
+//!
+//! - Frames for a stream that was reset and forgotten: 1,024 of them end the connection, one second and 50 streams are
+//!   what is remembered by default. A few clients that leave busy streams are enough. Hence [`REMEMBERED_RESETS`],
+//!   [`RESET_MEMORY`] and [`MAX_STRAYS`].
+//! - Empty DATA frames that end nothing: 100 of them end the connection, and no setting changes it. **Never send an
+//!   empty chunk.**
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use porten_core::wire::MAX_STREAMS;
@@ -30,8 +40,16 @@ pub const DATA_FRAME_BUDGET: usize =
 pub const MAX_HEADER_LIST: u32 = 16 * 1024;
 /// Requests reset by the Hub before the agent has looked at them; a client crowd that leaves at once stays below it.
 const MAX_PENDING_RESETS: usize = MAX_STREAMS as usize;
+/// Streams this end reset whose late frames are still expected: every stream there is, leaving four times over.
+const REMEMBERED_RESETS: usize = 4 * MAX_STREAMS as usize;
+/// How long frames sent before the peer heard of a reset can be under way: 4 MB in its kernel at 1 Mbit/s.
+const RESET_MEMORY: Duration = Duration::from_secs(32);
+/// Frames for streams forgotten in spite of this, and other errors of single streams, in a connection's life. Each is
+/// answered with a reset of 13 bytes, so a broken peer is cut off before it costs a megabyte.
+const MAX_STRAYS: usize = 64 * 1024;
 
 const _: () = assert!(MAX_STREAMS as u64 * ANSWER_WINDOW as u64 <= CONNECTION_WINDOW as u64);
+const _: () = assert!(MAX_STREAMS as u64 * PROMPT_WINDOW as u64 <= CONNECTION_WINDOW as u64);
 
 /// The agent's end: serves the requests that come through the link.
 ///
@@ -46,6 +64,9 @@ pub async fn serve<S: Io>(bytes: WsBytes<S>) -> Result<h2::server::Connection<Ws
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADER_LIST)
         .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+        .max_concurrent_reset_streams(REMEMBERED_RESETS)
+        .reset_stream_duration(RESET_MEMORY)
+        .max_local_error_reset_streams(Some(MAX_STRAYS))
         .data_frame_budget(DATA_FRAME_BUDGET)
         .handshake(bytes)
         .await
@@ -64,6 +85,9 @@ pub async fn call<S: Io>(bytes: WsBytes<S>) -> Result<Called<S>, h2::Error> {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .initial_max_send_streams(MAX_STREAMS as usize)
         .max_header_list_size(MAX_HEADER_LIST)
+        .max_concurrent_reset_streams(REMEMBERED_RESETS)
+        .reset_stream_duration(RESET_MEMORY)
+        .max_local_error_reset_streams(Some(MAX_STRAYS))
         .enable_push(false)
         .data_frame_budget(DATA_FRAME_BUDGET)
         .handshake(bytes)

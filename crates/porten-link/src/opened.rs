@@ -7,6 +7,7 @@ use porten_core::wire::{MAX_MESSAGE_SENT, MAX_MESSAGE_TAKEN, close};
 use tokio::sync::{mpsc, watch};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
 use crate::bytes::WsBytes;
@@ -24,8 +25,10 @@ pub(crate) fn limits() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(32 * 1024)
         .write_buffer_size(MAX_MESSAGE_SENT)
-        // One full message may wait while another is being written, and control frames beside them.
-        .max_write_buffer_size(4 * MAX_MESSAGE_SENT)
+        // Up to one full buffer waits unwritten when a message is added. Data messages end at MAX_MESSAGE_SENT; a
+        // control message (a Hub's long catalog) may be what the peer takes. The rest is frame heads and pongs; a peer
+        // that pings without reading fills it and is a flood.
+        .max_write_buffer_size(MAX_MESSAGE_SENT + MAX_MESSAGE_TAKEN + MAX_MESSAGE_SENT)
         .max_message_size(Some(MAX_MESSAGE_TAKEN))
         .max_frame_size(Some(MAX_MESSAGE_TAKEN))
 }
@@ -38,11 +41,11 @@ pub async fn accept<S: Io>(io: S) -> Opened<S> {
 /// A message from a link's owner to its peer.
 #[derive(Debug)]
 pub enum Outgoing {
-    /// One control message.
+    /// One control message, at most [`MAX_MESSAGE_TAKEN`] bytes: a longer one ends the link with [`End::TooBig`].
     Text(String),
-    /// Close the link; the owner then sees [`End::Ours`].
+    /// Close the link; the owner then sees [`End::Ours`]. The peer has two seconds to answer.
     Close {
-        /// Close code.
+        /// Close code; one that may not be sent (1005, 1006, …) becomes 1000.
         code: u16,
         /// For the peer, at most 123 bytes.
         reason: String,
@@ -58,14 +61,20 @@ pub struct Control {
     pub incoming: mpsc::Receiver<String>,
     /// The last measured round trip.
     pub rtt: watch::Receiver<Option<Duration>>,
-    /// How the link ended, once it has.
+    /// How the link ended, once it has: always told before its sender goes.
     pub end: watch::Receiver<Option<End>>,
 }
 
 /// A WebSocket on which hello and welcome are exchanged.
-#[derive(Debug)]
 pub struct Opened<S> {
     ws: WebSocketStream<S>,
+}
+
+/// What was said stands in the buffers and is not shown.
+impl<S> std::fmt::Debug for Opened<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opened").finish_non_exhaustive()
+    }
 }
 
 impl<S: Io> Opened<S> {
@@ -76,8 +85,11 @@ impl<S: Io> Opened<S> {
     /// Sends one control message.
     ///
     /// # Errors
-    /// The link ended.
+    /// The link ended. [`End::TooBig`]: the message is over [`MAX_MESSAGE_TAKEN`] and was not sent.
     pub async fn send(&mut self, text: String) -> Result<(), End> {
+        if text.len() > MAX_MESSAGE_TAKEN {
+            return Err(End::TooBig);
+        }
         self.ws.send(Message::text(text)).await.map_err(End::from)
     }
 
@@ -98,8 +110,13 @@ impl<S: Io> Opened<S> {
                 None => break End::Cut,
             }
         };
-        if let Some(code) = end.code() {
-            self.shut(code, &end.to_string()).await;
+        match (end.code(), &end) {
+            (Some(code), _) => self.shut(code, &end.to_string()).await,
+            // The library queued the answering close frame. Whether it still goes out changes nothing here.
+            (None, End::Closed { .. }) => {
+                let _ = tokio::time::timeout(CLOSE_PATIENCE, self.ws.flush()).await;
+            }
+            (None, _) => {}
         }
         Err(end)
     }
@@ -131,13 +148,28 @@ impl<S: Io> Opened<S> {
     }
 }
 
-/// A close frame whose reason fits (RFC 6455 allows 123 bytes).
+/// A close frame whose reason fits (RFC 6455 allows 123 bytes) and whose code may be sent (1005 and its kin may not).
 pub(crate) fn frame(code: u16, reason: &str) -> CloseFrame {
     let mut cut = reason.len().min(123);
     while !reason.is_char_boundary(cut) {
         cut -= 1;
     }
-    // Codes this side uses are in `wire::close`; 1005 and its kin may not be sent.
-    let code = if code == 1005 { close::NORMAL } else { code };
-    CloseFrame { code: code.into(), reason: reason[..cut].into() }
+    let code = CloseCode::from(code);
+    let code = if code.is_allowed() { code } else { CloseCode::from(close::NORMAL) };
+    CloseFrame { code, reason: reason[..cut].into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_close_reason_is_cut_between_characters_and_a_code_that_may_not_be_sent_is_not() {
+        let cut = frame(4409, &"é".repeat(100));
+        assert_eq!((u16::from(cut.code), cut.reason.len()), (4409, 122));
+        for code in [0, 999, 1004, 1005, 1006, 1015, 5000] {
+            assert_eq!(u16::from(frame(code, "").code), 1000, "{code}");
+        }
+        assert_eq!(u16::from(frame(1012, "").code), 1012);
+    }
 }

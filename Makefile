@@ -1,0 +1,44 @@
+# The one interface for people and CI. `make` alone lists what there is; docs/development.md says more.
+# CARGO_TARGET_DIR is respected: everything that is built or downloaded lands there (else in target/).
+
+.DEFAULT_GOAL := help
+.PHONY: help test check-tools deps fmt clippy build unit doc check-macos real-engine audit
+
+# What a change must pass, in this order: cheap and telling first.
+STEPS := check-tools deps fmt clippy build unit doc check-macos real-engine
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+test: ## everything that a change must pass, step by step
+	+@MAKE="$(MAKE)" tools/steps.sh $(STEPS)
+
+check-tools: ## are the toolchains here? prints the line to get each one that is not
+	@tools/check-tools.sh
+
+deps: ## install the Debian packages that the tests need, if any is missing
+	@tools/deps.sh
+
+fmt: ## is the code formatted? (cargo fmt formats it)
+	cargo fmt --all --check
+
+clippy: ## our lints, as errors, for this system
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+build: ## the commands porten and porten-hub
+	cargo build --workspace --bins --locked
+
+unit: build ## unit, property, documentation and whole-process tests (these run the commands just built)
+	cargo test --workspace --locked
+
+doc: ## the API documentation, its warnings as errors
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+check-macos: ## types and lints for macOS, also from Linux
+	@tools/check-macos.sh
+
+real-engine: build ## the commands just built, MLX's own server and the official OpenAI client, together
+	@tests/engine/run.sh
+
+audit: ## licences, bans and known vulnerabilities of what we depend on (installs cargo-deny)
+	@tools/audit.sh

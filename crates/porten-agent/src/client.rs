@@ -1,0 +1,62 @@
+//! What every front end holds: watch the picture, send commands. The same whether the agent is in this process or not.
+
+use std::sync::Arc;
+
+use futures_util::{Stream, stream};
+use porten_core::command::{Command, Declined, DeclinedCode};
+use porten_core::snapshot::Snapshot;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// One command and where its answer goes.
+#[derive(Debug)]
+pub struct Asked {
+    /// The command.
+    pub command: Command,
+    /// Answered when the wish is on disk, or the command was declined.
+    pub answer: oneshot::Sender<Result<(), Declined>>,
+}
+
+/// A front end's hold on an agent in this process.
+#[derive(Debug, Clone)]
+pub struct Client {
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    // Unbounded: a person's commands are few, and none may be lost.
+    commands: mpsc::UnboundedSender<Asked>,
+}
+
+impl Client {
+    pub(crate) const fn new(
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+        commands: mpsc::UnboundedSender<Asked>,
+    ) -> Self {
+        Self { snapshots, commands }
+    }
+
+    /// The picture now.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshots.borrow())
+    }
+
+    /// The picture now, and each that differs from then on; a slow watcher skips those in between.
+    pub fn watch(&self) -> impl Stream<Item = Arc<Snapshot>> + Send + use<> {
+        let mut snapshots = self.snapshots.clone();
+        snapshots.mark_changed();
+        stream::unfold(snapshots, |mut snapshots| async move {
+            snapshots.changed().await.ok()?;
+            let snapshot = Arc::clone(&snapshots.borrow_and_update());
+            Some((snapshot, snapshots))
+        })
+    }
+
+    /// Asks for something.
+    ///
+    /// # Errors
+    /// It was declined, in words for a person.
+    pub async fn send(&self, command: Command) -> Result<(), Declined> {
+        let stopping = || Declined { code: DeclinedCode::Stopping, text: "The agent is stopping.".into() };
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(Asked { command, answer }).map_err(|_| stopping())?;
+        answered.await.map_err(|_| stopping())?
+    }
+}

@@ -1,0 +1,89 @@
+//! The HTTP client for the engine: exact routes of one base address.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use http::HeaderMap;
+use porten_core::route::Route;
+use reqwest::{Client, Response, redirect};
+
+/// A local engine that takes longer to accept a connection is as good as down.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// llama.cpp closes idle connections after 5 s; one that was used a moment ago is still there.
+const IDLE: Duration = Duration::from_secs(3);
+
+/// The engine's side of the relay.
+#[derive(Debug, Clone)]
+pub struct EngineClient {
+    client: Client,
+}
+
+/// The engine did not answer at all.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Nothing listens there, or the connection ended before the head of an answer.
+    #[error("the engine cannot be reached")]
+    Unreachable(#[source] reqwest::Error),
+    /// It took the connection, but sent no head of an answer in time.
+    #[error("the engine did not begin to answer in {} s", .0.as_secs())]
+    Late(Duration),
+}
+
+impl EngineClient {
+    /// The client.
+    ///
+    /// # Errors
+    /// The system's TLS store cannot be used (for an engine on `https`).
+    pub fn new(tls: rustls::ClientConfig) -> Result<Self, reqwest::Error> {
+        // `localhost` is both loopbacks, whatever the system's name look-up thinks of it.
+        let loopbacks = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .http1_only()
+            .tcp_nodelay(true)
+            .connect_timeout(CONNECT_DEADLINE)
+            .pool_idle_timeout(IDLE)
+            .resolve_to_addrs("localhost", &loopbacks.map(|ip| SocketAddr::new(ip, 0)))
+            .build()?;
+        Ok(Self { client })
+    }
+
+    /// Posts one request and answers with the head of the engine's answer.
+    ///
+    /// # Errors
+    /// No head came.
+    pub async fn post(
+        &self,
+        base: &str,
+        route: Route,
+        headers: HeaderMap,
+        body: bytes::Bytes,
+        deadline: Duration,
+    ) -> Result<Response, EngineError> {
+        let url = format!("{base}{}", route.path());
+        let request = self.client.request(route.method(), url).headers(headers).body(body).send();
+        match tokio::time::timeout(deadline, request).await {
+            Ok(answer) => answer.map_err(EngineError::Unreachable),
+            Err(_) => Err(EngineError::Late(deadline)),
+        }
+    }
+
+    /// Gets one of the engine's documents, bounded in time and size; `None` if there was no whole answer.
+    pub async fn get(&self, base: &str, path: &'static str, deadline: Duration, limit: usize) -> Option<(u16, Vec<u8>)> {
+        let fetch = async {
+            let mut response = self.client.get(format!("{base}{path}")).send().await.ok()?;
+            let status = response.status().as_u16();
+            let mut body = Vec::new();
+            while let Some(chunk) = response.chunk().await.ok()? {
+                if body.len() + chunk.len() > limit {
+                    return None;
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Some((status, body))
+        };
+        tokio::time::timeout(deadline, fetch).await.ok().flatten()
+    }
+}

@@ -1,0 +1,9 @@
+//! Talks to the one configured engine: lists, proves, and carries requests; never through a proxy, never redirected.
+
+mod client;
+mod probe;
+mod prove;
+
+pub use client::{EngineClient, EngineError};
+
+pub use prove::prove;

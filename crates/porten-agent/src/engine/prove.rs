@@ -1,0 +1,126 @@
+//! Asks a model for one token: the only thing that says it can generate.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use porten_core::engine::{Proof, ProofFailure};
+use porten_core::relay::engine_error::{self, Failure, MAX_ERROR_BODY};
+use porten_core::relay::{Answer, AnswerShape, End, Ended, Flow, Names, Opening, RequestId, Wants, headers};
+use porten_core::route::Route;
+use reqwest::Response;
+use tokio::time::Instant;
+
+use super::client::{EngineClient, EngineError};
+
+/// For one token. A model that is loaded gives it in well under a second; pooled Macs that page take longer.
+pub const PROOF_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Asks for one token on each of `routes`; the first that answers decides, the others are only left out.
+///
+/// # Errors
+/// No route gave a token: what the engine said on the first.
+pub async fn prove(
+    engine: &EngineClient,
+    base: &str,
+    engine_id: &str,
+    routes: &[Route],
+) -> Result<Proof, ProofFailure> {
+    let begun = Instant::now();
+    let mut proven = Vec::new();
+    let mut refused = None;
+    let mut took = Duration::ZERO;
+    for route in routes {
+        match tokio::time::timeout(PROOF_DEADLINE, one_token(engine, base, engine_id, *route)).await {
+            Ok(Ok(())) => {
+                if proven.is_empty() {
+                    took = begun.elapsed();
+                }
+                proven.push(*route);
+            }
+            Ok(Err(ProofFailure::Unreachable)) => return Err(ProofFailure::Unreachable),
+            Ok(Err(failure)) => drop(refused.get_or_insert(failure)),
+            // A frozen engine answers no other route either.
+            Err(_) => return Err(ProofFailure::Late(PROOF_DEADLINE)),
+        }
+    }
+    match refused {
+        _ if !proven.is_empty() => Ok(Proof { routes: proven, took }),
+        Some(failure) => Err(failure),
+        None => Err(ProofFailure::Refused("there is no route to ask on".into())),
+    }
+}
+
+async fn one_token(engine: &EngineClient, base: &str, engine_id: &str, route: Route) -> Result<(), ProofFailure> {
+    let request_id = RequestId::read("proof").ok_or(ProofFailure::Unreachable)?;
+    let mut body = serde_json::json!({ "model": engine_id, "max_tokens": 1, "temperature": 0, "stream": true });
+    match route {
+        Route::ChatCompletions => body["messages"] = serde_json::json!([{ "role": "user", "content": "Hi" }]),
+        Route::Completions => body["prompt"] = "Hi".into(),
+    }
+    let body = Bytes::from(body.to_string());
+    let head = headers::for_engine(&request_id);
+    let response = engine.post(base, route, head, body, PROOF_DEADLINE).await.map_err(|error| match error {
+        EngineError::Unreachable(_) => ProofFailure::Unreachable,
+        EngineError::Late(deadline) => ProofFailure::Late(deadline),
+    })?;
+    // The last path part is all of a path that a person needs to see.
+    let shown = engine_id.rsplit('/').next().unwrap_or(engine_id);
+    let opening = Opening {
+        dialect: route.dialect(),
+        names: Names::new(shown, engine_id),
+        wants: Wants { stream: true, include_usage: false, choices: 1 },
+        request_id,
+        created: Timestamp::now().as_second(),
+    };
+    read(response, opening).await
+}
+
+/// A token came, or why not. The answer itself is thrown away.
+async fn read(mut response: Response, opening: Opening) -> Result<(), ProofFailure> {
+    let status = response.status().as_u16();
+    let head = response.headers().clone();
+    let names = opening.names.clone();
+    let mut answer = Answer::new(opening);
+    let mut thrown_away = Vec::new();
+    match AnswerShape::read(status, &head) {
+        AnswerShape::Stream => {
+            while let Ok(Some(chunk)) = response.chunk().await {
+                if answer.take(&chunk, &mut thrown_away) == Flow::Over {
+                    break;
+                }
+                if answer.has_begun() {
+                    return Ok(());
+                }
+                thrown_away.clear();
+            }
+            if answer.has_begun() { Ok(()) } else { judge(answer.finish(Ended::Eof, &mut thrown_away)) }
+        }
+        AnswerShape::Document => judge(answer.take_document(&up_to_limit(response).await, &mut thrown_away)),
+        AnswerShape::Failure => {
+            let body = up_to_limit(response).await;
+            let retry_after = headers::retry_after(&head);
+            let failure = Failure { status, media_type: headers::essence(&head), body: &body, retry_after };
+            Err(ProofFailure::Refused(engine_error::read(&failure, &names).message))
+        }
+    }
+}
+
+fn judge(end: End) -> Result<(), ProofFailure> {
+    match end {
+        End::Complete(_) => Ok(()),
+        End::Error(error) => Err(ProofFailure::Refused(error.message)),
+    }
+}
+
+/// One token's document and every error fit well; of more, the beginning is enough to say what is wrong.
+async fn up_to_limit(mut response: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_ERROR_BODY {
+            break;
+        }
+    }
+    body
+}

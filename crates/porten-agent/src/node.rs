@@ -1,0 +1,77 @@
+//! This node's stable id and this machine's name.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::places::replace;
+
+/// The node id cannot be kept.
+#[derive(Debug, thiserror::Error)]
+#[error("{} cannot be used: {source}", path.display())]
+pub struct NodeIdError {
+    path: PathBuf,
+    #[source]
+    source: io::Error,
+}
+
+/// This machine's node id, made at the first call and kept from then on: 32 hexadecimal digits.
+///
+/// # Errors
+/// It can be neither read nor written.
+pub fn node_id(state: &Path) -> Result<String, NodeIdError> {
+    let path = state.join("node-id");
+    let fail = |source| NodeIdError { path: path.clone(), source };
+    match std::fs::read_to_string(&path) {
+        Ok(text) if is_id(text.trim()) => return Ok(text.trim().to_owned()),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(fail(error)),
+    }
+    let id = format!("{:032x}", rand::random::<u128>());
+    replace(&path, &id).map_err(fail)?;
+    Ok(id)
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// What this machine is called; "this machine" if it has no name.
+#[must_use]
+pub fn machine_name() -> String {
+    sysinfo::System::host_name().unwrap_or_else(|_| "this machine".to_owned())
+}
+
+/// Operating system and architecture, such as `macos aarch64`.
+#[must_use]
+pub fn platform() -> String {
+    format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)
+}
+
+/// Memory installed in this machine (MiB), if the system says.
+#[must_use]
+pub fn installed_mib() -> Option<u64> {
+    let mut system = sysinfo::System::new().ok()?;
+    system.refresh_memory();
+    Some(system.total_memory() / (1024 * 1024)).filter(|mib| *mib > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_node_id_is_made_once_and_a_damaged_one_is_replaced() {
+        let state = tempfile::tempdir().unwrap();
+        let first = node_id(state.path()).unwrap();
+        assert_eq!(node_id(state.path()).unwrap(), first);
+        std::fs::write(state.path().join("node-id"), "").unwrap();
+        let second = node_id(state.path()).unwrap();
+        assert!(is_id(&second) && second != first);
+    }
+
+    #[test]
+    fn this_machine_has_memory() {
+        assert!(installed_mib().is_some_and(|mib| mib > 256));
+    }
+}

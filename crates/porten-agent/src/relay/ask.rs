@@ -1,0 +1,232 @@
+//! Asks the engine and sends back what it says, through `core`'s answer machine; ends in exactly one way.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use porten_core::api_error::ApiError;
+use porten_core::relay::engine_error::{self, Failure, MAX_ERROR_BODY, may_go_elsewhere};
+use porten_core::relay::{Answer, AnswerShape, End, Ended, Flow, Opening, RequestId, Tokens, headers};
+use reqwest::Response;
+
+use super::back::{Back, Body, Left};
+use super::receive::Job;
+use super::{Limits, Relay};
+use crate::engine::EngineError;
+use crate::ledger::{Entry, Outcome};
+
+/// When to ask again after the engine could not be reached (seconds).
+const ENGINE_RETRY: u32 = 2;
+
+/// Answers one job. Dropping this future at any point closes the engine's connection.
+pub(super) async fn answer(relay: &Relay, job: Job, mut back: Back) {
+    let entry = relay.ledger.begin(job.names.hub_id(), &job.engine_id);
+    let begun = Instant::now();
+    let id = back.id().clone();
+    let asked = tokio::select! {
+        () = back.left() => Err(None),
+        asked = ask(relay, &job, &id) => asked.map_err(Some),
+    };
+    let outcome = match asked {
+        Ok(response) => respond(relay, &job, response, back).await,
+        Err(Some(error)) => refuse(back, error).await,
+        Err(None) => Outcome::Cancelled,
+    };
+    finish(entry, job.names.hub_id(), outcome, begun);
+}
+
+fn finish(entry: Entry, model: &str, outcome: Outcome, begun: Instant) {
+    let ms = begun.elapsed().as_millis();
+    tracing::info!(model, ms, ?outcome, "done");
+    entry.end(outcome);
+}
+
+/// Posts, and once more if nothing at all came back: most often a pooled connection that the engine had just closed.
+async fn ask(relay: &Relay, job: &Job, id: &RequestId) -> Result<Response, ApiError> {
+    let post = || {
+        let headers = headers::for_engine(id);
+        relay.engine.post(&job.base, job.route, headers, job.body.clone(), relay.limits.head)
+    };
+    let mut answer = post().await;
+    if let Err(EngineError::Unreachable(_)) = answer {
+        answer = post().await;
+    }
+    answer.map_err(|error| match error {
+        EngineError::Unreachable(_) => {
+            let text = "The engine behind this node cannot be reached.";
+            ApiError::unavailable(503, "engine_unreachable", text).retry_after(ENGINE_RETRY)
+        }
+        EngineError::Late(_) => {
+            ApiError::unavailable(504, "engine_timeout", "The engine behind this node did not begin to answer.")
+        }
+    })
+}
+
+async fn refuse(back: Back, error: ApiError) -> Outcome {
+    let outcome = if error.status >= 500 { Outcome::Failed } else { Outcome::Declined };
+    let elsewhere = may_go_elsewhere(&error);
+    back.refuse(&error, elsewhere).await;
+    outcome
+}
+
+async fn respond(relay: &Relay, job: &Job, response: Response, back: Back) -> Outcome {
+    let status = response.status().as_u16();
+    let opening = Opening {
+        dialect: job.route.dialect(),
+        names: job.names.clone(),
+        wants: job.wants,
+        request_id: back.id().clone(),
+        created: Timestamp::now().as_second(),
+    };
+    let mut way = Way { limits: relay.limits, answer: Answer::new(opening), head: Some(back), body: None };
+    match AnswerShape::read(status, response.headers()) {
+        AnswerShape::Failure => fail(way, job, response).await,
+        AnswerShape::Document => document(way, job.wants.stream, response).await,
+        AnswerShape::Stream => match way.stream(response).await {
+            Ok((ended, since)) => way.end(ended, since, job.wants.stream).await,
+            Err(Left) => Outcome::Cancelled,
+        },
+    }
+}
+
+/// The engine said no: its words in one shape, its status kept.
+async fn fail(way: Way, job: &Job, mut response: Response) -> Outcome {
+    let Some(mut back) = way.head else { return Outcome::Cancelled };
+    let status = response.status().as_u16();
+    let head = response.headers().clone();
+    let body = tokio::select! {
+        () = back.left() => return Outcome::Cancelled,
+        body = read_up_to(&mut response, MAX_ERROR_BODY, way.limits) => body.unwrap_or_else(|partial| partial),
+    };
+    let retry_after = headers::retry_after(&head);
+    let failure = Failure { status, media_type: headers::essence(&head), body: &body, retry_after };
+    refuse(back, engine_error::read(&failure, &job.names)).await
+}
+
+/// An engine that ignores `stream` sent a whole document.
+async fn document(way: Way, stream: bool, mut response: Response) -> Outcome {
+    let Some(mut back) = way.head else { return Outcome::Cancelled };
+    let since = Instant::now();
+    let body = tokio::select! {
+        () = back.left() => return Outcome::Cancelled,
+        body = read_up_to(&mut response, porten_core::relay::answer::MAX_ENGINE_DOCUMENT, way.limits) => body,
+    };
+    // What is cut or too long does not read as a document, and is answered as such.
+    let body = body.unwrap_or_default();
+    let mut out = Vec::new();
+    let end = way.answer.take_document(&body, &mut out);
+    whole(Some(back), end, out, stream, since).await
+}
+
+/// Sends an answer that is complete before its head was sent, or its error with a status of its own.
+async fn whole(back: Option<Back>, end: End, out: Vec<u8>, stream: bool, since: Instant) -> Outcome {
+    let Some(back) = back else { return Outcome::Cancelled };
+    match end {
+        End::Complete(tokens) => {
+            let Ok(mut body) = back.begin(stream) else { return Outcome::Cancelled };
+            if body.send(Bytes::from(out)).await.is_err() {
+                return Outcome::Cancelled;
+            }
+            body.complete();
+            complete(tokens, since)
+        }
+        End::Error(error) => refuse(back, error).await,
+    }
+}
+
+fn complete(tokens: Tokens, since: Instant) -> Outcome {
+    Outcome::Complete { tokens: tokens.completion_tokens, took: since.elapsed() }
+}
+
+/// The body up to a limit; what was read so far if it is longer or was cut.
+async fn read_up_to(response: &mut Response, limit: usize, limits: Limits) -> Result<Vec<u8>, Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        match tokio::time::timeout(limits.silence, response.chunk()).await {
+            Ok(Ok(Some(chunk))) if body.len() + chunk.len() <= limit => body.extend_from_slice(&chunk),
+            Ok(Ok(None)) => return Ok(body),
+            Ok(Ok(Some(_)) | Err(_)) | Err(_) => return Err(body),
+        }
+    }
+}
+
+/// One answer on its way: either its head or its body is there.
+struct Way {
+    limits: Limits,
+    answer: Answer,
+    head: Option<Back>,
+    body: Option<Body>,
+}
+
+impl Way {
+    /// Moves the engine's bytes through the answer machine until they end, sending what comes out of it at once.
+    async fn stream(&mut self, mut response: Response) -> Result<(Ended, Instant), Left> {
+        let mut first = None;
+        loop {
+            let chunk = tokio::select! {
+                // A client that leaves must not wait for the engine's next token.
+                biased;
+                () = Self::left(&mut self.head, &mut self.body) => return Err(Left),
+                chunk = tokio::time::timeout(self.limits.silence, response.chunk()) => chunk,
+            };
+            let since = *first.get_or_insert_with(Instant::now);
+            let chunk = match chunk {
+                Ok(Ok(Some(chunk))) => chunk,
+                Ok(Ok(None)) => return Ok((Ended::Eof, since)),
+                Ok(Err(_)) => return Ok((Ended::Broken, since)),
+                Err(_) => return Ok((Ended::Silent, since)),
+            };
+            let mut out = Vec::new();
+            let flow = self.answer.take(&chunk, &mut out);
+            self.send(out).await?;
+            if flow == Flow::Over {
+                return Ok((Ended::Eof, since));
+            }
+        }
+    }
+
+    async fn left(head: &mut Option<Back>, body: &mut Option<Body>) {
+        match (head, body) {
+            (_, Some(body)) => body.left().await,
+            (Some(head), None) => head.left().await,
+            (None, None) => {}
+        }
+    }
+
+    /// Sends bytes, after the head if they are the first: until then an error can still have a status of its own.
+    async fn send(&mut self, out: Vec<u8>) -> Result<(), Left> {
+        if out.is_empty() {
+            return Ok(());
+        }
+        if self.body.is_none() {
+            self.body = Some(self.head.take().ok_or(Left)?.begin(true)?);
+        }
+        match &mut self.body {
+            Some(body) => body.send(Bytes::from(out)).await,
+            None => Err(Left),
+        }
+    }
+
+    /// Ends the answer: after what was streamed already, or whole if nothing was sent yet.
+    async fn end(mut self, ended: Ended, since: Instant, stream: bool) -> Outcome {
+        let mut out = Vec::new();
+        let end = self.answer.finish(ended, &mut out);
+        let Some(mut body) = self.body.take() else {
+            return whole(self.head, end, out, stream, since).await;
+        };
+        if body.send(Bytes::from(out)).await.is_err() {
+            return Outcome::Cancelled;
+        }
+        match end {
+            End::Complete(tokens) => {
+                body.complete();
+                complete(tokens, since)
+            }
+            End::Error(error) => {
+                tracing::info!(code = error.code, "ended in an error event");
+                body.failed();
+                Outcome::Failed
+            }
+        }
+    }
+}

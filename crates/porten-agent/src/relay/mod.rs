@@ -1,0 +1,134 @@
+//! Carries one request from the Hub to the engine and its answer back: a task per stream, decisions in `core::relay`.
+
+mod ask;
+mod back;
+mod receive;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::Request;
+use porten_core::api_error::ApiError;
+use porten_core::relay::engine_error::may_go_elsewhere;
+use porten_core::relay::{RequestId, Serving};
+use porten_core::wire::MAX_STREAMS;
+use tokio::sync::{Semaphore, watch};
+use tracing::Instrument as _;
+
+use crate::engine::EngineClient;
+use crate::ledger::Ledger;
+use back::Back;
+
+/// How long each wait of a relayed request may last.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Between two pieces of a request's body.
+    pub body: Duration,
+    /// Until the engine's head: a non-streaming prefill of a long prompt takes minutes on pooled Macs.
+    pub head: Duration,
+    /// Between two pieces of an answer: as long, since some engines are silent through a prefill.
+    pub silence: Duration,
+    /// Until a client that stopped reading takes more.
+    pub stall: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body: Duration::from_secs(60),
+            head: Duration::from_secs(10 * 60),
+            silence: Duration::from_secs(30 * 60),
+            stall: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What requests are answered from; replaced whole by the loop.
+#[derive(Debug, Clone, Default)]
+pub struct RelayFacts {
+    /// The models and their routes.
+    pub serving: Arc<Serving>,
+    /// The engine's base address.
+    pub base: String,
+    /// No new requests.
+    pub draining: bool,
+}
+
+/// What a relay task needs; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Relay {
+    engine: EngineClient,
+    facts: watch::Receiver<Arc<RelayFacts>>,
+    ledger: Ledger,
+    places: Arc<Semaphore>,
+    limits: Limits,
+}
+
+impl Relay {
+    /// A relay that answers from `facts`, at most [`MAX_STREAMS`] requests at a time.
+    #[must_use]
+    pub fn new(
+        engine: EngineClient,
+        facts: watch::Receiver<Arc<RelayFacts>>,
+        ledger: Ledger,
+        limits: Limits,
+    ) -> Self {
+        Self { engine, facts, ledger, places: Arc::new(Semaphore::new(MAX_STREAMS as usize)), limits }
+    }
+
+    /// Requests running now.
+    #[must_use]
+    pub fn in_flight(&self) -> u32 {
+        self.ledger.in_flight()
+    }
+}
+
+/// Why a request is not answered by the engine.
+pub(crate) enum Stop {
+    /// Tell the client.
+    Refused(ApiError),
+    /// The client, or the tunnel, left: there is nobody to tell.
+    Left,
+}
+
+impl From<ApiError> for Stop {
+    fn from(error: ApiError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// Answers one request to its end.
+pub async fn serve(relay: Relay, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+    let id = RequestId::of(request.headers()).unwrap_or_else(fresh_id);
+    let span = tracing::info_span!("request", id = id.as_str());
+    let back = Back::new(respond, id, relay.limits.stall);
+    let task = async {
+        let place = Arc::clone(&relay.places).try_acquire_owned().ok();
+        match receive::receive(&relay, request, place.is_some()).await {
+            Ok(job) => ask::answer(&relay, job, back).await,
+            Err(Stop::Refused(error)) => {
+                relay.ledger.refuse();
+                tracing::info!(status = error.status, code = error.code, "refused");
+                back.refuse(&error, is_refusal(&error)).await;
+            }
+            Err(Stop::Left) => tracing::debug!("left before it was read"),
+        }
+        drop(place);
+    };
+    task.instrument(span).await;
+}
+
+/// Whether the Hub may ask another node: this one is busy, leaving, no longer serves the model, or its engine is away.
+fn is_refusal(error: &ApiError) -> bool {
+    may_go_elsewhere(error) || matches!(error.code, "busy" | "draining" | "model_not_found")
+}
+
+fn fresh_id() -> RequestId {
+    // Hexadecimal digits are sane; the fallback is never used.
+    RequestId::read(&format!("req-{:016x}", rand::random::<u64>()))
+        .or_else(|| RequestId::read("req"))
+        .unwrap_or_else(|| unreachable!("a constant that is sane"))
+}

@@ -1,0 +1,73 @@
+//! Reads a request from the tunnel: head, then body, each refused as early as it can be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use h2::RecvStream;
+use http::Request;
+use porten_core::api_error::ApiError;
+use porten_core::relay::admit::body_too_large;
+use porten_core::relay::{Facts, Head, Names, Wants, admit, admit_body, body};
+use porten_core::route::Route;
+use porten_core::wire::{MAX_BODY, MAX_STREAMS};
+
+use super::{Relay, Stop};
+
+/// A request that may go to the engine.
+pub(super) struct Job {
+    pub(super) route: Route,
+    pub(super) names: Names,
+    pub(super) engine_id: String,
+    pub(super) wants: Wants,
+    pub(super) base: String,
+    pub(super) body: Bytes,
+}
+
+pub(super) async fn receive(relay: &Relay, request: Request<RecvStream>, has_place: bool) -> Result<Job, Stop> {
+    let facts = Arc::clone(&relay.facts.borrow());
+    let (head, stream) = request.into_parts();
+    let path = head.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+    let admitted = admit(
+        &Facts {
+            serving: Arc::clone(&facts.serving),
+            draining: facts.draining,
+            in_flight: if has_place { 0 } else { MAX_STREAMS },
+            cap: MAX_STREAMS,
+        },
+        &Head { method: &head.method, path, headers: &head.headers },
+    )?;
+    let body = read_body(stream, admitted.length, relay.limits.body).await?;
+    let ask = body::read(admitted.route, &body)?;
+    let served = admit_body(&facts.serving, admitted.route, &ask.model)?;
+    Ok(Job {
+        route: admitted.route,
+        names: Names::new(&ask.model, &served.engine_id),
+        engine_id: served.engine_id.clone(),
+        wants: ask.wants,
+        base: facts.base.clone(),
+        body: Bytes::from(ask.for_engine(&served.engine_id)),
+    })
+}
+
+/// The whole body. Windows are released as it is read, so one slow prompt holds up no other.
+async fn read_body(mut stream: RecvStream, length: Option<usize>, patience: Duration) -> Result<BytesMut, Stop> {
+    // What a Hub announces is believed only up to a megabyte before it is there.
+    let mut body = BytesMut::with_capacity(length.unwrap_or_default().min(1024 * 1024));
+    loop {
+        let piece = match tokio::time::timeout(patience, stream.data()).await {
+            Ok(Some(Ok(piece))) => piece,
+            Ok(None) => return Ok(body),
+            Ok(Some(Err(_))) => return Err(Stop::Left),
+            Err(_) => {
+                let text = "The request's body stopped coming.";
+                return Err(ApiError::new(408, "invalid_request_error", "request_timeout", text).into());
+            }
+        };
+        if body.len() + piece.len() > MAX_BODY {
+            return Err(body_too_large().into());
+        }
+        body.extend_from_slice(&piece);
+        stream.flow_control().release_capacity(piece.len()).map_err(|_| Stop::Left)?;
+    }
+}

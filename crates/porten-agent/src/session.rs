@@ -1,0 +1,240 @@
+//! One connection to the Hub from its first dial to its end, as one task: hello, welcome, adverts, requests.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use porten_core::tunnel::{ConnId, Failure, Lost, Refused};
+use porten_core::wire::{self, Advert, Draining, FromAgent, FromHub, Goodbye, GoodbyeReason, Hello, PongStats, Welcome};
+use porten_link::dial::{Connect, DialRequest, Transport, dial};
+use porten_link::{Beat, Control, End, Opened, Outgoing, http2};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::credentials::Credentials;
+use crate::relay::{self, Relay};
+
+/// What a session tells the loop; each carries the connection's number, so that a dead one is not believed.
+#[derive(Debug)]
+pub enum Told {
+    /// The Hub said welcome.
+    Opened(Welcome),
+    /// The Hub said something.
+    Said(FromHub),
+    /// A ping was answered.
+    Rtt(Duration),
+    /// It is over.
+    Ended(Failure),
+}
+
+/// What every session of this process uses.
+#[derive(Clone)]
+pub struct Way {
+    /// The tunnel's address.
+    pub url: Url,
+    /// TLS for `wss`.
+    pub tls: Arc<rustls::ClientConfig>,
+    /// The way to the network; injected.
+    pub connect: Connect,
+    /// How often to ping.
+    pub beat: Beat,
+    /// Who hands out tokens.
+    pub credentials: Credentials,
+    /// Who is calling.
+    pub hello: Hello,
+    /// What can be served, whenever it changes.
+    pub adverts: watch::Receiver<Advert>,
+    /// Cancelled when no new requests are wanted.
+    pub drain: CancellationToken,
+    /// What answers requests.
+    pub relay: Relay,
+    /// The loop.
+    pub told: mpsc::Sender<(ConnId, Told)>,
+}
+
+/// Runs one connection to its end and tells the loop how it ended.
+#[tracing::instrument(name = "link", skip_all, fields(conn = conn.0))]
+pub async fn run(way: Way, conn: ConnId) {
+    let failure = match open(&way).await {
+        Ok((opened, welcome)) => {
+            tracing::info!(account = %welcome.account, "connected");
+            tell(&way, conn, Told::Opened(welcome)).await;
+            serve(&way, conn, opened).await
+        }
+        Err(failure) => failure,
+    };
+    match &failure {
+        Failure::Lost(why) => tracing::info!(%why, "link ended"),
+        Failure::Refused(why) => tracing::warn!(%why, "the Hub refused"),
+    }
+    tell(&way, conn, Told::Ended(failure)).await;
+}
+
+async fn tell(way: &Way, conn: ConnId, told: Told) {
+    // A closed channel means that the process is ending; there is nobody to tell.
+    let _ = way.told.send((conn, told)).await;
+}
+
+/// Dials with a token, and once more with a fresh one if the first is not accepted.
+async fn open(way: &Way) -> Result<(Opened<Transport>, Welcome), Failure> {
+    let token = way.credentials.access(None).await?;
+    let request = |token: &porten_core::secret::Secret| DialRequest {
+        url: way.url.clone(),
+        token: token.clone(),
+        tls: Arc::clone(&way.tls),
+        connect: Arc::clone(&way.connect),
+    };
+    let mut opened = match dial(request(&token)).await {
+        Err(Failure::Refused(Refused::SignIn)) => {
+            let fresh = way.credentials.access(Some(token)).await?;
+            dial(request(&fresh)).await?
+        }
+        other => other?,
+    };
+    opened.send(wire::write(&FromAgent::Hello(way.hello.clone()))).await.map_err(|end| failure(&end, None))?;
+    loop {
+        let text = opened.receive().await.map_err(|end| failure(&end, None))?;
+        match wire::read_from_hub(&text) {
+            Ok(Some(FromHub::Welcome(welcome))) => return Ok((opened, welcome)),
+            Ok(Some(FromHub::Goodbye(goodbye))) => return Err(farewell(&goodbye)),
+            Ok(_) => {}
+            Err(error) => {
+                opened.close(wire::close::PROTOCOL, &error.to_string()).await;
+                return Err(Failure::Refused(Refused::NotPorten(error.to_string())));
+            }
+        }
+    }
+}
+
+/// Serves requests until the link ends.
+async fn serve(way: &Way, conn: ConnId, opened: Opened<Transport>) -> Failure {
+    let (bytes, control) = opened.into_link(way.beat);
+    let end = control.end.clone();
+    let Ok(mut requests) = http2::serve(bytes).await else { return failure(&cause(&end), None) };
+    let mut goodbye = None;
+    let mut running = JoinSet::new();
+    {
+        let mut talk = pin!(talk(way, conn, control, &mut goodbye));
+        let mut draining = false;
+        loop {
+            tokio::select! {
+                accepted = requests.accept() => match accepted {
+                    Some(Ok((request, respond))) => drop(running.spawn(relay::serve(way.relay.clone(), request, respond))),
+                    Some(Err(_)) | None => break,
+                },
+                Some(_) = running.join_next() => {}
+                () = way.drain.cancelled(), if !draining => {
+                    draining = true;
+                    requests.graceful_shutdown();
+                }
+                // It ends only with the link; `accept` says so next.
+                () = &mut talk => {}
+            }
+        }
+    }
+    // Dropping what still runs closes its engine connections.
+    drop(running);
+    failure(&cause(&end), goodbye.as_ref())
+}
+
+fn cause(end: &watch::Receiver<Option<End>>) -> End {
+    end.borrow().clone().unwrap_or(End::Cut)
+}
+
+/// The control half of a session: what is to be said and heard, until the link ends.
+async fn talk(way: &Way, conn: ConnId, mut control: Control, goodbye: &mut Option<Goodbye>) {
+    let mut adverts = way.adverts.clone();
+    adverts.mark_changed();
+    let (mut seq, mut draining) = (0, false);
+    loop {
+        let say = tokio::select! {
+            heard = control.incoming.recv() => match heard {
+                Some(text) => hear(way, conn, &text, goodbye).await,
+                // The link is gone: never finish, so that the session's select rests on `accept`.
+                None => std::future::pending().await,
+            },
+            Ok(()) = adverts.changed() => {
+                seq += 1;
+                let advert = Advert { seq, ..adverts.borrow_and_update().clone() };
+                Some(Outgoing::Text(wire::write(&FromAgent::Advert(advert))))
+            }
+            Ok(()) = control.rtt.changed() => match *control.rtt.borrow_and_update() {
+                Some(rtt) => {
+                    tell(way, conn, Told::Rtt(rtt)).await;
+                    let rtt_ms = u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX);
+                    Some(Outgoing::Text(wire::write(&FromAgent::PongStats(PongStats { rtt_ms }))))
+                }
+                None => None,
+            },
+            () = way.drain.cancelled(), if !draining => {
+                draining = true;
+                let in_flight = way.relay.in_flight();
+                Some(Outgoing::Text(wire::write(&FromAgent::Draining(Draining { in_flight }))))
+            }
+        };
+        if let Some(message) = say {
+            // The link is ending if it takes no more; `accept` says so next.
+            let _ = control.outgoing.send(message).await;
+        }
+    }
+}
+
+/// Takes one control message; answers with a close if it breaks the protocol.
+async fn hear(way: &Way, conn: ConnId, text: &str, goodbye: &mut Option<Goodbye>) -> Option<Outgoing> {
+    match wire::read_from_hub(text) {
+        Ok(Some(said)) => {
+            if let FromHub::Goodbye(word) = &said {
+                *goodbye = Some(word.clone());
+            }
+            tell(way, conn, Told::Said(said)).await;
+            None
+        }
+        Ok(None) => None,
+        Err(error) => {
+            tracing::warn!(%error, "the Hub broke the protocol");
+            Some(Outgoing::Close { code: wire::close::PROTOCOL, reason: error.to_string() })
+        }
+    }
+}
+
+/// The meaning of how the link ended, read once and here.
+fn failure(end: &End, goodbye: Option<&Goodbye>) -> Failure {
+    use wire::close;
+    match (end, goodbye) {
+        (End::Closed { code: close::REVOKED, .. }, _) => Failure::Refused(Refused::Revoked),
+        (End::Closed { code: close::REPLACED, .. }, _) => Failure::Refused(Refused::Replaced),
+        (End::Closed { code: close::RESTART | 1001, .. }, _) => Failure::Lost(Lost::Restart),
+        (_, Some(goodbye)) => farewell(goodbye),
+        _ => Failure::Lost(Lost::Cut),
+    }
+}
+
+fn farewell(goodbye: &Goodbye) -> Failure {
+    match goodbye.reason {
+        GoodbyeReason::Revoked => Failure::Refused(Refused::Revoked),
+        GoodbyeReason::Replaced => Failure::Refused(Refused::Replaced),
+        GoodbyeReason::Restart => Failure::Lost(Lost::Restart),
+        GoodbyeReason::Protocol | GoodbyeReason::Unknown => Failure::Lost(Lost::Cut),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn closed(code: u16) -> End {
+        End::Closed { code, reason: String::new() }
+    }
+
+    #[test]
+    fn what_a_close_means_is_read_from_its_code_then_from_the_goodbye() {
+        assert_eq!(failure(&closed(4401), None), Failure::Refused(Refused::Revoked));
+        assert_eq!(failure(&closed(4409), None), Failure::Refused(Refused::Replaced));
+        assert_eq!(failure(&closed(1012), None), Failure::Lost(Lost::Restart));
+        let goodbye = Goodbye { reason: GoodbyeReason::Revoked, text: "Revoked.".into() };
+        assert_eq!(failure(&End::Cut, Some(&goodbye)), Failure::Refused(Refused::Revoked));
+        assert_eq!(failure(&End::NoPong, None), Failure::Lost(Lost::Cut));
+    }
+}

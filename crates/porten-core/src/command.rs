@@ -1,0 +1,55 @@
+//! What a front end can ask of the agent.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::ModelId;
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Be online, or not. Going offline finishes what runs first.
+    SetOnline {
+        /// The wish.
+        online: bool,
+    },
+    /// Serve a model, or not.
+    SetModel {
+        /// Which, by its Hub id.
+        id: ModelId,
+        /// The wish.
+        on: bool,
+    },
+    /// The credential store changed (`porten login` in another process): read it again.
+    CredentialChanged,
+    /// Revoke the credential at the Hub, then forget it.
+    SignOut,
+    /// Look and try again now.
+    Nudge,
+}
+
+/// A command that was not taken, told to the person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{text}")]
+pub struct Declined {
+    /// What a front end switches on.
+    pub code: DeclinedCode,
+    /// What happened and what to do.
+    pub text: String,
+}
+
+/// Why a command was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeclinedCode {
+    /// No such model is configured.
+    UnknownModel,
+    /// The wish could not be written to disk.
+    NotKept,
+    /// The credential store failed.
+    Credential,
+    /// The command does not read.
+    NotACommand,
+    /// The agent is stopping.
+    Stopping,
+}

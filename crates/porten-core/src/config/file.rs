@@ -1,0 +1,120 @@
+//! Reads the settings file into text and lists, each with the line it stands on; what they mean is decided elsewhere.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{ConfigError, Place, Problem};
+use super::keys::{self, Key, Kind};
+use super::source::Value;
+use super::{MAX_FILE, SettingsFile};
+use crate::nearest::nearest;
+
+/// Words in a key that tell that somebody wants to keep a secret in it.
+const SECRET_WORDS: [&str; 8] =
+    ["token", "secret", "password", "passphrase", "api_key", "apikey", "credential", "bearer"];
+
+/// One setting that stands in the file.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) key: Key,
+    pub(super) value: Value,
+    pub(super) line: usize,
+}
+
+/// Reads the whole file; every table, key and kind in it must be known.
+pub(super) fn read(file: &SettingsFile<'_>) -> Result<Vec<Entry>, ConfigError> {
+    if file.text.len() > MAX_FILE {
+        return Err(whole(file, None, Problem::TooLong));
+    }
+    let document = DeTable::parse(file.text).map_err(|error| {
+        let line = error.span().map(|span| line_of(file.text, &span));
+        let reason = error.message().lines().collect::<Vec<_>>().join(", ");
+        whole(file, line, Problem::Syntax { reason })
+    })?;
+    let mut entries = Vec::new();
+    for (table_name, table) in document.get_ref() {
+        let name = table_name.get_ref().as_ref();
+        let known: Vec<Key> = keys::ALL.into_iter().filter(|key| key.table == name).collect();
+        if known.is_empty() {
+            let tables = keys::ALL.iter().map(|key| key.table);
+            let nearest = format!("[{}]", nearest(name, tables).unwrap_or_default());
+            return Err(at(file, name, &table_name.span(), unknown(name, nearest)));
+        }
+        let DeValue::Table(table) = table.get_ref() else {
+            let wanted = "a table: write its name in brackets on a line of its own, and its settings below";
+            return Err(at(file, name, &table.span(), Problem::Kind { wanted }));
+        };
+        read_table(file, name, &known, table, &mut entries)?;
+    }
+    Ok(entries)
+}
+
+fn read_table(
+    file: &SettingsFile<'_>,
+    table_name: &str,
+    known: &[Key],
+    table: &DeTable<'_>,
+    entries: &mut Vec<Entry>,
+) -> Result<(), ConfigError> {
+    for (name, value) in table {
+        let dotted = format!("{table_name}.{}", name.get_ref());
+        let Some(key) = known.iter().find(|key| key.key == name.get_ref().as_ref()) else {
+            let all: Vec<_> = keys::ALL.iter().map(|key| key.dotted()).collect();
+            let nearest = nearest(&dotted, all.iter().map(String::as_str)).unwrap_or_default().to_owned();
+            return Err(at(file, &dotted, &name.span(), unknown(name.get_ref(), nearest)));
+        };
+        let read = read_value(key.kind, value).map_err(|problem| at(file, &dotted, &value.span(), problem))?;
+        entries.push(Entry { key: *key, value: read, line: line_of(file.text, &value.span()) });
+    }
+    Ok(())
+}
+
+fn read_value(kind: Kind, value: &Spanned<DeValue<'_>>) -> Result<Value, Problem> {
+    let wrong = |wanted| Err(Problem::Kind { wanted });
+    match (kind, value.get_ref()) {
+        (Kind::Text, DeValue::String(text)) => Ok(Value::Text(text.to_string())),
+        (Kind::Text, _) => wrong("text in quotes, like \"openai\""),
+        (Kind::Number, DeValue::Integer(number)) => {
+            // Written in another base it would read as another number; whatever does not fit is out of range anyway.
+            let number = u64::from_str_radix(number.as_str(), number.radix());
+            Ok(Value::Text(number.map_or_else(|_| value_text(value), |number| number.to_string())))
+        }
+        (Kind::Number, _) => wrong("a whole number without quotes, like 65536"),
+        (Kind::Truth, DeValue::Boolean(truth)) => Ok(Value::Text(truth.to_string())),
+        (Kind::Truth, _) => wrong("true or false, without quotes"),
+        (Kind::List, DeValue::Array(items)) => {
+            let text = |item: &Spanned<DeValue<'_>>| item.get_ref().as_str().map(str::to_owned);
+            match items.iter().map(text).collect() {
+                Some(items) => Ok(Value::List(items)),
+                None => wrong("a list of texts in quotes, like [\"deepseek-v4-flash\"]"),
+            }
+        }
+        (Kind::List, _) => wrong("a list in brackets, like [\"deepseek-v4-flash\"]"),
+    }
+}
+
+fn value_text(value: &Spanned<DeValue<'_>>) -> String {
+    value.get_ref().as_integer().map(ToString::to_string).unwrap_or_default()
+}
+
+fn unknown(name: &str, nearest: String) -> Problem {
+    let plain = name.to_ascii_lowercase().replace('-', "_");
+    if SECRET_WORDS.iter().any(|word| plain.contains(word)) { Problem::Secret } else { Problem::Unknown { nearest } }
+}
+
+fn at(file: &SettingsFile<'_>, key: &str, span: &Range<usize>, problem: Problem) -> ConfigError {
+    // A key may be any quoted text, and this one stands in a sentence.
+    let key = key.chars().filter(|c| !c.is_control()).take(80).collect();
+    ConfigError { place: Place::Key { key, line: line_of(file.text, span), path: file.path.to_owned() }, problem }
+}
+
+fn whole(file: &SettingsFile<'_>, line: Option<usize>, problem: Problem) -> ConfigError {
+    ConfigError { place: Place::File { path: file.path.to_owned(), line }, problem }
+}
+
+/// Counted from 1.
+fn line_of(text: &str, span: &Range<usize>) -> usize {
+    text.bytes().take(span.start).filter(|&b| b == b'\n').count() + 1
+}

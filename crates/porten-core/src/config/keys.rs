@@ -1,0 +1,46 @@
+//! Every setting there is: its variable, its place in the file, and the kind of value it takes.
+
+/// One setting's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key {
+    /// The environment variable.
+    pub(super) variable: &'static str,
+    /// The table in the file.
+    pub(super) table: &'static str,
+    /// The key in that table.
+    pub(super) key: &'static str,
+    /// What stands there in the file; the environment knows only text.
+    pub(super) kind: Kind,
+}
+
+/// The kinds of value in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Number,
+    Truth,
+    List,
+}
+
+impl Key {
+    /// As a sentence names it: `hub.url`.
+    pub(super) fn dotted(self) -> String {
+        format!("{}.{}", self.table, self.key)
+    }
+}
+
+const fn key(variable: &'static str, table: &'static str, key: &'static str, kind: Kind) -> Key {
+    Key { variable, table, key, kind }
+}
+
+pub(super) const HUB_URL: Key = key("PORTEN_HUB_URL", "hub", "url", Kind::Text);
+pub(super) const ENGINE: Key = key("PORTEN_ENGINE", "engine", "kind", Kind::Text);
+pub(super) const ENGINE_URL: Key = key("PORTEN_ENGINE_URL", "engine", "url", Kind::Text);
+pub(super) const ENGINE_MODELS: Key = key("PORTEN_ENGINE_MODELS", "engine", "models", Kind::List);
+pub(super) const ALLOW_REMOTE: Key = key("PORTEN_ENGINE_ALLOW_REMOTE", "engine", "allow_remote", Kind::Truth);
+pub(super) const BUDGET: Key = key("PORTEN_VRAM_BUDGET_MB", "memory", "budget_mb", Kind::Number);
+pub(super) const LOG: Key = key("PORTEN_LOG", "log", "level", Kind::Text);
+pub(super) const KEYCHAIN: Key = key("PORTEN_KEYCHAIN", "keychain", "store", Kind::Text);
+
+/// All of them.
+pub(super) const ALL: [Key; 8] = [HUB_URL, ENGINE, ENGINE_URL, ENGINE_MODELS, ALLOW_REMOTE, BUDGET, LOG, KEYCHAIN];

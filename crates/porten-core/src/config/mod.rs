@@ -1,0 +1,189 @@
+//! Reads what people set: environment variables, then the settings file, then what holds by itself.
+//!
+//! An empty variable (or one of white space) counts as not set, so that `PORTEN_ENGINE_URL= porten run` takes a
+//! setting away. A `PORTEN_…` variable that is one slip away from a known one is an error; others are left alone. No
+//! setting is a secret: those live in the keychain.
+
+mod address;
+mod engine_url;
+mod error;
+mod file;
+mod hub_url;
+mod keys;
+mod origin;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use engine_url::{EngineUrl, EngineUrlError};
+pub use error::{ConfigError, Place, Problem, Quoted};
+pub use hub_url::{DEFAULT_HUB, HubUrl, HubUrlError};
+pub use origin::{Origin, Setting};
+
+use crate::ids::{Wanted, WantedError};
+use keys::Key;
+use source::{Sources, Value};
+
+/// The settings file is refused above this size (bytes); a host need not read more than one byte beyond it.
+pub const MAX_FILE: usize = 64 * 1024;
+/// The largest memory budget (MiB): 2 PiB, more than any cluster and far below what JavaScript counts exactly.
+pub const MAX_BUDGET_MIB: u64 = 1 << 31;
+/// The variable that names the folder for everything Porten keeps, instead of the platform's folders. The host reads
+/// it itself: it must know the folder before there is a file to read.
+pub const HOME: &str = "PORTEN_HOME";
+
+/// The settings file as the host found it.
+#[derive(Debug, Clone, Copy)]
+pub struct SettingsFile<'a> {
+    /// Its whole text.
+    pub text: &'a str,
+    /// Its path, as a person would write it.
+    pub path: &'a str,
+}
+
+/// All settings, each with its origin. `None` is "nobody said": then Porten looks for itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// `PORTEN_HUB_URL`, `hub.url`; default [`DEFAULT_HUB`].
+    pub hub: Setting<HubUrl>,
+    /// `PORTEN_ENGINE`, `engine.kind`; else the shape of its answers tells.
+    pub engine: Option<Setting<EngineKind>>,
+    /// `PORTEN_ENGINE_URL`, `engine.url`; else looked for on this machine (see [`crate::detect`]).
+    pub engine_url: Option<Setting<EngineUrl>>,
+    /// `PORTEN_ENGINE_ALLOW_REMOTE`, `engine.allow_remote`; default no. Whether `engine_url` may be another machine.
+    pub engine_allow_remote: Setting<bool>,
+    /// `PORTEN_ENGINE_MODELS`, `engine.models`; never empty. Else the Hub's catalog, as far as it is served.
+    pub models: Option<Setting<Vec<Wanted>>>,
+    /// `PORTEN_VRAM_BUDGET_MB`, `memory.budget_mb` (MiB, 1 to [`MAX_BUDGET_MIB`]); else what the machine has.
+    pub budget_mib: Option<Setting<u64>>,
+    /// `PORTEN_LOG`, `log.level`; default [`LogLevel::Info`].
+    pub log: Setting<LogLevel>,
+    /// `PORTEN_KEYCHAIN`, `keychain.store`; default [`Keychain::Auto`].
+    pub keychain: Setting<Keychain>,
+}
+
+/// How the engine is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineKind {
+    /// Any server with OpenAI's routes.
+    Openai,
+    /// exo, which tells about its cluster too.
+    Exo,
+}
+
+/// How much the log says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    /// Only what went wrong.
+    Error,
+    /// And what may go wrong.
+    Warn,
+    /// And what happens.
+    Info,
+    /// And why.
+    Debug,
+    /// And each step.
+    Trace,
+}
+
+/// Where the credential is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keychain {
+    /// In the system's keychain; on a machine that has none in a file for the owner alone, which is then said.
+    Auto,
+    /// In a file for the owner alone.
+    File,
+}
+
+/// Reads all settings.
+///
+/// # Errors
+/// The first setting that cannot be used, as one sentence with its remedy.
+pub fn read(environment: &BTreeMap<String, String>, file: Option<SettingsFile<'_>>) -> Result<Config, ConfigError> {
+    let sources = Sources::read(environment, file.as_ref())?;
+    let hub = match sources.setting(keys::HUB_URL, |value| Ok(HubUrl::read(value.text())?))? {
+        Some(hub) => hub,
+        None => Setting::default(HubUrl::read(DEFAULT_HUB).map_err(|problem| built_in(keys::HUB_URL, problem))?),
+    };
+    let engine_allow_remote = sources.setting(keys::ALLOW_REMOTE, read_truth)?.unwrap_or(Setting::default(false));
+    let remote = engine_allow_remote.value;
+    Ok(Config {
+        hub,
+        engine: sources.setting(keys::ENGINE, read_engine)?,
+        engine_url: sources.setting(keys::ENGINE_URL, |value| Ok(EngineUrl::read(value.text(), remote)?))?,
+        engine_allow_remote,
+        models: sources.setting(keys::ENGINE_MODELS, read_models)?,
+        budget_mib: sources.setting(keys::BUDGET, read_mib)?,
+        log: sources.setting(keys::LOG, read_level)?.unwrap_or(Setting::default(LogLevel::Info)),
+        keychain: sources.setting(keys::KEYCHAIN, read_keychain)?.unwrap_or(Setting::default(Keychain::Auto)),
+    })
+}
+
+/// A default that is wrong would be our own mistake; it is said like any other.
+fn built_in(key: Key, problem: impl Into<Problem>) -> ConfigError {
+    ConfigError { place: Place::Variable(key.variable.to_owned()), problem: problem.into() }
+}
+
+fn read_engine(value: &Value) -> Result<EngineKind, Problem> {
+    let table = [("openai", EngineKind::Openai), ("exo", EngineKind::Exo)];
+    choose(value, &table, "openai or exo, or leave it out: the engine's answers tell")
+}
+
+fn read_level(value: &Value) -> Result<LogLevel, Problem> {
+    let table = [
+        ("error", LogLevel::Error),
+        ("warn", LogLevel::Warn),
+        ("info", LogLevel::Info),
+        ("debug", LogLevel::Debug),
+        ("trace", LogLevel::Trace),
+    ];
+    choose(value, &table, "error, warn, info, debug or trace")
+}
+
+fn read_keychain(value: &Value) -> Result<Keychain, Problem> {
+    choose(value, &[("auto", Keychain::Auto), ("file", Keychain::File)], "auto or file")
+}
+
+fn read_truth(value: &Value) -> Result<bool, Problem> {
+    let table = [("true", true), ("1", true), ("yes", true), ("on", true)];
+    let no = [("false", false), ("0", false), ("no", false), ("off", false)];
+    choose(value, &[table, no].concat(), "true or false")
+}
+
+fn choose<T: Copy>(value: &Value, table: &[(&str, T)], choices: &'static str) -> Result<T, Problem> {
+    let given = value.text();
+    let found = table.iter().find(|(word, _)| word.eq_ignore_ascii_case(given));
+    found.map(|(_, chosen)| *chosen).ok_or_else(|| Problem::Choice { given: Quoted::new(given), choices })
+}
+
+fn read_mib(value: &Value) -> Result<u64, Problem> {
+    let given = value.text();
+    let digits = !given.is_empty() && given.bytes().all(|b| b.is_ascii_digit());
+    let mib = given.parse().ok().filter(|mib| digits && (1..=MAX_BUDGET_MIB).contains(mib));
+    mib.ok_or_else(|| Problem::Mib { given: Quoted::new(given) })
+}
+
+fn read_models(value: &Value) -> Result<Vec<Wanted>, Problem> {
+    let mut models: Vec<Wanted> = Vec::new();
+    for entry in value.items() {
+        if entry.is_empty() {
+            return Err(Problem::EmptyModel);
+        }
+        let wanted = Wanted::read(entry).map_err(|error| match error {
+            WantedError::Hub(_) => Problem::HubId { given: Quoted::new(entry) },
+            WantedError::Engine(_) => Problem::EngineId { given: Quoted::new(entry) },
+        })?;
+        if models.iter().any(|model| model.hub == wanted.hub) {
+            return Err(Problem::Twice { id: wanted.hub.to_string() });
+        }
+        models.push(wanted);
+    }
+    if models.is_empty() { Err(Problem::NoModel) } else { Ok(models) }
+}

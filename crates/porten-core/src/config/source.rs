@@ -1,0 +1,101 @@
+//! Looks one setting up where people write them: the environment first, then the file.
+
+use std::collections::BTreeMap;
+
+use super::error::{ConfigError, Place, Problem};
+use super::file::{self, Entry};
+use super::keys::{self, Key};
+use super::origin::{Origin, Setting};
+use super::{HOME, SettingsFile};
+use crate::nearest::{distance, nearest};
+
+/// A variable this near to a known one is a slip of the finger; one that is farther away belongs to somebody else.
+const SLIP: usize = 2;
+
+/// What stands somewhere, before it is known what it means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Value {
+    /// Text, or a number or truth value as text.
+    Text(String),
+    /// Several texts.
+    List(Vec<String>),
+}
+
+impl Value {
+    /// The text; of a list nothing, but no reader of text is ever given one.
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text.trim(),
+            Self::List(_) => "",
+        }
+    }
+
+    /// The items; a variable's items stand between commas.
+    pub(super) fn items(&self) -> Vec<&str> {
+        match self {
+            Self::Text(text) => text.split(',').map(str::trim).collect(),
+            Self::List(items) => items.iter().map(|item| item.trim()).collect(),
+        }
+    }
+}
+
+/// Everything that people wrote.
+pub(super) struct Sources<'a> {
+    environment: &'a BTreeMap<String, String>,
+    file: Vec<Entry>,
+    path: &'a str,
+}
+
+impl<'a> Sources<'a> {
+    pub(super) fn read(
+        environment: &'a BTreeMap<String, String>,
+        file: Option<&SettingsFile<'a>>,
+    ) -> Result<Self, ConfigError> {
+        for name in environment.keys() {
+            refuse_slip(name)?;
+        }
+        let path = file.map_or("", |file| file.path);
+        Ok(Self { environment, file: file.map(file::read).transpose()?.unwrap_or_default(), path })
+    }
+
+    /// The setting, if anybody wrote it. What the file says is checked even where a variable overrules it, so that a
+    /// mistake in it is not found only on the day the variable is gone.
+    pub(super) fn setting<T>(
+        &self,
+        key: Key,
+        read: impl Fn(&Value) -> Result<T, Problem>,
+    ) -> Result<Option<Setting<T>>, ConfigError> {
+        let from_environment = match self.environment.get(key.variable).filter(|text| !text.trim().is_empty()) {
+            None => None,
+            Some(text) => {
+                let place = || Place::Variable(key.variable.to_owned());
+                let value =
+                    read(&Value::Text(text.clone())).map_err(|problem| ConfigError { place: place(), problem })?;
+                Some(Setting { value, origin: Origin::Environment(key.variable.to_owned()) })
+            }
+        };
+        let from_file = match self.file.iter().find(|entry| entry.key == key) {
+            None => None,
+            Some(Entry { value, line, .. }) => {
+                let place = || Place::Key { key: key.dotted(), line: *line, path: self.path.to_owned() };
+                let value = read(value).map_err(|problem| ConfigError { place: place(), problem })?;
+                Some(Setting { value, origin: Origin::File(self.path.to_owned()) })
+            }
+        };
+        Ok(from_environment.or(from_file))
+    }
+}
+
+fn refuse_slip(name: &str) -> Result<(), ConfigError> {
+    let known = || keys::ALL.iter().map(|key| key.variable).chain([HOME]);
+    if !name.to_ascii_uppercase().starts_with("PORTEN") || known().any(|known| known == name) {
+        return Ok(());
+    }
+    match nearest(name, known()).filter(|known| distance(name, known) <= SLIP) {
+        None => Ok(()),
+        Some(nearest) => Err(ConfigError {
+            place: Place::Variable(name.to_owned()),
+            problem: Problem::Unknown { nearest: nearest.to_owned() },
+        }),
+    }
+}

@@ -1,0 +1,55 @@
+//! Finds what a person probably meant: the known word with the fewest letters to change.
+
+/// Words are compared up to this many characters, so that a long one costs a bounded time.
+const COMPARED: usize = 200;
+
+/// How many letters must be put in, taken out or changed to make `b` of `a` (Levenshtein), without regard to case.
+#[must_use]
+pub fn distance(a: &str, b: &str) -> usize {
+    let fold = |word: &str| word.chars().flat_map(char::to_lowercase).take(COMPARED).collect::<Vec<_>>();
+    let (a, b) = (fold(a), fold(b));
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for (row, from) in a.iter().enumerate() {
+        let mut left_above = row;
+        let mut left = row + 1;
+        if let Some(first) = above.first_mut() {
+            *first = left;
+        }
+        for (cell, to) in above.iter_mut().skip(1).zip(&b) {
+            let changed = left_above + usize::from(from != to);
+            left_above = *cell;
+            left = changed.min(left + 1).min(left_above + 1);
+            *cell = left;
+        }
+    }
+    above.last().copied().unwrap_or(0)
+}
+
+/// The known word nearest to `word`; of two equally near ones the first.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known.into_iter().min_by_key(|candidate| distance(word, candidate))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_nearest_word_is_the_one_with_the_fewest_letters_to_change() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("URL", "url"), 0);
+        assert_eq!(nearest("modles", ["url", "models", "kind"]), Some("models"));
+        assert_eq!(nearest("x", []), None);
+    }
+
+    proptest! {
+        #[test]
+        fn distance_is_a_metric(a in "[a-d]{0,8}", b in "[a-d]{0,8}", c in "[a-d]{0,8}") {
+            prop_assert_eq!(distance(&a, &b), distance(&b, &a));
+            prop_assert_eq!(distance(&a, &b) == 0, a == b);
+            prop_assert!(distance(&a, &c) <= distance(&a, &b) + distance(&b, &c));
+        }
+    }
+}

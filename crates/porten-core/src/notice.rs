@@ -1,0 +1,191 @@
+//! What a person should know or do: shown only once it has lasted, and not while its cause is shown.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::time::{Moment, Now};
+
+/// What a notice is about. Front ends switch on it; the words are for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// Nobody is signed in, or the Hub no longer knows this machine.
+    SignIn,
+    /// The Hub refuses for a reason that only a person can mend.
+    HubRefused,
+    /// The Hub cannot be reached.
+    HubUnreachable,
+    /// The engine does not answer.
+    EngineDown,
+    /// A wanted id cannot be matched to one the engine serves.
+    ModelUnmatched,
+    /// The engine lists a model but cannot generate with it.
+    ModelUnproven,
+    /// The Hub does not offer an advertised id.
+    NotOffered,
+    /// Nothing is configured or found to serve.
+    NothingToServe,
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Works, but not as it should.
+    Degraded,
+    /// Only a person can mend it.
+    NeedsYou,
+}
+
+/// One thing to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// What it is about.
+    pub code: Code,
+    /// Whose, where there can be several: a model's Hub id, else empty.
+    pub subject: String,
+    /// How bad.
+    pub severity: Severity,
+    /// Who and what, a few words.
+    pub title: String,
+    /// One sentence.
+    pub text: String,
+    /// What to do, one sentence.
+    pub remedy: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A condition that holds now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raised {
+    /// What it is about.
+    pub code: Code,
+    /// Whose; may be empty.
+    pub subject: String,
+    /// A few words.
+    pub title: String,
+    /// One sentence.
+    pub text: String,
+    /// One sentence.
+    pub remedy: String,
+}
+
+impl Code {
+    /// How bad it is.
+    #[must_use]
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::SignIn | Self::HubRefused | Self::EngineDown | Self::ModelUnmatched | Self::NothingToServe => {
+                Severity::NeedsYou
+            }
+            Self::HubUnreachable | Self::ModelUnproven | Self::NotOffered => Severity::Degraded,
+        }
+    }
+
+    /// How long it must have lasted to be worth a word.
+    #[must_use]
+    pub const fn patience(self) -> Duration {
+        match self {
+            Self::SignIn | Self::HubRefused => Duration::ZERO,
+            Self::NotOffered => Duration::from_secs(2),
+            Self::EngineDown | Self::ModelUnmatched | Self::NothingToServe => Duration::from_secs(5),
+            Self::HubUnreachable | Self::ModelUnproven => Duration::from_secs(10),
+        }
+    }
+
+    /// What explains it: while one of these is shown, this one is not.
+    #[must_use]
+    pub const fn causes(self) -> &'static [Self] {
+        match self {
+            Self::ModelUnmatched | Self::ModelUnproven | Self::NothingToServe => &[Self::EngineDown],
+            Self::NotOffered => &[Self::HubUnreachable, Self::HubRefused, Self::SignIn],
+            Self::SignIn | Self::HubRefused | Self::HubUnreachable | Self::EngineDown => &[],
+        }
+    }
+}
+
+/// Remembers since when each condition holds.
+#[derive(Debug, Default)]
+pub struct Book {
+    since: BTreeMap<(Code, String), Now>,
+}
+
+impl Book {
+    /// The notices to show for the conditions that hold now, worst first.
+    pub fn draw(&mut self, raised: Vec<Raised>, now: Now) -> Vec<Notice> {
+        self.since.retain(|key, _| raised.iter().any(|one| (one.code, &one.subject) == (key.0, &key.1)));
+        let mut due: Vec<Notice> = Vec::new();
+        for one in raised {
+            let since = *self.since.entry((one.code, one.subject.clone())).or_insert(now);
+            if now.mono.since(since.mono) >= one.code.patience() {
+                due.push(Notice {
+                    code: one.code,
+                    subject: one.subject,
+                    severity: one.code.severity(),
+                    title: one.title,
+                    text: one.text,
+                    remedy: one.remedy,
+                    since: since.wall,
+                });
+            }
+        }
+        let shown: Vec<Code> = due.iter().map(|notice| notice.code).collect();
+        due.retain(|notice| !notice.code.causes().iter().any(|cause| shown.contains(cause)));
+        due.sort_by(|a, b| b.severity.cmp(&a.severity).then(a.since.cmp(&b.since)).then(a.code.cmp(&b.code)));
+        due
+    }
+
+    /// When a condition becomes worth a word, if one still has to last.
+    #[must_use]
+    pub fn deadline(&self, now: Moment) -> Option<Moment> {
+        self.since.iter().map(|((code, _), since)| since.mono + code.patience()).filter(|due| *due > now).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raised(code: Code) -> Raised {
+        Raised { code, subject: String::new(), title: "t".into(), text: "x".into(), remedy: "r".into() }
+    }
+
+    fn at(seconds: u64) -> Now {
+        Now::new(Moment::START, Timestamp::UNIX_EPOCH) + Duration::from_secs(seconds)
+    }
+
+    fn codes(notices: &[Notice]) -> Vec<Code> {
+        notices.iter().map(|notice| notice.code).collect()
+    }
+
+    #[test]
+    fn a_condition_is_shown_only_once_it_has_lasted_and_a_blink_starts_it_anew() {
+        let mut book = Book::default();
+        assert!(book.draw(vec![raised(Code::EngineDown)], at(0)).is_empty());
+        assert_eq!(book.deadline(at(0).mono), Some(at(5).mono));
+        assert_eq!(codes(&book.draw(vec![raised(Code::EngineDown)], at(5))), [Code::EngineDown]);
+        assert!(book.draw(vec![], at(6)).is_empty());
+        assert!(book.draw(vec![raised(Code::EngineDown)], at(7)).is_empty());
+    }
+
+    #[test]
+    fn a_consequence_is_hidden_while_its_cause_is_shown() {
+        let mut book = Book::default();
+        let both = || vec![raised(Code::ModelUnproven), raised(Code::EngineDown)];
+        book.draw(both(), at(0));
+        assert_eq!(codes(&book.draw(both(), at(60))), [Code::EngineDown]);
+        assert_eq!(codes(&book.draw(vec![raised(Code::ModelUnproven)], at(61))), [Code::ModelUnproven]);
+    }
+
+    #[test]
+    fn what_needs_a_person_comes_first() {
+        let mut book = Book::default();
+        let both = || vec![raised(Code::HubUnreachable), raised(Code::EngineDown)];
+        book.draw(both(), at(0));
+        assert_eq!(codes(&book.draw(both(), at(60))), [Code::EngineDown, Code::HubUnreachable]);
+    }
+}

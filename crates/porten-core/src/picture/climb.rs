@@ -1,0 +1,117 @@
+//! The ladder, drawn from the rows above it in the picture.
+
+use super::{Facts, is_ready};
+use crate::ladder::{Rung, Step};
+use crate::snapshot::{EngineView, LinkView, ModelState, ModelView, ReachView};
+use crate::wire::Standing;
+
+pub(super) fn climb(facts: &Facts<'_>, link: &LinkView, engine: &EngineView, models: &[ModelView]) -> Vec<Rung> {
+    let hub = hub(link);
+    let offered = offered(link, models);
+    let serving = match (&offered.state, facts.traffic.in_flight) {
+        (crate::ladder::RungState::Reached, 0) => Rung::reached(Step::Serving, "ready, no requests"),
+        (crate::ladder::RungState::Reached, n) => Rung::reached(Step::Serving, requests(n)),
+        _ => Rung::unknown(Step::Serving),
+    };
+    vec![signed_in(facts, link), hub, answers(engine), proven(engine, models), offered, serving]
+}
+
+pub(super) fn requests(n: u32) -> String {
+    if n == 1 { "1 request".into() } else { format!("{n} requests") }
+}
+
+fn signed_in(facts: &Facts<'_>, link: &LinkView) -> Rung {
+    match (facts.account, link) {
+        (_, LinkView::SignedOut { why: Some(why) }) => Rung::failed(Step::SignedIn, why.clone(), SIGN_IN),
+        (None, _) => Rung::failed(Step::SignedIn, "nobody is signed in", SIGN_IN),
+        (Some(account), _) => Rung::reached(Step::SignedIn, account.name.clone().unwrap_or_default()),
+    }
+}
+
+pub(super) const SIGN_IN: &str = "Sign in: porten login";
+
+fn hub(link: &LinkView) -> Rung {
+    let step = Step::HubConnected;
+    match link {
+        LinkView::Off => Rung::failed(step, "offline, as you asked", "Go online: porten online"),
+        LinkView::SignedOut { .. } => Rung::unknown(step),
+        LinkView::Connecting => Rung::pending(step, "connecting"),
+        LinkView::Online { .. } => Rung::reached(step, "connected"),
+        LinkView::Waiting { why, .. } => Rung::pending(step, why.clone()),
+        LinkView::Refused { why, remedy } => Rung::failed(step, why.clone(), remedy.clone()),
+    }
+}
+
+fn answers(engine: &EngineView) -> Rung {
+    let step = Step::EngineAnswers;
+    match &engine.reach {
+        ReachView::Unknown => Rung::pending(step, "asking"),
+        ReachView::Up { .. } => Rung::reached(step, engine.url.clone().unwrap_or_default()),
+        ReachView::Down { why, .. } => Rung::failed(step, why.clone(), START_ENGINE),
+    }
+}
+
+pub(super) const START_ENGINE: &str = "Start exo (or your engine) on this Mac; Porten notices by itself";
+
+fn proven(engine: &EngineView, models: &[ModelView]) -> Rung {
+    let step = Step::ModelProven;
+    if !matches!(engine.reach, ReachView::Up { .. }) {
+        return Rung::unknown(step);
+    }
+    let ready: Vec<&str> = models.iter().filter(|model| is_ready(&model.state)).map(|model| model.id.as_str()).collect();
+    if !ready.is_empty() {
+        return Rung::reached(step, ready.join(", "));
+    }
+    if models.iter().any(|model| model.state == ModelState::Proving) {
+        return Rung::pending(step, "asking for one token");
+    }
+    for model in models {
+        match &model.state {
+            ModelState::Unmatched { why } => return Rung::failed(step, why.clone(), "Set PORTEN_ENGINE_MODELS"),
+            ModelState::Failed { why } => {
+                return Rung::failed(step, format!("{}: {why}", model.id), "Load the model in your engine");
+            }
+            _ => {}
+        }
+    }
+    if models.is_empty() {
+        return Rung::failed(step, "no model to serve", "Set PORTEN_ENGINE_MODELS to an id that the Hub offers");
+    }
+    Rung::failed(step, "every model is turned off", "Turn one on: porten models on ID")
+}
+
+fn offered(link: &LinkView, models: &[ModelView]) -> Rung {
+    let step = Step::Offered;
+    let ready: Vec<&ModelView> = models.iter().filter(|model| is_ready(&model.state)).collect();
+    if !matches!(link, LinkView::Online { .. }) || ready.is_empty() {
+        return Rung::unknown(step);
+    }
+    let eligible: Vec<&str> = ready
+        .iter()
+        .filter(|model| model.standing == Some(Standing::Eligible))
+        .map(|model| model.id.as_str())
+        .collect();
+    if !eligible.is_empty() {
+        return Rung::reached(step, eligible.join(", "));
+    }
+    match ready.iter().find_map(|model| Some((&model.id, refusal(model.standing?)?))) {
+        Some((id, (why, remedy))) => Rung::failed(step, format!("{id} {why}"), remedy),
+        None => Rung::pending(step, "waiting for the Hub's word"),
+    }
+}
+
+/// Why the Hub places nothing, and what to do; `None` where it does, or has not said.
+pub(super) const fn refusal(standing: Standing) -> Option<(&'static str, &'static str)> {
+    match standing {
+        Standing::Eligible | Standing::Unknown => None,
+        Standing::NotOffered => {
+            Some(("is not in the Hub's catalog", "Use an id that the Hub offers in PORTEN_ENGINE_MODELS"))
+        }
+        Standing::NeedsMemory => Some((
+            "needs more memory than this node advertises",
+            "Set PORTEN_VRAM_BUDGET_MB to the pooled total of your Macs",
+        )),
+        Standing::NoRoute => Some(("is offered only on routes that this engine does not answer", "Use another engine")),
+        Standing::Draining => Some(("gets no requests while this node drains", "Wait, or go online: porten online")),
+    }
+}

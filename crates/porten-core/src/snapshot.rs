@@ -1,0 +1,276 @@
+//! The one picture that every front end shows: whole, never a patch; no prompt, no answer, no token in it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Origin;
+use crate::ladder::Rung;
+use crate::memory::Memory;
+use crate::notice::Notice;
+use crate::route::Route;
+use crate::seat::Host;
+use crate::wire;
+
+/// Everything there is to see.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Grows with each picture that differs from the last.
+    pub seq: u64,
+    /// The state in one word, with what belongs to it.
+    pub overall: Overall,
+    /// The process that hosts the agent.
+    pub host: HostView,
+    /// Who is signed in.
+    pub account: Option<AccountView>,
+    /// The link to the Hub.
+    pub hub: HubView,
+    /// The engine.
+    pub engine: EngineView,
+    /// The pooled memory.
+    pub memory: MemoryView,
+    /// The models that may be served, in the order of the configuration.
+    pub models: Vec<ModelView>,
+    /// Requests, as numbers only.
+    pub traffic: TrafficView,
+    /// Every step from "signed in" to "serving".
+    pub ladder: Vec<Rung>,
+    /// What to know or do, worst first.
+    pub notices: Vec<Notice>,
+}
+
+/// The state word.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Overall {
+    /// The person wants it off.
+    Off,
+    /// On its way.
+    Connecting,
+    /// Requests are running.
+    Serving {
+        /// How many.
+        requests: u32,
+    },
+    /// Requests may come.
+    Ready {
+        /// Models that the Hub places here.
+        models: u32,
+        /// Models that are wanted.
+        wanted: u32,
+    },
+    /// The Hub could not be reached.
+    Waiting {
+        /// When the next try is.
+        until: Timestamp,
+    },
+    /// Going offline.
+    Finishing {
+        /// Requests still running.
+        requests: u32,
+    },
+    /// The first notice says what.
+    NeedsYou,
+}
+
+/// The process that hosts the agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostView {
+    /// Which kind.
+    pub kind: Host,
+    /// Its process id.
+    pub pid: u32,
+    /// The agent's version.
+    pub version: String,
+    /// This machine's name.
+    pub name: String,
+    /// This node's stable id.
+    pub node: String,
+    /// Since when it runs.
+    pub since: Timestamp,
+}
+
+/// Who is signed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountView {
+    /// The account's name, once the Hub has said it.
+    pub name: Option<String>,
+    /// Where the credential is kept, in words.
+    pub kept_in: String,
+}
+
+/// The link to the Hub.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HubView {
+    /// The Hub's address.
+    pub url: String,
+    /// Who set it.
+    pub origin: Origin,
+    /// The link.
+    pub link: LinkView,
+    /// Round trip of the last ping (milliseconds).
+    pub rtt_ms: Option<u32>,
+}
+
+/// Where the link is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum LinkView {
+    /// Not wanted.
+    Off,
+    /// Wanted, but nobody is signed in.
+    SignedOut {
+        /// Why, if the Hub ended it.
+        why: Option<String>,
+    },
+    /// An attempt is under way.
+    Connecting,
+    /// The Hub said welcome.
+    Online {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Waiting for the next attempt.
+    Waiting {
+        /// When it is.
+        until: Timestamp,
+        /// Why the last one ended.
+        why: String,
+    },
+    /// Only a person can mend it.
+    Refused {
+        /// Why.
+        why: String,
+        /// What to do.
+        remedy: String,
+    },
+}
+
+/// The engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineView {
+    /// Where it is, or is looked for.
+    pub url: Option<String>,
+    /// Who says so.
+    pub origin: Origin,
+    /// `exo` or `openai`, once it answered.
+    pub kind: Option<String>,
+    /// Whether it answers.
+    pub reach: ReachView,
+}
+
+/// Whether the engine answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum ReachView {
+    /// Not asked yet.
+    Unknown,
+    /// Answers.
+    Up {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Does not.
+    Down {
+        /// One sentence.
+        why: String,
+        /// Since when.
+        since: Timestamp,
+    },
+}
+
+/// The pooled memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryView {
+    /// The numbers (MiB).
+    #[serde(flatten)]
+    pub memory: Memory,
+    /// Who set the budget.
+    pub set_by: Origin,
+}
+
+/// One model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelView {
+    /// The Hub's id.
+    pub id: String,
+    /// The engine's id, if it could be matched. It may be a path: for this machine's own screens only.
+    pub engine_id: Option<String>,
+    /// What the person wants.
+    pub wanted: bool,
+    /// What is.
+    pub state: ModelState,
+    /// Routes that were proven.
+    pub routes: Vec<Route>,
+    /// What the Hub says of it.
+    pub standing: Option<wire::Standing>,
+    /// Tokens per second of the last answer.
+    pub tokens_per_s: Option<f64>,
+}
+
+/// What a model does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum ModelState {
+    /// Not wanted.
+    Off,
+    /// The engine does not answer.
+    Withdrawn,
+    /// No served id matches, or more than one.
+    Unmatched {
+        /// One sentence.
+        why: String,
+    },
+    /// One token is being asked for.
+    Proving,
+    /// It generated a token; requests may come.
+    Ready {
+        /// When it last generated.
+        proven: Timestamp,
+    },
+    /// Requests are running on it.
+    Serving {
+        /// How many.
+        requests: u32,
+    },
+    /// It was asked for one token and gave none.
+    Failed {
+        /// One sentence.
+        why: String,
+    },
+}
+
+/// Requests, as numbers only.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrafficView {
+    /// Running now.
+    pub in_flight: u32,
+    /// Answered to their end since the process started.
+    pub completed: u64,
+    /// Ended in an error event or an error status.
+    pub failed: u64,
+    /// Given up by the client.
+    pub cancelled: u64,
+    /// Refused before the engine was asked.
+    pub refused: u64,
+    /// Tokens generated, where the engine counts them.
+    pub tokens: u64,
+}
+
+impl Snapshot {
+    /// The same picture without what is only a number: two pictures with the same stillness differ in nothing that a
+    /// person must see at once.
+    #[must_use]
+    pub fn stillness(&self) -> Self {
+        let mut still = self.clone();
+        still.seq = 0;
+        still.traffic = TrafficView::default();
+        still.hub.rtt_ms = None;
+        for model in &mut still.models {
+            model.tokens_per_s = None;
+            if let ModelState::Ready { proven } = &mut model.state {
+                *proven = Timestamp::UNIX_EPOCH;
+            }
+        }
+        still
+    }
+}

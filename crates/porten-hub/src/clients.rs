@@ -1,0 +1,98 @@
+//! Serves the people's side: OpenAI-shaped routes, opened by an API key.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use porten_core::api_error::ApiError;
+use porten_core::route::Route;
+use porten_core::wire::REQUEST_ID;
+use tracing::Instrument as _;
+
+use crate::answer;
+use crate::bearer;
+use crate::hub::Hub;
+use crate::relay::{self, Job};
+use crate::secret;
+
+pub(crate) mod intake;
+pub(crate) mod models;
+
+/// The longest request id that is taken over from a client (bytes).
+const MAX_REQUEST_ID: usize = 64;
+
+/// `POST` on one of the relayed routes.
+pub(crate) async fn relayed(State(hub): State<Arc<Hub>>, route: Route, request: Request) -> Response {
+    let id = request_id(request.headers());
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), route = route.path());
+    let mut response =
+        serve(&hub, route, request, id.clone()).instrument(span).await.unwrap_or_else(|error| answer::error(&error));
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+async fn serve(hub: &Arc<Hub>, route: Route, request: Request, id: HeaderValue) -> Result<Response, ApiError> {
+    let account = account(hub, request.headers()).await?;
+    let taken = intake::read(hub, request).await?;
+    let offer = hub.catalog.borrow().offer(&taken.model).cloned();
+    let Some(offer) = offer else {
+        let text = format!("This Hub has no model {:?}. GET /v1/models lists what it has.", taken.model);
+        return Err(ApiError::new(404, "invalid_request_error", "model_not_found", text));
+    };
+    if !offer.routes.contains(&route) {
+        let text = format!("The model {:?} is not offered on {}.", offer.id, route.path());
+        return Err(ApiError::invalid("route_not_offered", text));
+    }
+    relay::run(hub, Job { account, route, offer, id, body: taken.body, room: taken.room }).await
+}
+
+/// Whose key a request carries.
+pub(crate) async fn account(hub: &Hub, headers: &HeaderMap) -> Result<i64, ApiError> {
+    let found = match bearer::read(headers) {
+        Some(key) => hub.store.key_account(key).await.map_err(|error| {
+            hub.broken(&error);
+            answer::broken()
+        })?,
+        None => None,
+    };
+    found.ok_or_else(|| {
+        let text = "This API key is not good. Make one on the Hub's machine with `porten-hub key add`.";
+        ApiError::new(401, "invalid_request_error", "invalid_api_key", text)
+    })
+}
+
+/// The client's own request id if it can stand in a log, else a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    let sane = |id: &&HeaderValue| (1..=MAX_REQUEST_ID).contains(&id.len()) && id.as_bytes().iter().all(plain);
+    match headers.get(REQUEST_ID).filter(sane) {
+        Some(id) => id.clone(),
+        // Hex digits are always a header value.
+        None => HeaderValue::try_from(format!("req-{}", secret::hex(&rand::random::<[u8; 12]>())))
+            .unwrap_or(HeaderValue::from_static("req-0")),
+    }
+}
+
+/// A JSON answer.
+fn json(body: String) -> Response {
+    let mut response = Response::new(body.into());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_id_is_taken_over_only_if_it_can_stand_in_a_log() {
+        let with = |id| HeaderMap::from_iter([(header::HeaderName::from_static(REQUEST_ID), id)]);
+        let sane = HeaderValue::from_static("trace_7.a-B");
+        assert_eq!(request_id(&with(sane.clone())), sane);
+        for strange in ["", "a b", "a\tb", "é", &"x".repeat(65)] {
+            let id = HeaderValue::from_bytes(strange.as_bytes()).unwrap();
+            assert!(request_id(&with(id)).to_str().unwrap().starts_with("req-"), "{strange:?}");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Takes in a request's body, within limits of size, time and memory, and reads which model it asks for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use porten_core::api_error::ApiError;
+use porten_core::wire::MAX_BODY;
+use serde::Deserialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use crate::hub::Hub;
+
+/// The unit in which room for bodies is counted (bytes).
+pub(crate) const ROOM_UNIT: usize = 64 * 1024;
+/// Room for all bodies that wait for a node at a time: 1 GiB.
+pub(crate) const ROOM: usize = 1024 * 1024 * 1024 / ROOM_UNIT;
+/// How long any body may take.
+const GRACE: Duration = Duration::from_secs(60);
+/// How fast a body must come after the grace (bytes a second); a phone's uplink is faster.
+const SLOWEST: f64 = 32.0 * 1024.0;
+/// Bodies above this are parsed off the async threads (bytes): 1 MiB takes about 2 ms.
+const PARSED_HERE: usize = 1024 * 1024;
+
+/// A request's body and what it asks for.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    /// The id in `model`.
+    pub(crate) model: String,
+    /// The body as it came.
+    pub(crate) body: Bytes,
+    /// The room it takes, given back when dropped.
+    pub(crate) room: Room,
+}
+
+/// Room that a body takes.
+#[derive(Debug)]
+pub(crate) struct Room {
+    of: Arc<Semaphore>,
+    taken: Option<OwnedSemaphorePermit>,
+}
+
+impl Room {
+    const fn new(of: Arc<Semaphore>) -> Self {
+        Self { of, taken: None }
+    }
+
+    /// Makes sure that `bytes` fit in.
+    fn grow(&mut self, bytes: usize) -> Result<(), ApiError> {
+        let have = self.taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let more = u32::try_from(bytes.div_ceil(ROOM_UNIT).saturating_sub(have)).unwrap_or(u32::MAX);
+        if more == 0 {
+            return Ok(());
+        }
+        let Ok(permit) = Arc::clone(&self.of).try_acquire_many_owned(more) else {
+            let text = "The Hub holds as many requests as it can. Try again in a moment.";
+            return Err(ApiError::unavailable(503, "hub_busy", text).retry_after(2));
+        };
+        match &mut self.taken {
+            Some(taken) => taken.merge(permit),
+            none => *none = Some(permit),
+        }
+        Ok(())
+    }
+}
+
+/// Takes in one request.
+pub(crate) async fn read(hub: &Hub, request: Request) -> Result<Taken, ApiError> {
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: u64| length > MAX_BODY as u64) {
+        return Err(too_large());
+    }
+    let mut room = Room::new(Arc::clone(&hub.room));
+    let body = collect(request.into_body(), &mut room).await?;
+    let model = if body.len() > PARSED_HERE {
+        let body = body.clone();
+        tokio::task::spawn_blocking(move || model(&body)).await.unwrap_or_else(|_| Err(unreadable()))?
+    } else {
+        model(&body)?
+    };
+    Ok(Taken { model, body, room })
+}
+
+async fn collect(mut body: Body, room: &mut Room) -> Result<Bytes, ApiError> {
+    let started = Instant::now();
+    let mut all = BytesMut::new();
+    loop {
+        #[expect(clippy::cast_precision_loss, reason = "32 MiB is exact in an f64")]
+        let until = started + GRACE + Duration::from_secs_f64(all.len() as f64 / SLOWEST);
+        let frame = tokio::time::timeout_at(until, body.frame()).await.map_err(|_| {
+            let text = "The request's body came too slowly.";
+            ApiError::invalid("body_too_slow", text)
+        });
+        let data = match frame.map_err(|error| ApiError { status: 408, ..error })? {
+            None => return Ok(all.freeze()),
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+            // The client is most likely gone; if not, its framing was wrong.
+            Some(Err(_)) => return Err(ApiError::invalid("body_cut", "The request's body ended before its end.")),
+        };
+        if all.len() + data.len() > MAX_BODY {
+            return Err(too_large());
+        }
+        room.grow(all.len() + data.len())?;
+        all.extend_from_slice(&data);
+    }
+}
+
+fn too_large() -> ApiError {
+    let text = "A request's body may have 32 MiB.";
+    ApiError::new(413, "invalid_request_error", "body_too_large", text)
+}
+
+fn unreadable() -> ApiError {
+    ApiError::invalid("invalid_json", "The body must be one JSON object with a string `model`, each field once.")
+}
+
+/// The id of the model that a body asks for. The whole body is read, so that what travels on is JSON.
+fn model(body: &[u8]) -> Result<String, ApiError> {
+    #[derive(Deserialize)]
+    struct Ask {
+        model: String,
+    }
+    serde_json::from_slice(body).map(|Ask { model }| model).map_err(|_| unreadable())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_model_is_read_and_everything_that_is_no_request_is_refused() {
+        assert_eq!(model(br#"{"messages":[{"a":1e400}],"model":"m","x":null}"#).unwrap(), "m");
+        let deep = format!(r#"{{"model":"m","x":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        // Deep nesting is either read or refused, and never the end of the thread's stack.
+        let _ = model(deep.as_bytes());
+        let wrong: [&[u8]; 9] = [
+            b"",
+            b"null",
+            b"[]",
+            b"{}",
+            br#"{"model":3}"#,
+            br#"{"model":"a","model":"b"}"#,
+            br#"{"model":"a"} x"#,
+            br#"{"model":"a"#,
+            b"\xff\xfe",
+        ];
+        for body in wrong {
+            assert_eq!(model(body).unwrap_err().status, 400, "{:?}", String::from_utf8_lossy(body));
+        }
+    }
+
+    #[tokio::test]
+    async fn bodies_together_take_no_more_room_than_there_is() {
+        let all = Arc::new(Semaphore::new(2));
+        let (mut one, mut other) = (Room::new(Arc::clone(&all)), Room::new(Arc::clone(&all)));
+        one.grow(1).unwrap();
+        one.grow(ROOM_UNIT).unwrap();
+        other.grow(5).unwrap();
+        assert_eq!(one.grow(ROOM_UNIT + 1).unwrap_err().status, 503);
+        drop(other);
+        one.grow(ROOM_UNIT + 1).unwrap();
+        drop(one);
+        assert_eq!(all.available_permits(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_trickles_is_given_up() {
+        let drops = futures_util::stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Some((Ok::<_, std::io::Error>(Bytes::from_static(b"x")), ()))
+        });
+        let mut room = Room::new(Arc::new(Semaphore::new(8)));
+        let error = collect(Body::from_stream(drops), &mut room).await.unwrap_err();
+        assert_eq!((error.status, error.code), (408, "body_too_slow"));
+    }
+}

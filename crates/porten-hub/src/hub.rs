@@ -1,0 +1,97 @@
+//! What every part of a running Hub shares.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{HeaderMap, header};
+use porten_link::Beat;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::task::TaskTracker;
+
+use crate::catalog::Catalog;
+use crate::clients::intake;
+use crate::nodes::Nodes;
+use crate::oauth::OAuthError;
+use crate::origin::Origin;
+use crate::passphrase::Checker;
+use crate::store::{Store, StoreError};
+use crate::visits::Visits;
+
+/// How long things take; tests lower them.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// The least time between two polls for a sign-in.
+    pub device_interval: Duration,
+    /// How long the codes of a sign-in are good.
+    pub device_lifetime: Duration,
+    /// How long an access token is good.
+    pub access_lifetime: Duration,
+    /// How long after the upgrade a node may take to say hello, and then to begin HTTP/2.
+    pub hello_patience: Duration,
+    /// How long a node may take until the first byte of an answer. Longer than the agent's own 10 minutes, so that the
+    /// agent's better worded error comes first.
+    pub answer_patience: Duration,
+    /// How long a client may leave an answer unread.
+    pub reader_patience: Duration,
+    /// The pings on a tunnel.
+    pub beat: Beat,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            device_interval: Duration::from_secs(5),
+            device_lifetime: Duration::from_secs(600),
+            access_lifetime: Duration::from_secs(3600),
+            hello_patience: Duration::from_secs(10),
+            answer_patience: Duration::from_secs(660),
+            reader_patience: Duration::from_secs(60),
+            beat: Beat::default(),
+        }
+    }
+}
+
+/// A running Hub's shared parts.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    pub(crate) origin: Origin,
+    pub(crate) timing: Timing,
+    pub(crate) store: Store,
+    pub(crate) catalog: watch::Sender<Arc<Catalog>>,
+    pub(crate) nodes: Arc<Nodes>,
+    pub(crate) visits: Visits,
+    pub(crate) passphrases: Checker,
+    /// Room for request bodies that wait for a node, in units of [`intake::ROOM_UNIT`].
+    pub(crate) room: Arc<Semaphore>,
+    /// One task for each tunnel.
+    pub(crate) tunnels: TaskTracker,
+}
+
+impl Hub {
+    pub(crate) fn new(origin: Origin, timing: Timing, store: Store, catalog: Catalog, passphrases: Checker) -> Self {
+        Self {
+            origin,
+            timing,
+            store,
+            catalog: watch::Sender::new(Arc::new(catalog)),
+            nodes: Arc::default(),
+            visits: Visits::new(),
+            passphrases,
+            room: Arc::new(Semaphore::new(intake::ROOM)),
+            tunnels: TaskTracker::new(),
+        }
+    }
+
+    /// Notes that the state file failed, and gives the words for an agent.
+    pub(crate) fn broken(&self, error: &StoreError) -> OAuthError {
+        tracing::error!(error = error as &dyn std::error::Error, "the state file failed");
+        OAuthError::broken()
+    }
+
+    /// The approval page's cookie of a request.
+    pub(crate) fn cookie<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let mut pairs = all.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(name, _)| *name == self.origin.cookie_name()).map(|(_, value)| value)
+    }
+}

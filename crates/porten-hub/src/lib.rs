@@ -1,0 +1,41 @@
+//! A small Hub: accounts and sign-in, tunnels to nodes, and an OpenAI-shaped API that places each request on a node.
+//!
+//! ```text
+//! browser ─ /device ──────────► approve ┐
+//! agent ─── /oauth/… ─────────► oauth ──┴► store (SQLite, one thread)
+//! agent ─── /v1/node/tunnel ──► tunnel ──► nodes ◄── place (pure)
+//! client ── /v1/… ────────────► clients ─► relay ─► nodes ─► HTTP/2 in the tunnel
+//! ```
+
+mod answer;
+mod approve;
+mod bearer;
+mod catalog;
+mod clients;
+mod clock;
+pub mod commands;
+mod dev;
+mod hub;
+mod limit;
+mod nodes;
+mod oauth;
+mod origin;
+mod page;
+mod passphrase;
+mod place;
+mod relay;
+mod routes;
+mod secret;
+mod serve;
+mod stall;
+mod store;
+mod tunnel;
+mod visits;
+
+pub use catalog::{Catalog, CatalogError, TINY};
+pub use dev::{Seeded, seed};
+pub use hub::Timing;
+pub use origin::{Origin, OriginError};
+pub use passphrase::PassphraseError;
+pub use serve::{Config, Running, StartError, start};
+pub use store::{Store, StoreError};

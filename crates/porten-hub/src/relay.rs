@@ -1,0 +1,75 @@
+//! Carries one request to a node and its answer back, and asks another node as long as nothing was answered.
+
+use std::sync::Arc;
+
+use axum::http::HeaderValue;
+use axum::response::Response;
+use bytes::Bytes;
+use porten_core::api_error::ApiError;
+use porten_core::route::Route;
+use porten_core::wire::Offer;
+use tokio::time::Instant;
+
+use crate::clients::intake::Room;
+use crate::hub::Hub;
+use crate::nodes::Taken;
+
+mod answer_body;
+mod call;
+mod refusal;
+mod seam;
+
+use call::Called;
+use refusal::Refusal;
+
+/// Nodes that are asked for one request; after so many the trouble is not the node's.
+const MAX_NODES_ASKED: usize = 8;
+
+/// One request to relay.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// On whose nodes.
+    pub(crate) account: i64,
+    pub(crate) route: Route,
+    /// The model, as the catalog offers it.
+    pub(crate) offer: Offer,
+    /// The request's id.
+    pub(crate) id: HeaderValue,
+    pub(crate) body: Bytes,
+    /// The body's room: given back once a node has answered.
+    pub(crate) room: Room,
+}
+
+/// Relays until a node answers or none is left.
+pub(crate) async fn run(hub: &Arc<Hub>, job: Job) -> Result<Response, ApiError> {
+    let deadline = Instant::now() + hub.timing.answer_patience;
+    let mut asked: Vec<u64> = Vec::new();
+    let mut last: Option<Refusal> = None;
+    while asked.len() < MAX_NODES_ASKED {
+        let place = match hub.nodes.take(job.account, &job.offer, job.route, &asked) {
+            Taken::Place(place) => place,
+            Taken::AllBusy => return Err(refusal::all_busy(&job.offer.id)),
+            Taken::Nobody => break,
+        };
+        asked.push(place.connection);
+        let node = place.node.clone();
+        match call::call(&job, place, deadline).await {
+            Called::Answered(response) => return Ok(response),
+            Called::Failed(error) => return Err(error),
+            Called::Refused(refusal) => {
+                tracing::info!(node, status = refusal.status(), "the node refused");
+                if !refusal.worth_another() {
+                    return Ok(refusal.answer(&job.offer.id));
+                }
+                last = Some(refusal);
+            }
+            Called::Lost(error) => {
+                tracing::info!(node, error = &error as &dyn std::error::Error, "the node gave no answer");
+                last = Some(Refusal::Lost);
+            }
+        }
+    }
+    // Nobody is left who could want the body again.
+    drop((job.body, job.room));
+    last.map_or_else(|| Err(refusal::no_node(&job.offer.id)), |last| Ok(last.answer(&job.offer.id)))
+}

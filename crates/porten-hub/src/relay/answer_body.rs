@@ -1,0 +1,138 @@
+//! Streams a node's answer to the client as fast as the client reads, and never lets a cut look like an end.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use h2::RecvStream;
+use http_body::{Body, Frame};
+
+use super::call::is_whole;
+use super::refusal::upstream_cut;
+use super::seam::Seam;
+use crate::nodes::Place;
+
+/// What kind of body an answer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Server-sent events: a cut is told in one more event.
+    Events,
+    /// One document: a cut is told by breaking the connection off.
+    Document,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Bytes come.
+    Data,
+    /// The bytes have ended; how, the trailers say.
+    Trailers,
+    /// Over, one way or the other.
+    Done,
+}
+
+/// The body of a relayed answer. Dropping it early resets the stream, which tells the node to stop.
+#[derive(Debug)]
+pub(super) struct AnswerBody {
+    kind: Kind,
+    stage: Stage,
+    first: Bytes,
+    stream: RecvStream,
+    seam: Seam,
+    /// Bytes that the client's side has taken since the node was last given room for more.
+    owed: usize,
+    /// Bytes that went out.
+    sent: u64,
+    place: Place,
+}
+
+impl AnswerBody {
+    /// An answer whose first bytes have come; no first bytes means that it is whole and empty.
+    pub(super) fn new(kind: Kind, first: Bytes, stream: RecvStream, place: Place) -> Self {
+        let stage = if first.is_empty() { Stage::Done } else { Stage::Data };
+        Self { kind, stage, first, stream, seam: Seam::default(), owed: 0, sent: 0, place }
+    }
+
+    /// The next bytes as the node sent them.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {
+        if !self.first.is_empty() {
+            return Poll::Ready(Some(Ok(std::mem::take(&mut self.first))));
+        }
+        // The client's side asks for more, so what it got before is on its way: the node may send as much again.
+        let owed = std::mem::take(&mut self.owed);
+        if owed > 0 {
+            // An error says that the stream is over; the poll tells how.
+            let _ = self.stream.flow_control().release_capacity(owed);
+        }
+        self.stream.poll_data(cx)
+    }
+
+    /// How the answer ends when its bytes have: what is left to send.
+    fn finish(&mut self, whole: bool) -> Option<Result<Frame<Bytes>, io::Error>> {
+        self.stage = Stage::Done;
+        tracing::info!(
+            node = self.place.node,
+            bytes = self.sent,
+            outcome = if whole { "complete" } else { "cut" },
+            "the answer ended"
+        );
+        if whole {
+            return self.seam.rest().map(|rest| Ok(Frame::data(rest)));
+        }
+        match self.kind {
+            Kind::Document => Some(Err(io::Error::from(io::ErrorKind::UnexpectedEof))),
+            // Half an event that has gone out already is ended first.
+            Kind::Events => {
+                let end = if self.seam.is_torn() { "\n\n" } else { "" };
+                Some(Ok(Frame::data(Bytes::from(format!("{end}{}", upstream_cut().event())))))
+            }
+        }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let this = self.get_mut();
+        loop {
+            match this.stage {
+                Stage::Data => match ready!(this.poll_chunk(cx)) {
+                    Some(Ok(chunk)) => {
+                        this.owed += chunk.len();
+                        let passed = match this.kind {
+                            Kind::Events => this.seam.pass(chunk),
+                            Kind::Document => Some(chunk),
+                        };
+                        if let Some(bytes) = passed.filter(|bytes| !bytes.is_empty()) {
+                            this.sent += bytes.len() as u64;
+                            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                        }
+                    }
+                    Some(Err(_)) => return Poll::Ready(this.finish(false)),
+                    None => this.stage = Stage::Trailers,
+                },
+                Stage::Trailers => {
+                    let trailers = ready!(this.stream.poll_trailers(cx));
+                    let whole = trailers.is_ok_and(|trailers| trailers.is_some_and(|trailers| is_whole(&trailers)));
+                    return Poll::Ready(this.finish(whole));
+                }
+                Stage::Done => return Poll::Ready(None),
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.stage == Stage::Done
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        if self.stage != Stage::Done {
+            tracing::info!(node = self.place.node, bytes = self.sent, outcome = "client left", "the answer ended");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Asks one node and waits for the first byte of its answer.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Request, header};
+use axum::response::Response;
+use bytes::{Bytes, BytesMut};
+use h2::{RecvStream, SendStream};
+use porten_core::api_error::ApiError;
+use porten_core::route::Route;
+use porten_core::wire::{END_COMPLETE, END_ERROR, END_TRAILER, REFUSAL, REQUEST_ID};
+use tokio::time::Instant;
+
+use super::Job;
+use super::answer_body::{AnswerBody, Kind};
+use super::refusal::{self, Refusal};
+use crate::nodes::Place;
+
+/// The longest refusal that is read (bytes); ours have some 300.
+const MAX_REFUSAL: usize = 64 * 1024;
+/// `:authority` of requests in a tunnel: it names nothing, the agent ignores it.
+const AUTHORITY: &str = "porten";
+
+/// What came of asking one node.
+#[derive(Debug)]
+pub(super) enum Called {
+    /// It answers: the client's answer, whose body is still on its way.
+    Answered(Response),
+    /// It refused before its engine produced anything.
+    Refused(Refusal),
+    /// It was lost before it began to answer.
+    Lost(h2::Error),
+    /// It began and failed: no other node is asked.
+    Failed(ApiError),
+}
+
+/// Asks the node at `place`.
+pub(super) async fn call(job: &Job, place: Place, deadline: Instant) -> Called {
+    let answer = match tokio::time::timeout_at(deadline, ask(job, &place)).await {
+        Err(_) => return Called::Failed(refusal::upstream_timeout()),
+        Ok(Err(error)) => return Called::Lost(error),
+        Ok(Ok(answer)) => answer,
+    };
+    let (head, body) = answer.into_parts();
+    if head.headers.contains_key(REFUSAL) {
+        let said = tokio::time::timeout_at(deadline, short(body)).await;
+        let body = said.ok().flatten();
+        return Called::Refused(body.map_or(Refusal::Lost, |body| Refusal::Said {
+            status: head.status,
+            headers: head.headers,
+            body,
+        }));
+    }
+    let first = match tokio::time::timeout_at(deadline, first(body)).await {
+        Err(_) => return Called::Failed(refusal::upstream_timeout()),
+        Ok(first) => first,
+    };
+    let Some((first, rest)) = first else { return Called::Failed(refusal::upstream_cut()) };
+    let is_events = head.headers.get(header::CONTENT_TYPE).is_some_and(is_event_stream);
+    let kind = if is_events { Kind::Events } else { Kind::Document };
+    tracing::info!(node = place.node, status = head.status.as_u16(), events = is_events, "the node answers");
+    let mut response = Response::new(Body::new(AnswerBody::new(kind, first, rest, place)));
+    *response.status_mut() = head.status;
+    let headers = response.headers_mut();
+    refusal::copy(&head.headers, headers);
+    if is_events {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        // Proxies in front of a Hub that know this word send each token on at once.
+        headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    }
+    Called::Answered(response)
+}
+
+/// Sends the request and waits for the head of the answer; an answer that comes before the whole body is sent counts.
+async fn ask(job: &Job, place: &Place) -> Result<http::Response<RecvStream>, h2::Error> {
+    let mut calls = place.calls.clone().ready().await?;
+    let (answer, mut upload) = calls.send_request(request(job.route, &job.body, &job.id), job.body.is_empty())?;
+    let mut answer = std::pin::pin!(answer);
+    if !job.body.is_empty() {
+        tokio::select! {
+            answer = &mut answer => return answer,
+            // If the upload fails, the answer knows why.
+            _ = send(&mut upload, job.body.clone()) => {}
+        }
+    }
+    answer.await
+}
+
+fn request(route: Route, body: &Bytes, id: &HeaderValue) -> Request<()> {
+    let uri = http::Uri::builder().scheme("http").authority(AUTHORITY).path_and_query(route.path());
+    let mut request = Request::new(());
+    *request.method_mut() = route.method();
+    // Three constants are always an address.
+    *request.uri_mut() = uri.build().unwrap_or_default();
+    let headers = request.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    headers.insert(REQUEST_ID, id.clone());
+    request
+}
+
+/// Sends the body as the agent's window opens.
+async fn send(upload: &mut SendStream<Bytes>, mut body: Bytes) -> Result<(), h2::Error> {
+    while !body.is_empty() {
+        upload.reserve_capacity(body.len());
+        let granted = std::future::poll_fn(|cx| upload.poll_capacity(cx)).await;
+        // None: the stream is over, and the answer tells how.
+        let Some(granted) = granted.transpose()? else { return Ok(()) };
+        let part = body.split_to(granted.min(body.len()));
+        upload.send_data(part, body.is_empty())?;
+    }
+    Ok(())
+}
+
+/// The first bytes of an answer, or its whole end; none if it was cut before.
+async fn first(mut body: RecvStream) -> Option<(Bytes, RecvStream)> {
+    loop {
+        match body.data().await {
+            Some(Ok(bytes)) if bytes.is_empty() => {}
+            Some(Ok(bytes)) => return Some((bytes, body)),
+            Some(Err(_)) => return None,
+            None => {
+                let ended = body.trailers().await.ok().flatten();
+                return ended.is_some_and(|trailers| is_whole(&trailers)).then_some((Bytes::new(), body));
+            }
+        }
+    }
+}
+
+/// A short body, whole.
+async fn short(mut body: RecvStream) -> Option<Bytes> {
+    let mut all = BytesMut::new();
+    while let Some(part) = body.data().await {
+        let part = part.ok()?;
+        if all.len() + part.len() > MAX_REFUSAL {
+            return None;
+        }
+        // Within the first window: nothing needs to be given back.
+        all.extend_from_slice(&part);
+    }
+    Some(all.freeze())
+}
+
+/// Whether an answer's trailers say that it is whole.
+pub(super) fn is_whole(trailers: &http::HeaderMap) -> bool {
+    trailers.get(END_TRAILER).is_some_and(|end| end == END_COMPLETE || end == END_ERROR)
+}
+
+fn is_event_stream(kind: &HeaderValue) -> bool {
+    let kind = kind.to_str().unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
+}

@@ -1,0 +1,236 @@
+//! Runs a Hub: listens, serves connections, and stops in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::catalog::Catalog;
+use crate::hub::{Hub, Timing};
+use crate::origin::Origin;
+use crate::passphrase::{Checker, PassphraseError};
+use crate::routes;
+use crate::stall::Patient;
+use crate::store::Store;
+
+/// Connections that wait to be accepted: 512 clients that come at once must not be told to try again in a second.
+const BACKLOG: u32 = 1024;
+/// Connections at a time, tunnels among them.
+const MAX_CONNECTIONS: usize = 8192;
+/// How long a request's head may take.
+const HEAD_PATIENCE: Duration = Duration::from_secs(15);
+/// hyper's buffer for each connection: an answer waits in the tunnel's window, not here (bytes).
+const BUFFER: usize = 64 * 1024;
+/// Pause after a failed accept: mostly too many open files, which passes when a connection ends.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often the state file is looked at for what `porten-hub` commands changed.
+const LOOK: Duration = Duration::from_secs(1);
+/// When the Hub stops: how long running requests may still take.
+const REQUEST_GRACE: Duration = Duration::from_secs(2);
+/// When the Hub stops: how long nodes may take to say goodbye.
+const NODE_GRACE: Duration = Duration::from_secs(3);
+
+/// What a Hub is started with.
+#[derive(Debug)]
+pub struct Config {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The address that people and agents use, if not the one it listens on.
+    pub public: Option<Origin>,
+    /// Accounts, keys and grants.
+    pub store: Store,
+    /// What is offered.
+    pub catalog: Catalog,
+    /// How long things take.
+    pub timing: Timing,
+}
+
+/// A Hub that cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is taken, or not this machine's.
+    #[error("cannot listen on {address}: choose another address with --listen")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// argon2 refused.
+    #[error("passphrases cannot be checked on this machine")]
+    Passphrase(#[from] PassphraseError),
+}
+
+/// A Hub that runs.
+#[derive(Debug)]
+pub struct Running {
+    hub: Arc<Hub>,
+    address: SocketAddr,
+    stop: CancellationToken,
+    done: tokio::task::JoinHandle<()>,
+}
+
+impl Running {
+    /// The Hub's address, for people and agents.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.hub.origin.url()
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Offers another catalog from now on, and tells the nodes.
+    pub fn set_catalog(&self, catalog: Catalog) {
+        self.hub.catalog.send_replace(Arc::new(catalog));
+    }
+
+    /// Stops: running requests get two seconds, nodes a goodbye. Returns when all is done, within six seconds.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        // An error would say that serving panicked: then it has stopped as well.
+        let _ = self.done.await;
+    }
+}
+
+/// Starts a Hub.
+///
+/// # Errors
+/// It cannot listen, or cannot check passphrases.
+pub async fn start(config: Config) -> Result<Running, StartError> {
+    let Config { listen, public, store, catalog, timing } = config;
+    let refused = |source| StartError::Listen { address: listen, source };
+    let listener = bind(listen).map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    let checker = tokio::task::spawn_blocking(Checker::new).await.map_err(|_| PassphraseError::Interrupted)??;
+    let origin = public.unwrap_or_else(|| Origin::listening(address));
+    let hub = Arc::new(Hub::new(origin, timing, store, catalog, checker));
+    let stop = CancellationToken::new();
+    let done = tokio::spawn(run(Arc::clone(&hub), listener, stop.clone()));
+    Ok(Running { hub, address, stop, done })
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A Hub that restarts takes its port back although old connections linger.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+async fn run(hub: Arc<Hub>, listener: TcpListener, stop: CancellationToken) {
+    let connections = TaskTracker::new();
+    let (finish, kill) = (CancellationToken::new(), CancellationToken::new());
+    let lives = Lives { finish: finish.clone(), kill: kill.clone() };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = accept(&hub, &listener, &connections, &lives) => {}
+        () = look(&hub) => {}
+    }
+    tracing::info!("stopping");
+    drop(listener);
+    finish.cancel();
+    connections.close();
+    hub.tunnels.close();
+    // Requests first: a node that is told goodbye at once would cut them.
+    let _ = tokio::time::timeout(REQUEST_GRACE, connections.wait()).await;
+    hub.nodes.close();
+    let _ = tokio::time::timeout(NODE_GRACE, hub.tunnels.wait()).await;
+    kill.cancel();
+    connections.wait().await;
+}
+
+#[derive(Debug, Clone)]
+struct Lives {
+    /// Connections end when their running request has.
+    finish: CancellationToken,
+    /// Connections end now.
+    kill: CancellationToken,
+}
+
+async fn accept(hub: &Arc<Hub>, listener: &TcpListener, connections: &TaskTracker, lives: &Lives) {
+    let router = routes::router(Arc::clone(hub));
+    let seats = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        // Beyond the limit connections wait in the backlog. The semaphore is never closed.
+        let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return };
+        let socket = match listener.accept().await {
+            Ok((socket, _)) => socket,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let served = serve(socket, router.clone(), hub.timing, lives.clone());
+        connections.spawn(async move {
+            served.await;
+            drop(seat);
+        });
+    }
+}
+
+async fn serve(socket: TcpStream, router: Router, timing: Timing, lives: Lives) {
+    if porten_link::tune(&socket).is_err() {
+        return; // gone already
+    }
+    let io = TokioIo::new(Patient::new(socket, timing.reader_patience));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PATIENCE)
+        .max_buf_size(BUFFER)
+        .serve_connection(io, TowerToHyperService::new(router))
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let mut finishing = false;
+    loop {
+        tokio::select! {
+            ended = &mut connection => {
+                if let Err(error) = ended {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "a connection ended early");
+                }
+                return;
+            }
+            () = lives.finish.cancelled(), if !finishing => {
+                finishing = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = lives.kill.cancelled() => return,
+        }
+    }
+}
+
+/// Ends the tunnels of nodes that a `porten-hub` command, which is another process, has signed out.
+async fn look(hub: &Hub) {
+    let mut seen = None;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let version = match hub.store.foreign_version().await {
+            Ok(version) => version,
+            Err(error) => {
+                hub.broken(&error);
+                continue;
+            }
+        };
+        if seen.replace(version) == Some(version) {
+            continue;
+        }
+        match hub.store.ended(hub.nodes.grants()).await {
+            Ok(ended) => hub.nodes.revoke(&ended),
+            Err(error) => drop(hub.broken(&error)),
+        }
+    }
+}

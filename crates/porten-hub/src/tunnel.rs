@@ -1,0 +1,281 @@
+//! Holds one node's tunnel, from its upgrade to its end.
+//!
+//! ```text
+//! GET /v1/node/tunnel ─ 401 no good token · 426/400 no porten.v1 WebSocket · 503 full ─► plain answer
+//!        │ 101
+//!     hello ── late 4408 · not a hello, binary, another node 1002 ─► closed
+//!        │ welcome, HTTP/2
+//!      joined ── older connection of the node 4409 · revoked 4401 · Hub stops 1012 · broken message 1002 ─► closed
+//! ```
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use hyper_util::rt::TokioIo;
+use porten_core::api_error::ApiError;
+use porten_core::wire::{
+    self, FromAgent, FromHub, Goodbye, GoodbyeReason, Hello, Limits, MAX_BODY, MAX_STREAMS, SUBPROTOCOL, Welcome, close,
+};
+use porten_link::{Control, Opened, Outgoing, http2};
+use tokio::sync::mpsc;
+use tracing::Instrument as _;
+
+use crate::answer;
+use crate::bearer;
+use crate::clock;
+use crate::hub::Hub;
+use crate::limit::{Rule, Tally};
+use crate::nodes::{Farewell, Member};
+use crate::store::Bearer;
+
+/// Control messages a node may send; an agent that says everything it knows each second stays below it.
+const MESSAGES: Rule = Rule { times: 600, window: 60_000 };
+/// How long a node has to take a goodbye before its socket is dropped.
+const GOODBYE_PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// `GET /v1/node/tunnel`
+pub(crate) async fn open(State(hub): State<Arc<Hub>>, mut request: Request) -> Response {
+    let bearer = match admit(&hub, request.headers()).await {
+        Ok(bearer) => bearer,
+        Err(refusal) => return refusal,
+    };
+    let accept = match accept(request.headers()) {
+        Ok(accept) => accept,
+        Err(refusal) => return *refusal,
+    };
+    let upgrade = hyper::upgrade::on(&mut request);
+    let span = tracing::info_span!("tunnel", account = bearer.account_name, node = bearer.node);
+    let held = {
+        let hub = Arc::clone(&hub);
+        async move {
+            match tokio::time::timeout(hub.timing.hello_patience, upgrade).await {
+                Ok(Ok(io)) => hold(&hub, bearer, porten_link::accept(TokioIo::new(io)).await).await,
+                Ok(Err(_)) | Err(_) => tracing::info!("the node left before the upgrade was done"),
+            }
+        }
+    };
+    hub.tunnels.spawn(held.instrument(span));
+    accept
+}
+
+/// Who wants to open a tunnel.
+async fn admit(hub: &Hub, headers: &HeaderMap) -> Result<Bearer, Response> {
+    let found = match bearer::read(headers) {
+        Some(token) => hub.store.bearer(token, clock::now()).await.map_err(|error| {
+            hub.broken(&error);
+            answer::error(&answer::broken())
+        })?,
+        None => None,
+    };
+    let Some(bearer) = found else {
+        let text = "This access token is not good, or no more: refresh it or sign in.";
+        let mut refusal = answer::error(&ApiError::new(401, "authentication_error", "invalid_token", text));
+        let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+        refusal.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        return Err(refusal);
+    };
+    if hub.nodes.is_full() {
+        let text = "This Hub takes no more nodes now.";
+        return Err(answer::error(&ApiError::unavailable(503, "hub_full", text).retry_after(30)));
+    }
+    Ok(bearer)
+}
+
+/// The 101 for a request that asks for our WebSocket, or why it gets none (RFC 6455, 4.2).
+fn accept(headers: &HeaderMap) -> Result<Response, Box<Response>> {
+    let lists = |name, word: &str| {
+        let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+        lines.flat_map(|line| line.split(',')).any(|part| part.trim().eq_ignore_ascii_case(word))
+    };
+    let refuse = |status, code, text, name, value| {
+        let mut refusal = answer::error(&ApiError::new(status, "invalid_request_error", code, text));
+        refusal.headers_mut().insert(name, HeaderValue::from_static(value));
+        Box::new(refusal)
+    };
+    if !lists(header::CONNECTION, "upgrade") || !lists(header::UPGRADE, "websocket") {
+        let text = "Nodes open their tunnel here with a WebSocket upgrade.";
+        return Err(refuse(426, "upgrade_required", text, header::UPGRADE, "websocket"));
+    }
+    if !lists(header::SEC_WEBSOCKET_VERSION, "13") {
+        let text = "This Hub speaks WebSocket version 13.";
+        return Err(refuse(426, "websocket_version", text, header::SEC_WEBSOCKET_VERSION, "13"));
+    }
+    let key = headers.get(header::SEC_WEBSOCKET_KEY);
+    let (Some(key), true) = (key, lists(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL)) else {
+        let text = "This Hub speaks the subprotocol porten.v1 only.";
+        return Err(refuse(400, "subprotocol", text, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL));
+    };
+    let mut switched = Response::new(Body::empty());
+    *switched.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let answer = switched.headers_mut();
+    answer.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    answer.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    answer.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    if let Ok(proof) = HeaderValue::try_from(porten_link::accept_key(key.as_bytes())) {
+        answer.insert(header::SEC_WEBSOCKET_ACCEPT, proof);
+    }
+    Ok(switched)
+}
+
+type Socket = TokioIo<hyper::upgrade::Upgraded>;
+
+async fn hold(hub: &Arc<Hub>, bearer: Bearer, mut opened: Opened<Socket>) {
+    let hello = match tokio::time::timeout(hub.timing.hello_patience, opened.receive()).await {
+        Ok(Ok(text)) => text,
+        Ok(Err(end)) => return tracing::info!(%end, "the node left before its hello"),
+        Err(_) => return opened.close(close::HELLO_TIMEOUT, "no hello in time").await,
+    };
+    let hello = match greet(&hello, &bearer) {
+        Ok(hello) => hello,
+        Err(text) => return refuse(opened, text).await,
+    };
+    tracing::info!(name = hello.name, agent = hello.agent, platform = hello.platform, "a node said hello");
+    let mut catalog = hub.catalog.subscribe();
+    let welcome = Welcome {
+        node: bearer.node.clone(),
+        account: bearer.account_name.clone(),
+        limits: Limits { max_streams: MAX_STREAMS, max_body_bytes: MAX_BODY as u64 },
+        catalog: catalog.borrow_and_update().offers().to_vec(),
+    };
+    if let Err(end) = opened.send(wire::write(&FromHub::Welcome(welcome))).await {
+        return tracing::info!(%end, "the node left before its welcome");
+    }
+    let (bytes, control) = opened.into_link(hub.timing.beat);
+    let Ok(Ok((calls, connection))) = tokio::time::timeout(hub.timing.hello_patience, http2::call(bytes)).await else {
+        return tracing::info!("the node left before HTTP/2 began");
+    };
+    // The connection carries data, pings and control messages: it is polled for as long as the tunnel lives.
+    let mut driver = tokio::spawn(async move { drop(connection.await) });
+    match hub.nodes.join(&bearer, calls) {
+        None => say_goodbye(&control, Farewell::Restart).await,
+        Some(member) => {
+            // The grant may have ended between the check of the token and here.
+            if let Ok(false) = hub.store.note_connected(bearer.grant, clock::now()).await {
+                hub.nodes.revoke(&[bearer.grant]);
+            }
+            tend(member, control, &mut catalog).await;
+        }
+    }
+    if tokio::time::timeout(GOODBYE_PATIENCE, &mut driver).await.is_err() {
+        driver.abort();
+    }
+}
+
+/// The hello, if it is one and from the node that the person said yes to.
+fn greet(text: &str, bearer: &Bearer) -> Result<Hello, &'static str> {
+    match wire::read_from_agent(text) {
+        Ok(Some(FromAgent::Hello(hello))) if hello.node == bearer.node => Ok(hello),
+        Ok(Some(FromAgent::Hello(_))) => Err("This sign-in belongs to another node. Sign in on this one."),
+        Ok(_) => Err("The first message must be a hello."),
+        Err(_) => Err("The hello does not read."),
+    }
+}
+
+async fn refuse(mut opened: Opened<Socket>, text: &'static str) {
+    tracing::warn!(text, "a node was turned away");
+    let goodbye = Goodbye { reason: GoodbyeReason::Protocol, text: text.to_owned() };
+    // It may have left already.
+    let _ = opened.send(wire::write(&FromHub::Goodbye(goodbye))).await;
+    opened.close(close::PROTOCOL, text).await;
+}
+
+/// Serves the control half until the tunnel ends.
+async fn tend(
+    mut member: Member,
+    mut control: Control,
+    catalog: &mut tokio::sync::watch::Receiver<Arc<crate::Catalog>>,
+) {
+    let mut messages = Tally::default();
+    let farewell = loop {
+        let said = tokio::select! {
+            Some(farewell) = member.farewell.recv() => break Some(farewell),
+            text = control.incoming.recv() => {
+                let Some(text) = text else { break None };
+                if !messages.count(MESSAGES, clock::now()) {
+                    return shut(&control, close::POLICY, "too many control messages").await;
+                }
+                let heeded = heed(&text, &member, &catalog.borrow());
+                match heeded {
+                    Ok(said) => said,
+                    Err(text) => return shut(&control, close::PROTOCOL, text).await,
+                }
+            }
+            Ok(()) = catalog.changed() => {
+                let catalog = catalog.borrow_and_update();
+                vec![catalog.message(), wire::write(&FromHub::Traffic(member.traffic(&catalog)))]
+            }
+        };
+        for text in said {
+            if control.outgoing.send(Outgoing::Text(text)).await.is_err() {
+                break;
+            }
+        }
+    };
+    match farewell {
+        Some(farewell) => {
+            // Nothing new is placed here while the goodbye travels.
+            drop(member);
+            say_goodbye(&control, farewell).await;
+        }
+        None => {
+            let end = control.end.borrow().clone();
+            tracing::info!(?end, "the tunnel ended");
+        }
+    }
+}
+
+/// What one control message calls for, or what is wrong with it.
+fn heed(text: &str, member: &Member, catalog: &crate::Catalog) -> Result<Vec<String>, &'static str> {
+    let traffic = match wire::read_from_agent(text) {
+        Ok(Some(FromAgent::Advert(advert))) => {
+            tracing::info!(
+                seq = advert.seq,
+                memory_mib = advert.memory_mib,
+                models = advert.models.len(),
+                engine_up = advert.engine_up,
+                "the node advertised"
+            );
+            member.advertise(advert, catalog)
+        }
+        Ok(Some(FromAgent::Draining(draining))) => {
+            tracing::info!(in_flight = draining.in_flight, "the node drains");
+            member.drain();
+            member.traffic(catalog)
+        }
+        Ok(Some(FromAgent::PongStats(stats))) => {
+            tracing::debug!(rtt_ms = stats.rtt_ms, "round trip as the node measures it");
+            return Ok(Vec::new());
+        }
+        Ok(Some(FromAgent::Hello(_))) => return Err("a second hello"),
+        Ok(None) => return Ok(Vec::new()),
+        Err(_) => return Err("a control message that does not read"),
+    };
+    Ok(vec![wire::write(&FromHub::Traffic(traffic))])
+}
+
+async fn say_goodbye(control: &Control, farewell: Farewell) {
+    let (reason, code, text) = match farewell {
+        Farewell::Restart => (GoodbyeReason::Restart, close::RESTART, "The Hub restarts."),
+        Farewell::Revoked => (GoodbyeReason::Revoked, close::REVOKED, "This node was signed out of the Hub."),
+        Farewell::Replaced => {
+            (GoodbyeReason::Replaced, close::REPLACED, "The same node connected to the Hub from elsewhere.")
+        }
+    };
+    tracing::info!(?farewell, "the tunnel is closed");
+    let goodbye = Goodbye { reason, text: text.to_owned() };
+    send(&control.outgoing, Outgoing::Text(wire::write(&FromHub::Goodbye(goodbye)))).await;
+    shut(control, code, text).await;
+}
+
+async fn shut(control: &Control, code: u16, reason: &'static str) {
+    tracing::debug!(code, reason, "closing a tunnel");
+    send(&control.outgoing, Outgoing::Close { code, reason: reason.to_owned() }).await;
+}
+
+async fn send(outgoing: &mpsc::Sender<Outgoing>, message: Outgoing) {
+    // A node that takes nothing any more is dropped after the same time.
+    let _ = outgoing.send_timeout(message, GOODBYE_PATIENCE).await;
+}

@@ -1,0 +1,142 @@
+//! Pings: an idle link is kept alive, and a peer that fell silent is noticed.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::Response;
+use porten_link::{Beat, End, http2};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+use crate::support::{
+    ask, dialled, end_of, frame, head, linked, opened, opened_in_memory, opened_over, read_frame, send_chunk, soon,
+};
+
+const FAST: Beat = Beat { interval: Duration::from_millis(100), patience: Duration::from_millis(200) };
+
+#[tokio::test]
+async fn a_hub_that_falls_silent_is_noticed_after_one_beat() {
+    let (near, far) = duplex(64 * 1024);
+    let (agent, _silent) = dialled(near, far).await;
+    let (bytes, mut control) = agent.into_link(FAST);
+    let started = Instant::now();
+    let served = tokio::spawn(async { http2::serve(bytes).await.map(drop) });
+    assert_eq!(end_of(&mut control.end).await, End::NoPong);
+    assert!(started.elapsed() >= FAST.interval + FAST.patience, "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    assert!(soon(served).await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn an_agent_that_falls_silent_is_noticed_after_one_beat() {
+    let (near, far) = duplex(64 * 1024);
+    let (_silent, hub) = opened_over(near, far).await;
+    let (bytes, mut control) = hub.into_link(FAST);
+    let started = Instant::now();
+    let (_requests, connection) = soon(http2::call(bytes)).await.unwrap();
+    let driven = tokio::spawn(connection);
+    assert_eq!(end_of(&mut control.end).await, End::NoPong);
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    assert!(soon(driven).await.unwrap().is_err());
+}
+
+/// The buffers are full and stay so: no write completes, nothing arrives, only the timer is left to notice.
+#[tokio::test]
+async fn a_peer_that_stops_reading_and_talking_is_noticed_while_this_side_is_stuck_writing() {
+    let (mut agent, _silent) = {
+        let (near, far) = duplex(4096);
+        let (agent, far) = dialled(near, far).await;
+        let (bytes, control) = agent.into_link(FAST);
+        ((bytes, control), far)
+    };
+    let stuck = tokio::spawn(async move {
+        let written = agent.0.write_all(&vec![1; 4 * 1024 * 1024]).await;
+        (written, agent.0)
+    });
+    assert_eq!(end_of(&mut agent.1.end).await, End::NoPong);
+    assert!(soon(stuck).await.unwrap().0.is_err());
+}
+
+/// Only one side pings here, and HTTP/2 is silent: the other side's pongs go out by themselves or not at all.
+#[tokio::test]
+async fn an_idle_link_stays_and_either_side_answers_pings_without_other_traffic() {
+    for agent_pings in [true, false] {
+        let slow = Beat::default();
+        let (agent_beat, hub_beat) = if agent_pings { (FAST, slow) } else { (slow, FAST) };
+        let (agent, hub) = opened().await;
+        let (agent_bytes, mut agent) = agent.into_link(agent_beat);
+        let (hub_bytes, mut hub) = hub.into_link(hub_beat);
+        let served = tokio::spawn(async {
+            let mut connection = http2::serve(agent_bytes).await?;
+            connection.accept().await.transpose().map(drop)
+        });
+        let (_requests, connection) = soon(http2::call(hub_bytes)).await.unwrap();
+        let driven = tokio::spawn(connection);
+        let pinging = if agent_pings { &mut agent } else { &mut hub };
+        for _ in 0..8 {
+            soon(pinging.rtt.changed()).await.unwrap();
+            let rtt = *pinging.rtt.borrow_and_update();
+            assert!(rtt.unwrap() < FAST.patience, "{rtt:?}");
+        }
+        assert!(agent.end.borrow().is_none() && hub.end.borrow().is_none());
+        assert!(!served.is_finished() && !driven.is_finished());
+    }
+}
+
+#[tokio::test]
+async fn both_sides_may_ping_at_once_under_load() {
+    let ends = linked(opened_in_memory(16 * 1024).await, FAST, |_, mut respond| async move {
+        let mut body = respond.send_response(Response::new(()), false).unwrap();
+        while send_chunk(&mut body, &Bytes::from_static(&[b'.'; 1024])).await {}
+    })
+    .await;
+    let mut body = soon(ask(&ends.requests, "/")).await.unwrap().into_body();
+    let until = Instant::now() + Duration::from_secs(1);
+    while Instant::now() < until {
+        let chunk = soon(body.data()).await.unwrap().unwrap();
+        body.flow_control().release_capacity(chunk.len()).unwrap();
+    }
+    assert!(ends.hub.rtt.borrow().is_some() && ends.agent.rtt.borrow().is_some());
+    assert!(ends.hub.end.borrow().is_none() && ends.agent.end.borrow().is_none());
+}
+
+/// A pong can stand behind megabytes of answers in the peer's buffers.
+#[tokio::test]
+async fn a_peer_whose_pongs_are_late_lives_while_its_data_flows_and_no_longer() {
+    let (near, far) = duplex(64 * 1024);
+    let (agent, mut far) = dialled(near, far).await;
+    let (mut bytes, mut control) = agent.into_link(FAST);
+    let reader = tokio::spawn(async move {
+        let mut buffer = [0; 64];
+        while let Ok(1..) = bytes.read(&mut buffer).await {}
+    });
+    let flowed = FAST.interval + 4 * FAST.patience;
+    let started = Instant::now();
+    while started.elapsed() < flowed {
+        far.write_all(&frame(head::FIN | head::BINARY, false, b"x")).await.unwrap();
+        tokio::time::sleep(FAST.patience / 4).await;
+        assert!(control.end.borrow().is_none(), "ended after {:?}", started.elapsed());
+    }
+    assert_eq!(end_of(&mut control.end).await, End::NoPong);
+    soon(reader).await.unwrap();
+}
+
+#[tokio::test]
+async fn pings_are_answered_before_the_welcome_too() {
+    let (near, far) = duplex(64 * 1024);
+    let (mut agent, mut far) = dialled(near, far).await;
+    let waiting = tokio::spawn(async move { agent.receive().await });
+    far.write_all(&frame(head::FIN | head::PING, false, b"there?")).await.unwrap();
+    let (first, payload) = soon(read_frame(&mut far)).await.unwrap();
+    assert_eq!((first, payload.as_slice()), (head::FIN | head::PONG, b"there?".as_slice()));
+    far.write_all(&frame(head::FIN | head::TEXT, false, b"welcome")).await.unwrap();
+    assert_eq!(soon(waiting).await.unwrap(), Ok("welcome".into()));
+}
+
+#[tokio::test]
+async fn a_beat_beyond_the_clock_is_no_beat_and_no_crash() {
+    let never = Beat { interval: Duration::MAX, patience: Duration::MAX };
+    let mut ends = linked(opened().await, never, |_, _| async {}).await;
+    ends.hub.outgoing.send(porten_link::Outgoing::Text("hello".into())).await.unwrap();
+    assert_eq!(soon(ends.agent.incoming.recv()).await.unwrap(), "hello");
+    assert!(ends.agent.end.borrow().is_none());
+}
