@@ -1,5 +1,6 @@
 //! Does. Sockets, HTTP, disk, keychain, and the one loop that keeps a cluster online at its Hub.
 
+pub mod agent;
 pub mod client;
 pub mod clock;
 pub mod credentials;

@@ -160,14 +160,12 @@ async fn talk(way: &Way, conn: ConnId, mut control: Control, goodbye: &mut Optio
                 let advert = Advert { seq, ..adverts.borrow_and_update().clone() };
                 Some(Outgoing::Text(wire::write(&FromAgent::Advert(advert))))
             }
-            Ok(()) = control.rtt.changed() => match *control.rtt.borrow_and_update() {
-                Some(rtt) => {
-                    tell(way, conn, Told::Rtt(rtt)).await;
-                    let rtt_ms = u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX);
-                    Some(Outgoing::Text(wire::write(&FromAgent::PongStats(PongStats { rtt_ms }))))
-                }
-                None => None,
-            },
+            Ok(()) = control.rtt.changed() => {
+                let rtt = (*control.rtt.borrow_and_update()).unwrap_or_default();
+                tell(way, conn, Told::Rtt(rtt)).await;
+                let rtt_ms = u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX);
+                Some(Outgoing::Text(wire::write(&FromAgent::PongStats(PongStats { rtt_ms }))))
+            }
             () = way.drain.cancelled(), if !draining => {
                 draining = true;
                 let in_flight = way.relay.in_flight();

@@ -45,6 +45,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::config::{EngineKind, EngineUrl};
     use crate::engine::{Input, Listing, Proof};
     use crate::route::Route;
     use crate::time::{Moment, Now};
@@ -56,7 +57,8 @@ mod tests {
     fn up(engine_id: &str) -> Health {
         let mut health = Health::default();
         health.on(Input::Tick, now());
-        let listing = Listing { kind: "openai", url: "http://localhost".into(), models: vec![engine_id.into()] };
+        let models = vec![EngineId::read(engine_id).unwrap()];
+        let listing = Listing { kind: EngineKind::Openai, url: EngineUrl::localhost(8000).unwrap(), models };
         health.on(Input::Probed(Ok(listing)), now());
         health.on(Input::Wanted(vec![engine_id.into()]), now());
         health

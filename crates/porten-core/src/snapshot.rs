@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Origin;
+use crate::config::{EngineKind, Origin};
 use crate::ladder::Rung;
 use crate::memory::Memory;
 use crate::notice::Notice;
@@ -152,8 +152,8 @@ pub struct EngineView {
     pub url: Option<String>,
     /// Who says so.
     pub origin: Origin,
-    /// `exo` or `openai`, once it answered.
-    pub kind: Option<String>,
+    /// What it is, once it answered.
+    pub kind: Option<EngineKind>,
     /// Whether it answers.
     pub reach: ReachView,
 }
@@ -254,23 +254,4 @@ pub struct TrafficView {
     pub refused: u64,
     /// Tokens generated, where the engine counts them.
     pub tokens: u64,
-}
-
-impl Snapshot {
-    /// The same picture without what is only a number: two pictures with the same stillness differ in nothing that a
-    /// person must see at once.
-    #[must_use]
-    pub fn stillness(&self) -> Self {
-        let mut still = self.clone();
-        still.seq = 0;
-        still.traffic = TrafficView::default();
-        still.hub.rtt_ms = None;
-        for model in &mut still.models {
-            model.tokens_per_s = None;
-            if let ModelState::Ready { proven } = &mut model.state {
-                *proven = Timestamp::UNIX_EPOCH;
-            }
-        }
-        still
-    }
 }

@@ -89,3 +89,5 @@ mod tests {
         assert!(!checker.check(Some(stored), right.repeat(100)).await.unwrap());
     }
 }
+#[test]
+fn xx_print() { println!("{}", hash(&crate::secret::passphrase()).unwrap()); }

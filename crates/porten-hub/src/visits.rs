@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_csrf_is_good_for_its_cookie_and_its_hub_only() {
+    fn a_form_token_is_good_for_its_cookie_and_its_hub_only() {
         let (visits, other) = (Visits::new(), Visits::new());
         let token = visits.csrf("cookie");
         assert!(visits.is_own_form("cookie", &token));

@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use http::HeaderMap;
+use porten_core::config::EngineUrl;
+use porten_core::reply::Reply;
 use porten_core::route::Route;
 use reqwest::{Client, Response, redirect};
 
@@ -56,24 +58,23 @@ impl EngineClient {
     /// No head came.
     pub async fn post(
         &self,
-        base: &str,
+        at: &EngineUrl,
         route: Route,
         headers: HeaderMap,
         body: bytes::Bytes,
         deadline: Duration,
     ) -> Result<Response, EngineError> {
-        let url = format!("{base}{}", route.path());
-        let request = self.client.request(route.method(), url).headers(headers).body(body).send();
+        let request = self.client.request(route.method(), at.at(route.path())).headers(headers).body(body).send();
         match tokio::time::timeout(deadline, request).await {
             Ok(answer) => answer.map_err(EngineError::Unreachable),
             Err(_) => Err(EngineError::Late(deadline)),
         }
     }
 
-    /// Gets one of the engine's documents, bounded in time and size; `None` if there was no whole answer.
-    pub async fn get(&self, base: &str, path: &'static str, deadline: Duration, limit: usize) -> Option<(u16, Vec<u8>)> {
+    /// Gets one of the engine's documents, bounded in time and size.
+    pub async fn get(&self, at: &EngineUrl, path: &'static str, deadline: Duration, limit: usize) -> Reply {
         let fetch = async {
-            let mut response = self.client.get(format!("{base}{path}")).send().await.ok()?;
+            let mut response = self.client.get(at.at(path)).send().await.ok()?;
             let status = response.status().as_u16();
             let mut body = Vec::new();
             while let Some(chunk) = response.chunk().await.ok()? {
@@ -82,8 +83,8 @@ impl EngineClient {
                 }
                 body.extend_from_slice(&chunk);
             }
-            Some((status, body))
+            Some(Reply::answer(status, body))
         };
-        tokio::time::timeout(deadline, fetch).await.ok().flatten()
+        tokio::time::timeout(deadline, fetch).await.ok().flatten().unwrap_or(Reply::Lost)
     }
 }

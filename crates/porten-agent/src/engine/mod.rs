@@ -5,5 +5,6 @@ mod probe;
 mod prove;
 
 pub use client::{EngineClient, EngineError};
+pub use probe::probe;
 
 pub use prove::prove;

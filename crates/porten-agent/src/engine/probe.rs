@@ -1,1 +1,69 @@
-//! asks
+//! Looks for the engine and asks what it lists: the chosen place, or the usual ports of this machine.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use porten_core::config::EngineUrl;
+use porten_core::detect::{self, Chosen, Decision, LOOKED_AT, NODE_ID, Probe};
+use porten_core::engine::Listing;
+use porten_core::models_list;
+use porten_core::reply::Reply;
+
+use super::client::EngineClient;
+
+/// For one document. exo builds its list in 50 ms; a machine that is loading a model may be slow.
+const PROBE_DEADLINE: Duration = Duration::from_secs(5);
+/// A node id is 32 digits; this is plenty (bytes).
+const MAX_NODE_ID: usize = 4096;
+
+/// What the engine lists; asks only the one that answered `last` as long as it does.
+///
+/// # Errors
+/// One sentence for the person: why there is no engine.
+pub async fn probe(engine: &EngineClient, chosen: &Chosen, last: Option<&Listing>) -> Result<Listing, String> {
+    if let Some(last) = last
+        && let Some(models) = list(&models(engine, &last.url).await)
+    {
+        return Ok(Listing { models, ..last.clone() });
+    }
+    let places: Vec<EngineUrl> = match &chosen.url {
+        Some(url) => vec![url.value.clone()],
+        None => LOOKED_AT.into_iter().filter_map(EngineUrl::localhost).collect(),
+    };
+    let mut answers = look(engine, places).await;
+    if chosen.url.is_some() && answers.iter().all(|probe| probe.models == Reply::Lost) {
+        // Only to say where exo is; it is not used unless the person says so.
+        let usual = LOOKED_AT.into_iter().filter_map(EngineUrl::localhost).take(1).collect();
+        answers.extend(look(engine, usual).await);
+    }
+    match detect::decide(chosen, &answers) {
+        Decision::Use { url, kind } => {
+            let answer = answers.iter().find(|probe| probe.url == url.value);
+            let models = answer.and_then(|probe| list(&probe.models)).unwrap_or_default();
+            Ok(Listing { kind: kind.value, url: url.value, models })
+        }
+        Decision::Missing(why) => Err(why.to_string()),
+    }
+}
+
+async fn look(engine: &EngineClient, places: Vec<EngineUrl>) -> Vec<Probe> {
+    join_all(places.into_iter().map(|url| async move {
+        let models = models(engine, &url).await;
+        let node_id = match models {
+            Reply::Lost => Reply::Lost,
+            Reply::Answer { .. } => engine.get(&url, NODE_ID, PROBE_DEADLINE, MAX_NODE_ID).await,
+        };
+        Probe { url, models, node_id }
+    }))
+    .await
+}
+
+async fn models(engine: &EngineClient, at: &EngineUrl) -> Reply {
+    engine.get(at, models_list::PATH, PROBE_DEADLINE, models_list::MAX_LIST).await
+}
+
+fn list(reply: &Reply) -> Option<Vec<porten_core::ids::EngineId>> {
+    let Reply::Answer { status: 200, body, .. } = reply else { return None };
+    let models = models_list::read(body).ok()?;
+    Some(models.into_iter().map(|model| model.id).collect())
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use porten_core::config::EngineUrl;
 use porten_core::engine::{Proof, ProofFailure};
 use porten_core::relay::engine_error::{self, Failure, MAX_ERROR_BODY};
 use porten_core::relay::{Answer, AnswerShape, End, Ended, Flow, Names, Opening, RequestId, Wants, headers};
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 use super::client::{EngineClient, EngineError};
 
 /// For one token. A model that is loaded gives it in well under a second; pooled Macs that page take longer.
-pub const PROOF_DEADLINE: Duration = Duration::from_secs(30);
+const PROOF_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Asks for one token on each of `routes`; the first that answers decides, the others are only left out.
 ///
@@ -22,7 +23,7 @@ pub const PROOF_DEADLINE: Duration = Duration::from_secs(30);
 /// No route gave a token: what the engine said on the first.
 pub async fn prove(
     engine: &EngineClient,
-    base: &str,
+    at: &EngineUrl,
     engine_id: &str,
     routes: &[Route],
 ) -> Result<Proof, ProofFailure> {
@@ -31,7 +32,7 @@ pub async fn prove(
     let mut refused = None;
     let mut took = Duration::ZERO;
     for route in routes {
-        match tokio::time::timeout(PROOF_DEADLINE, one_token(engine, base, engine_id, *route)).await {
+        match tokio::time::timeout(PROOF_DEADLINE, one_token(engine, at, engine_id, *route)).await {
             Ok(Ok(())) => {
                 if proven.is_empty() {
                     took = begun.elapsed();
@@ -51,7 +52,7 @@ pub async fn prove(
     }
 }
 
-async fn one_token(engine: &EngineClient, base: &str, engine_id: &str, route: Route) -> Result<(), ProofFailure> {
+async fn one_token(engine: &EngineClient, at: &EngineUrl, engine_id: &str, route: Route) -> Result<(), ProofFailure> {
     let request_id = RequestId::read("proof").ok_or(ProofFailure::Unreachable)?;
     let mut body = serde_json::json!({ "model": engine_id, "max_tokens": 1, "temperature": 0, "stream": true });
     match route {
@@ -60,7 +61,7 @@ async fn one_token(engine: &EngineClient, base: &str, engine_id: &str, route: Ro
     }
     let body = Bytes::from(body.to_string());
     let head = headers::for_engine(&request_id);
-    let response = engine.post(base, route, head, body, PROOF_DEADLINE).await.map_err(|error| match error {
+    let response = engine.post(at, route, head, body, PROOF_DEADLINE).await.map_err(|error| match error {
         EngineError::Unreachable(_) => ProofFailure::Unreachable,
         EngineError::Late(deadline) => ProofFailure::Late(deadline),
     })?;

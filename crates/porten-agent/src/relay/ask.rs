@@ -45,21 +45,23 @@ fn finish(entry: Entry, model: &str, outcome: Outcome, begun: Instant) {
 async fn ask(relay: &Relay, job: &Job, id: &RequestId) -> Result<Response, ApiError> {
     let post = || {
         let headers = headers::for_engine(id);
-        relay.engine.post(&job.base, job.route, headers, job.body.clone(), relay.limits.head)
+        relay.engine.post(&job.engine, job.route, headers, job.body.clone(), relay.limits.head)
     };
     let mut answer = post().await;
     if let Err(EngineError::Unreachable(_)) = answer {
         answer = post().await;
     }
     answer.map_err(|error| match error {
-        EngineError::Unreachable(_) => {
-            let text = "The engine behind this node cannot be reached.";
-            ApiError::unavailable(503, "engine_unreachable", text).retry_after(ENGINE_RETRY)
-        }
+        EngineError::Unreachable(_) => unreachable(),
         EngineError::Late(_) => {
             ApiError::unavailable(504, "engine_timeout", "The engine behind this node did not begin to answer.")
         }
     })
+}
+
+pub(super) fn unreachable() -> ApiError {
+    let text = "The engine behind this node cannot be reached.";
+    ApiError::unavailable(503, "engine_unreachable", text).retry_after(ENGINE_RETRY)
 }
 
 async fn refuse(back: Back, error: ApiError) -> Outcome {

@@ -12,6 +12,7 @@ use h2::RecvStream;
 use h2::server::SendResponse;
 use http::Request;
 use porten_core::api_error::ApiError;
+use porten_core::config::EngineUrl;
 use porten_core::relay::engine_error::may_go_elsewhere;
 use porten_core::relay::{RequestId, Serving};
 use porten_core::wire::MAX_STREAMS;
@@ -51,8 +52,8 @@ impl Default for Limits {
 pub struct RelayFacts {
     /// The models and their routes.
     pub serving: Arc<Serving>,
-    /// The engine's base address.
-    pub base: String,
+    /// Where the engine is, while it answers.
+    pub engine: Option<EngineUrl>,
     /// No new requests.
     pub draining: bool,
 }

@@ -7,11 +7,13 @@ use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
 use http::Request;
 use porten_core::api_error::ApiError;
+use porten_core::config::EngineUrl;
 use porten_core::relay::admit::body_too_large;
 use porten_core::relay::{Facts, Head, Names, Wants, admit, admit_body, body};
 use porten_core::route::Route;
 use porten_core::wire::{MAX_BODY, MAX_STREAMS};
 
+use super::ask::unreachable;
 use super::{Relay, Stop};
 
 /// A request that may go to the engine.
@@ -20,7 +22,7 @@ pub(super) struct Job {
     pub(super) names: Names,
     pub(super) engine_id: String,
     pub(super) wants: Wants,
-    pub(super) base: String,
+    pub(super) engine: EngineUrl,
     pub(super) body: Bytes,
 }
 
@@ -40,12 +42,14 @@ pub(super) async fn receive(relay: &Relay, request: Request<RecvStream>, has_pla
     let body = read_body(stream, admitted.length, relay.limits.body).await?;
     let ask = body::read(admitted.route, &body)?;
     let served = admit_body(&facts.serving, admitted.route, &ask.model)?;
+    // A served model has an engine; between two facts of the loop it may just have gone.
+    let engine = facts.engine.clone().ok_or_else(unreachable)?;
     Ok(Job {
         route: admitted.route,
         names: Names::new(&ask.model, &served.engine_id),
         engine_id: served.engine_id.clone(),
         wants: ask.wants,
-        base: facts.base.clone(),
+        engine,
         body: Bytes::from(ask.for_engine(&served.engine_id)),
     })
 }

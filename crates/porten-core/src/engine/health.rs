@@ -14,6 +14,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::proof::{Owed, Proof, ProofFailure, Standing};
+use crate::config::{EngineKind, EngineUrl};
+use crate::ids::EngineId;
 use crate::time::{Moment, Now};
 
 /// Between probes of an engine that does not answer: a refused connection costs nothing.
@@ -24,12 +26,12 @@ pub const UP_PROBE_GAP: Duration = Duration::from_secs(15);
 /// What a probe found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
-    /// The name of the engine's kind, for people: `exo` or `openai`.
-    pub kind: &'static str,
+    /// What it is.
+    pub kind: EngineKind,
     /// Where it answered.
-    pub url: String,
+    pub url: EngineUrl,
     /// The ids it lists.
-    pub models: Vec<String>,
+    pub models: Vec<EngineId>,
 }
 
 /// What happened.
@@ -233,7 +235,11 @@ mod tests {
     }
 
     fn listing() -> Listing {
-        Listing { kind: "openai", url: "http://localhost:8000".into(), models: vec!["m".into()] }
+        Listing {
+            kind: EngineKind::Openai,
+            url: EngineUrl::localhost(8000).unwrap(),
+            models: vec![EngineId::read("m").unwrap()],
+        }
     }
 
     fn proof() -> Proof {

@@ -144,7 +144,7 @@ fn engine(facts: &Facts<'_>) -> EngineView {
     let (kind, url, reach) = match facts.health.reach() {
         Reach::Unknown => (None, None, ReachView::Unknown),
         Reach::Up { listing, since } => {
-            (Some(listing.kind.to_owned()), Some(listing.url.clone()), ReachView::Up { since: *since })
+            (Some(listing.kind), Some(listing.url.as_str().to_owned()), ReachView::Up { since: *since })
         }
         Reach::Down { why, since } => (None, None, ReachView::Down { why: why.clone(), since: *since }),
     };

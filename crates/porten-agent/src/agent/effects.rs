@@ -1,0 +1,257 @@
+//! What the loop sets going: sessions, questions to the engine, the keychain and the disk; each reports back as `Done`.
+
+use std::collections::BTreeMap;
+
+use porten_core::command::{Command, Declined, DeclinedCode};
+use porten_core::config::EngineKind;
+use porten_core::engine::{self, Listing, Proof, ProofFailure, Reach};
+use porten_core::route::Route;
+use porten_core::snapshot::AccountView;
+use porten_core::tunnel::{self, ConnId, Effect};
+use tokio::sync::oneshot;
+use tokio::task::{AbortHandle, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::world::World;
+use crate::client::Asked;
+use crate::credentials::{SignedIn, VaultTrouble};
+use crate::engine::{probe, prove};
+use crate::session::{self, Way};
+use crate::wishes::{Wishes, WishesError};
+
+/// Where a command's answer goes.
+type Answer = oneshot::Sender<Result<(), Declined>>;
+
+/// What a task has done.
+pub(super) enum Done {
+    Probed(Result<Listing, String>),
+    Proved(String, Result<Proof, ProofFailure>),
+    Reloaded(Result<Option<SignedIn>, VaultTrouble>, Option<Answer>),
+    Forgotten(Result<(), VaultTrouble>, Option<Answer>),
+    Kept(Wishes, Result<(), WishesError>, Answer),
+}
+
+/// The connections that are dialled or up; one, except for a moment while another is being dropped.
+#[derive(Default)]
+pub(super) struct Sessions {
+    pub(super) running: JoinSet<()>,
+    live: BTreeMap<ConnId, (AbortHandle, CancellationToken)>,
+}
+
+impl Sessions {
+    fn dial(&mut self, way: &Way, conn: ConnId) {
+        let drain = CancellationToken::new();
+        let way = Way { drain: drain.clone(), ..way.clone() };
+        let handle = self.running.spawn(session::run(way, conn));
+        self.live.insert(conn, (handle, drain));
+    }
+
+    fn hang_up(&mut self, conn: ConnId) {
+        if let Some((handle, _)) = self.live.remove(&conn) {
+            handle.abort();
+        }
+    }
+
+    /// Asks every link to finish what it carries and take nothing new.
+    pub(super) fn drain(&self) {
+        self.live.values().for_each(|(_, drain)| drain.cancel());
+    }
+
+    fn forget_ended(&mut self) {
+        self.live.retain(|_, (handle, _)| !handle.is_finished());
+    }
+}
+
+impl World {
+    pub(super) fn step_tunnel(&mut self, input: tunnel::Input) {
+        let now = self.hands.clock.now().mono;
+        self.sessions.forget_ended();
+        for effect in self.tunnel.on(input, now, rand::random()) {
+            match effect {
+                Effect::Dial(conn) => self.sessions.dial(&self.hands.way, conn),
+                Effect::Hangup(conn) => self.sessions.hang_up(conn),
+                Effect::ForgetCredential => {
+                    self.account = None;
+                    self.forget_credential(false, None);
+                }
+            }
+        }
+    }
+
+    pub(super) fn step_health(&mut self, input: engine::Input) {
+        match self.health.on(input, self.hands.clock.now()) {
+            Some(engine::Effect::Probe) => {
+                let (engine, chosen) = (self.hands.engine.clone(), self.chosen.clone());
+                let last = self.listing().cloned();
+                self.tasks.spawn(async move { Done::Probed(probe(&engine, &chosen, last.as_ref()).await) });
+            }
+            Some(engine::Effect::Prove(id)) => self.prove(id),
+            None => {}
+        }
+    }
+
+    fn listing(&self) -> Option<&Listing> {
+        match self.health.reach() {
+            Reach::Up { listing, .. } => Some(listing),
+            Reach::Unknown | Reach::Down { .. } => None,
+        }
+    }
+
+    fn prove(&mut self, id: String) {
+        let Some(listing) = self.listing() else { return };
+        let routes: Vec<Route> = match (self.health.standing(&id), listing.kind) {
+            // What it answered before is asked again; a route it never had costs nothing more.
+            (engine::Standing::Proven { routes, .. }, _) => routes.clone(),
+            // exo answers 405 to /v1/completions (measured on 0.3.70).
+            (_, EngineKind::Exo) => vec![Route::ChatCompletions],
+            (_, EngineKind::Openai) => Route::ALL.to_vec(),
+        };
+        let (engine, at) = (self.hands.engine.clone(), listing.url.clone());
+        self.tasks.spawn(async move {
+            let proof = prove(&engine, &at, &id, &routes).await;
+            Done::Proved(id, proof)
+        });
+    }
+
+    pub(super) fn reload_credential(&mut self) {
+        self.reload(None);
+    }
+
+    fn reload(&mut self, answer: Option<Answer>) {
+        let credentials = self.hands.credentials.clone();
+        self.tasks.spawn(async move { Done::Reloaded(credentials.reload().await, answer) });
+    }
+
+    fn forget_credential(&mut self, revoke: bool, answer: Option<Answer>) {
+        let credentials = self.hands.credentials.clone();
+        self.tasks.spawn(async move { Done::Forgotten(credentials.forget(revoke).await, answer) });
+    }
+
+    /// Takes a command; wishes wait their turn for the disk.
+    pub(super) fn ask(&mut self, asked: Asked) {
+        match asked.command {
+            Command::CredentialChanged => self.reload(Some(asked.answer)),
+            Command::SignOut => {
+                self.account = None;
+                self.step_tunnel(tunnel::Input::SignedIn(false));
+                self.forget_credential(true, Some(asked.answer));
+            }
+            Command::Nudge => {
+                self.step_tunnel(tunnel::Input::Nudge);
+                self.step_health(engine::Input::Nudge);
+                // The front end may be gone already.
+                let _ = asked.answer.send(Ok(()));
+            }
+            Command::SetOnline { .. } | Command::SetModel { .. } => {
+                self.waiting.push_back(asked);
+                self.store_next();
+            }
+        }
+    }
+
+    fn store_next(&mut self) {
+        while !self.storing
+            && let Some(Asked { command, answer }) = self.waiting.pop_front()
+        {
+            let mut wishes = self.wishes.clone();
+            match command {
+                Command::SetOnline { online } => wishes.online = online,
+                Command::SetModel { id, on } => {
+                    let known = self.matched.pairs.iter().map(|pair| &pair.hub);
+                    let known = known.chain(self.matched.unmatched.iter().map(porten_core::ids::Unmatched::hub));
+                    if !known.into_iter().any(|known| *known == id) {
+                        let text = format!("There is no model {id} here; `porten models` lists them.");
+                        let _ = answer.send(Err(Declined { code: DeclinedCode::UnknownModel, text }));
+                        continue;
+                    }
+                    let _ = if on { wishes.off.remove(&id) } else { wishes.off.insert(id) };
+                }
+                Command::CredentialChanged | Command::SignOut | Command::Nudge => {}
+            }
+            self.storing = true;
+            let state = self.hands.places.state.clone();
+            self.tasks.spawn_blocking(move || {
+                let kept = wishes.store(&state);
+                Done::Kept(wishes, kept, answer)
+            });
+        }
+    }
+
+    /// Takes what a task has done.
+    pub(super) fn finish(&mut self, done: Result<Done, JoinError>) {
+        match done {
+            Ok(Done::Probed(result)) => {
+                self.step_health(engine::Input::Probed(result));
+                self.match_models();
+            }
+            Ok(Done::Proved(id, result)) => {
+                if let Err(why) = &result {
+                    tracing::info!(model = %id, %why, "no proof");
+                }
+                self.step_health(engine::Input::Proved(id, result));
+            }
+            Ok(Done::Reloaded(result, answer)) => {
+                let told = self.reloaded(result);
+                reply(answer, told);
+            }
+            Ok(Done::Forgotten(result, answer)) => reply(answer, result.map_err(|trouble| credential(&trouble))),
+            Ok(Done::Kept(wishes, result, answer)) => self.kept(wishes, result, answer),
+            // Tasks are never aborted one by one, and panics are forbidden by lint; what is left is shutdown.
+            Err(error) => tracing::error!(%error, "a task of the loop ended unfinished"),
+        }
+    }
+
+    fn reloaded(&mut self, result: Result<Option<SignedIn>, VaultTrouble>) -> Result<(), Declined> {
+        match result {
+            Ok(signed_in) => {
+                let kept_in = self.kept_in.clone();
+                self.account = signed_in.map(|signed_in| AccountView { name: signed_in.account, kept_in });
+                // A new sign-in replaces the link of the last one.
+                self.step_tunnel(tunnel::Input::SignedIn(false));
+                self.step_tunnel(tunnel::Input::SignedIn(self.account.is_some()));
+                Ok(())
+            }
+            Err(trouble) => {
+                tracing::warn!(%trouble, "the credential store");
+                self.account = None;
+                self.step_tunnel(tunnel::Input::SignedIn(false));
+                Err(credential(&trouble))
+            }
+        }
+    }
+
+    fn kept(&mut self, wishes: Wishes, result: Result<(), WishesError>, answer: Answer) {
+        self.storing = false;
+        let told = match result {
+            Ok(()) => {
+                let online = wishes.online;
+                let changed = online != self.wishes.online;
+                self.wishes = wishes;
+                self.match_models();
+                match (changed, online) {
+                    (true, true) => {
+                        self.leaving = None;
+                        self.step_tunnel(tunnel::Input::Wanted(true));
+                    }
+                    (true, false) => self.leave(false),
+                    (false, _) => {}
+                }
+                Ok(())
+            }
+            Err(error) => Err(Declined { code: DeclinedCode::NotKept, text: error.to_string() }),
+        };
+        reply(Some(answer), told);
+        self.store_next();
+    }
+}
+
+fn credential(trouble: &VaultTrouble) -> Declined {
+    Declined { code: DeclinedCode::Credential, text: trouble.to_string() }
+}
+
+fn reply(answer: Option<Answer>, told: Result<(), Declined>) {
+    if let Some(answer) = answer {
+        // The front end may be gone already.
+        let _ = answer.send(told);
+    }
+}

@@ -1,0 +1,179 @@
+//! The agent: one loop that owns all state, whose body never awaits; everything slow is a task that reports back.
+//!
+//! ```text
+//! sessions ──told──►┌────────────┐──adverts──► the session's control half
+//! front ends ─asked►│    loop    │──facts────► relay tasks
+//! tasks ────done───►│  (World)   │──picture──► front ends
+//! ledger ─changed──►└────────────┘──spawns───► dial · probe · prove · keychain · disk
+//! ```
+
+mod effects;
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use porten_core::config::Config;
+use porten_core::seat::Host;
+use porten_core::snapshot::HostView;
+use porten_core::wire::Hello;
+use porten_link::Beat;
+use porten_link::dial::Connect;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::Client;
+use crate::clock::Clock;
+use crate::credentials::Credentials;
+use crate::engine::EngineClient;
+use crate::hub_http::HubHttp;
+use crate::ledger::Ledger;
+use crate::local;
+use crate::node::{NodeIdError, installed_mib, machine_name, node_id, platform};
+use crate::places::Places;
+use crate::relay::{Limits, Relay, RelayFacts};
+use crate::session::Way;
+use crate::vault::Vault;
+use crate::wishes::Wishes;
+use world::{Hands, World};
+
+/// How long running requests may take to finish when the person goes offline: at 5–25 tokens a second an answer takes
+/// minutes.
+pub const OFFLINE_PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// The same when the process was asked to end: under what launchd and systemd are told to wait.
+pub const QUIT_PATIENCE: Duration = Duration::from_secs(50);
+/// Things that sessions tell the loop and that wait for it.
+const TOLD_QUEUE: usize = 256;
+
+/// What an agent is made of. The caller holds the seat.
+pub struct Setup {
+    /// The settings.
+    pub config: Config,
+    /// Where things are kept.
+    pub places: Places,
+    /// Which kind of process this is.
+    pub host: Host,
+    /// The way to the network; injected.
+    pub connect: Connect,
+    /// How often to ping.
+    pub beat: Beat,
+    /// The relay's waits.
+    pub limits: Limits,
+}
+
+/// The agent did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No node id.
+    #[error(transparent)]
+    Node(#[from] NodeIdError),
+    /// No TLS.
+    #[error(transparent)]
+    Tls(#[from] porten_link::tls::TlsError),
+    /// No HTTP client.
+    #[error("the HTTP client cannot be made")]
+    Http(#[from] reqwest::Error),
+    /// No local socket.
+    #[error(transparent)]
+    Socket(#[from] local::ServeError),
+}
+
+/// An agent at work.
+#[derive(Debug)]
+pub struct Agent {
+    client: Client,
+    quit: CancellationToken,
+    now: CancellationToken,
+    task: JoinHandle<()>,
+    socket: JoinHandle<()>,
+    socket_stop: CancellationToken,
+}
+
+impl Agent {
+    /// Starts the loop and the local socket.
+    ///
+    /// # Errors
+    /// Something this machine must have is missing; nothing runs then.
+    pub fn start(setup: Setup) -> Result<Self, StartError> {
+        let Setup { config, places, host, connect, beat, limits } = setup;
+        let clock = Clock::start();
+        let node = node_id(&places.state)?;
+        let host = host_view(host, node.clone(), clock);
+        let tls = porten_link::tls::client()?;
+        let hub = config.hub.value.clone();
+        let vault = Vault::open(config.keychain.value, &places.state, &node, hub.origin());
+        let kept_in = vault.words();
+        let credentials = Credentials::spawn(vault, HubHttp::new(Arc::clone(&tls))?, hub.clone(), clock);
+        let engine = EngineClient::new((*tls).clone())?;
+        let ledger = Ledger::default();
+        let (facts, facts_seen) = watch::channel(Arc::new(RelayFacts::default()));
+        let (adverts, adverts_seen) = watch::channel(World::first_advert());
+        let (told, told_seen) = mpsc::channel(TOLD_QUEUE);
+        let hello =
+            Hello { node, name: host.name.clone(), agent: host.version.clone(), platform: platform() };
+        let way = Way {
+            url: hub.tunnel().clone(),
+            tls,
+            connect,
+            beat,
+            credentials: credentials.clone(),
+            hello,
+            adverts: adverts_seen,
+            drain: CancellationToken::new(),
+            relay: Relay::new(engine.clone(), facts_seen, ledger.clone(), limits),
+            told,
+        };
+        let wishes = Wishes::fetch(&places.state);
+        let hands = Hands { clock, places: places.clone(), way, credentials, engine, ledger, facts, adverts };
+        let world = World::new(config, host, kept_in, installed_mib(), wishes, hands);
+        let (snapshots, snapshots_seen) = watch::channel(Arc::new(world.first_picture()));
+        let (commands, commands_seen) = mpsc::unbounded_channel();
+        let client = Client::new(snapshots_seen, commands);
+        let socket_stop = CancellationToken::new();
+        let serving = local::serve(&places.socket(), client.clone(), socket_stop.clone())?;
+        let (quit, now) = (CancellationToken::new(), CancellationToken::new());
+        let inputs = world::Inputs { told: told_seen, asked: commands_seen, quit: quit.clone(), now: now.clone() };
+        let task = tokio::spawn(world.run(inputs, snapshots));
+        Ok(Self { client, quit, now, task, socket: tokio::spawn(serving), socket_stop })
+    }
+
+    /// A front end's hold on it.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Asks it to end when the running requests are finished, within [`QUIT_PATIENCE`].
+    pub fn quit(&self) {
+        self.quit.cancel();
+    }
+
+    /// Asks it to end now; what runs is cut with a typed error.
+    pub fn quit_now(&self) {
+        self.now.cancel();
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(&mut self) {
+        if !self.task.is_finished() {
+            // A panic in the loop was printed already; ending is what is asked here.
+            let _ = (&mut self.task).await;
+        }
+        self.socket_stop.cancel();
+        if !self.socket.is_finished() {
+            let _ = (&mut self.socket).await;
+        }
+    }
+}
+
+fn host_view(kind: Host, node: String, clock: Clock) -> HostView {
+    HostView {
+        kind,
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        name: machine_name(),
+        node,
+        since: clock.now().wall,
+    }
+}

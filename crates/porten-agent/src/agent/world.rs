@@ -1,0 +1,388 @@
+//! All that the agent knows, and how it changes: each input is taken without waiting, then everything is derived anew.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use porten_core::config::Config;
+use porten_core::detect::Chosen;
+use porten_core::engine::{self, Health, Reach};
+use porten_core::ids::Matched;
+use porten_core::memory::{Memory, budget};
+use porten_core::models;
+use porten_core::notice::Book;
+use porten_core::picture::{self, Facts};
+use porten_core::snapshot::{AccountView, HostView, Snapshot};
+use porten_core::time::Moment;
+use porten_core::tunnel::{self, ConnId, Tunnel};
+use porten_core::wire::{self, Advert, FromHub, MAX_STREAMS, Offer};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::effects::{Done, Sessions};
+use super::{OFFLINE_PATIENCE, QUIT_PATIENCE};
+use crate::client::Asked;
+use crate::clock::Clock;
+use crate::credentials::Credentials;
+use crate::engine::EngineClient;
+use crate::ledger::{Ledger, Reading};
+use crate::places::Places;
+use crate::relay::RelayFacts;
+use crate::session::{Told, Way};
+use crate::wishes::Wishes;
+
+/// Numbers reach the front ends at most this often.
+const NUMBERS_GAP: Duration = Duration::from_millis(250);
+/// After the last request: for its last bytes and the goodbye.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// What the loop touches the world with.
+pub(super) struct Hands {
+    pub(super) clock: Clock,
+    pub(super) places: Places,
+    pub(super) way: Way,
+    pub(super) credentials: Credentials,
+    pub(super) engine: EngineClient,
+    pub(super) ledger: Ledger,
+    pub(super) facts: watch::Sender<Arc<RelayFacts>>,
+    pub(super) adverts: watch::Sender<Advert>,
+}
+
+/// What the loop hears.
+pub(super) struct Inputs {
+    pub(super) told: mpsc::Receiver<(ConnId, Told)>,
+    pub(super) asked: mpsc::UnboundedReceiver<Asked>,
+    pub(super) quit: CancellationToken,
+    pub(super) now: CancellationToken,
+}
+
+/// Going offline or ending, once the running requests are finished or `until` has come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Leaving {
+    until: Moment,
+    quit: bool,
+    /// Nothing runs any more; only the last bytes are on their way.
+    last_words: bool,
+}
+
+/// The loop's state.
+pub(super) struct World {
+    pub(super) config: Config,
+    pub(super) chosen: Chosen,
+    host: HostView,
+    pub(super) kept_in: String,
+    memory: Memory,
+    pub(super) wishes: Wishes,
+    pub(super) hands: Hands,
+    pub(super) tunnel: Tunnel,
+    pub(super) sessions: Sessions,
+    pub(super) tasks: JoinSet<Done>,
+    pub(super) health: Health,
+    pub(super) matched: Matched,
+    catalog: Vec<Offer>,
+    standings: BTreeMap<String, wire::Standing>,
+    pub(super) account: Option<AccountView>,
+    link_since: Option<Timestamp>,
+    rtt_ms: Option<u32>,
+    pub(super) leaving: Option<Leaving>,
+    reading: Reading,
+    book: Book,
+    /// Commands that wait for the disk, in their order.
+    pub(super) waiting: VecDeque<Asked>,
+    pub(super) storing: bool,
+    drawn: Option<Moment>,
+    owes_picture: bool,
+}
+
+impl World {
+    pub(super) fn new(
+        config: Config,
+        host: HostView,
+        kept_in: String,
+        installed_mib: Option<u64>,
+        wishes: Wishes,
+        hands: Hands,
+    ) -> Self {
+        let memory = budget(installed_mib, config.budget_mib.as_ref().map(|set| set.value));
+        let chosen = Chosen { url: config.engine_url.clone(), kind: config.engine.clone() };
+        let mut world = Self {
+            config,
+            chosen,
+            host,
+            kept_in,
+            memory,
+            wishes,
+            hands,
+            tunnel: Tunnel::default(),
+            sessions: Sessions::default(),
+            tasks: JoinSet::new(),
+            health: Health::default(),
+            matched: Matched::default(),
+            catalog: Vec::new(),
+            standings: BTreeMap::new(),
+            account: None,
+            link_since: None,
+            rtt_ms: None,
+            leaving: None,
+            reading: Reading::default(),
+            book: Book::default(),
+            waiting: VecDeque::new(),
+            storing: false,
+            drawn: None,
+            owes_picture: true,
+        };
+        world.match_models();
+        world
+    }
+
+    pub(super) const fn first_advert() -> Advert {
+        Advert { seq: 0, memory_mib: 0, models: Vec::new(), max_streams: MAX_STREAMS, engine_up: false }
+    }
+
+    pub(super) fn first_picture(&self) -> Snapshot {
+        picture::draw(&self.facts(), &mut Book::default(), self.hands.clock.now())
+    }
+
+    /// Runs until it was asked to end and nothing runs any more.
+    pub(super) async fn run(mut self, mut inputs: Inputs, snapshots: watch::Sender<Arc<Snapshot>>) {
+        self.reload_credential();
+        let online = self.wishes.online;
+        self.step_tunnel(tunnel::Input::Wanted(online));
+        self.step_health(engine::Input::Tick);
+        self.derive(&snapshots);
+        loop {
+            let deadline = self.hands.clock.instant(self.deadline());
+            let quitting = self.is_quitting();
+            let at_once = tokio::select! {
+                // A person's wish goes before what flows.
+                biased;
+                () = inputs.now.cancelled() => break,
+                () = inputs.quit.cancelled(), if !quitting => { self.leave(true); true }
+                Some(asked) = inputs.asked.recv() => { self.ask(asked); true }
+                Some((conn, told)) = inputs.told.recv() => self.hear(conn, told),
+                Some(done) = self.tasks.join_next() => { self.finish(done); true }
+                Some(_) = self.sessions.running.join_next() => true,
+                () = tokio::time::sleep_until(deadline) => { self.tick(); false }
+                () = self.hands.ledger.changed() => { self.count(); false }
+            };
+            self.owes_picture = true;
+            self.settle();
+            if at_once || self.numbers_are_due() {
+                self.derive(&snapshots);
+            }
+            if self.has_left() {
+                break;
+            }
+        }
+        self.sessions.running.shutdown().await;
+    }
+
+    /// What a session said; numbers are not urgent.
+    fn hear(&mut self, conn: ConnId, told: Told) -> bool {
+        match told {
+            Told::Opened(welcome) => {
+                self.step_tunnel(tunnel::Input::Opened(conn));
+                if self.is_up(conn) {
+                    self.link_since = Some(self.hands.clock.now().wall);
+                    if let Some(account) = &mut self.account {
+                        account.name = Some(welcome.account);
+                    }
+                    self.take_catalog(welcome.catalog);
+                }
+            }
+            Told::Ended(failure) => {
+                if self.is_up(conn) {
+                    self.link_since = None;
+                    self.rtt_ms = None;
+                    self.standings.clear();
+                }
+                self.step_tunnel(tunnel::Input::Ended(conn, failure));
+            }
+            Told::Rtt(rtt) if self.is_up(conn) => {
+                self.rtt_ms = Some(u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX));
+                return false;
+            }
+            Told::Said(said) if self.is_up(conn) => self.obey(said),
+            Told::Rtt(_) | Told::Said(_) => {}
+        }
+        true
+    }
+
+    fn is_up(&self, conn: ConnId) -> bool {
+        matches!(self.tunnel.state(), tunnel::State::Up { conn: up, .. } if *up == conn)
+    }
+
+    fn obey(&mut self, said: FromHub) {
+        match said {
+            FromHub::Catalog(catalog) => self.take_catalog(catalog.models),
+            FromHub::Traffic(traffic) => {
+                self.standings = traffic.models.into_iter().map(|model| (model.id, model.standing)).collect();
+            }
+            FromHub::Drain(drain) => {
+                tracing::info!(reason = %drain.reason, "the Hub asks to drain");
+                self.sessions.drain();
+            }
+            // A welcome comes once, before this; a goodbye is read where the link ends.
+            FromHub::Welcome(_) | FromHub::Goodbye(_) => {}
+        }
+    }
+
+    fn take_catalog(&mut self, catalog: Vec<Offer>) {
+        self.catalog = catalog;
+        self.match_models();
+    }
+
+    /// Pairs anew what is wanted with what is listed, and has what is new proven.
+    pub(super) fn match_models(&mut self) {
+        let listed = match self.health.reach() {
+            Reach::Up { listing, .. } => listing.models.as_slice(),
+            Reach::Unknown | Reach::Down { .. } => &[],
+        };
+        let wanted = self.config.models.as_ref().map_or(&[][..], |models| &models.value);
+        self.matched = models::plan(wanted, &self.catalog, listed);
+        let on = self.matched.pairs.iter().filter(|pair| !self.wishes.off.contains(&pair.hub));
+        let on = on.map(|pair| pair.engine.as_str().to_owned()).collect();
+        self.step_health(engine::Input::Wanted(on));
+    }
+
+    /// Requests began or ended.
+    fn count(&mut self) {
+        self.reading = self.hands.ledger.read();
+        let served = std::mem::take(&mut self.reading.served);
+        let failed = std::mem::take(&mut self.reading.failed);
+        self.step_health(engine::Input::Busy(self.reading.traffic.in_flight > 0));
+        for id in served {
+            self.step_health(engine::Input::Served(id));
+        }
+        for id in failed {
+            self.step_health(engine::Input::Failed(id));
+        }
+    }
+
+    fn tick(&mut self) {
+        self.step_tunnel(tunnel::Input::Tick);
+        self.step_health(engine::Input::Tick);
+    }
+
+    /// The next moment at which time alone changes something.
+    fn deadline(&self) -> Moment {
+        let now = self.hands.clock.now().mono;
+        let picture = self.owes_picture.then(|| self.drawn.map_or(now, |drawn| drawn + NUMBERS_GAP));
+        let candidates = [
+            self.tunnel.deadline(),
+            self.health.deadline(),
+            self.book.deadline(now),
+            self.leaving.map(|leaving| leaving.until),
+            picture,
+        ];
+        candidates.into_iter().flatten().min().unwrap_or(now + Duration::from_secs(3600))
+    }
+
+    fn numbers_are_due(&self) -> bool {
+        let now = self.hands.clock.now().mono;
+        let book = self.book.deadline(now).is_none_or(|due| now.reached(due));
+        book || self.drawn.is_none_or(|drawn| now.since(drawn) >= NUMBERS_GAP)
+    }
+
+    /// Begins to go offline (or to end): nothing new is taken, what runs is finished.
+    pub(super) fn leave(&mut self, quit: bool) {
+        let patience = if quit { QUIT_PATIENCE } else { OFFLINE_PATIENCE };
+        self.leaving = Some(Leaving { until: self.hands.clock.now().mono + patience, quit, last_words: false });
+        self.sessions.drain();
+    }
+
+    fn is_quitting(&self) -> bool {
+        self.leaving.is_some_and(|leaving| leaving.quit)
+    }
+
+    /// Goes on with leaving: the links end by themselves when their last bytes are out, which is bounded here.
+    fn settle(&mut self) {
+        let Some(leaving) = &mut self.leaving else { return };
+        let now = self.hands.clock.now().mono;
+        if self.hands.ledger.in_flight() == 0 && !leaving.last_words {
+            leaving.last_words = true;
+            leaving.until = leaving.until.min(now + LAST_WORDS);
+        }
+        if !leaving.quit && self.has_left_links() {
+            self.leaving = None;
+            self.step_tunnel(tunnel::Input::Wanted(false));
+        }
+    }
+
+    fn has_left_links(&self) -> bool {
+        let late = self.leaving.is_some_and(|leaving| self.hands.clock.now().mono.reached(leaving.until));
+        late || (self.hands.ledger.in_flight() == 0 && self.sessions.running.is_empty())
+    }
+
+    fn has_left(&self) -> bool {
+        self.is_quitting() && self.has_left_links()
+    }
+
+    /// Derives from the facts what relay tasks, the Hub and the front ends are told, each only if it differs.
+    fn derive(&mut self, snapshots: &watch::Sender<Arc<Snapshot>>) {
+        let serving = models::serving(&self.matched, &self.wishes.off, &self.health);
+        let engine = match self.health.reach() {
+            Reach::Up { listing, .. } => Some(listing.url.clone()),
+            Reach::Unknown | Reach::Down { .. } => None,
+        };
+        let advert = models::advert(&serving, self.memory.advertised_mib, MAX_STREAMS, engine.is_some());
+        self.hands.adverts.send_if_modified(|told| replace(told, advert));
+        let draining = self.leaving.is_some();
+        self.hands.facts.send_if_modified(|told| {
+            let same = *told.serving == serving && told.engine == engine && told.draining == draining;
+            if !same {
+                *told = Arc::new(RelayFacts { serving: Arc::new(serving), engine, draining });
+            }
+            !same
+        });
+        self.picture(snapshots);
+    }
+
+    fn picture(&mut self, snapshots: &watch::Sender<Arc<Snapshot>>) {
+        let now = self.hands.clock.now();
+        let mut book = std::mem::take(&mut self.book);
+        let mut fresh = picture::draw(&self.facts(), &mut book, now);
+        self.book = book;
+        self.drawn = Some(now.mono);
+        self.owes_picture = false;
+        snapshots.send_if_modified(|told| {
+            fresh.seq = told.seq;
+            let differs = **told != fresh;
+            if differs {
+                fresh.seq += 1;
+                *told = Arc::new(fresh);
+            }
+            differs
+        });
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            host: &self.host,
+            config: &self.config,
+            online: self.wishes.online,
+            draining: self.leaving.is_some(),
+            account: self.account.as_ref(),
+            tunnel: self.tunnel.state(),
+            link_since: self.link_since,
+            rtt_ms: self.rtt_ms,
+            health: &self.health,
+            matched: &self.matched,
+            off: &self.wishes.off,
+            standings: &self.standings,
+            memory: self.memory,
+            traffic: self.reading.traffic,
+            by_model: &self.reading.by_model,
+        }
+    }
+}
+
+fn replace<T: PartialEq>(told: &mut T, fresh: T) -> bool {
+    let differs = *told != fresh;
+    if differs {
+        *told = fresh;
+    }
+    differs
+}
