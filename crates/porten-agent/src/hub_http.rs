@@ -1,6 +1,5 @@
 //! One bounded HTTP exchange with the Hub's sign-in: no redirects, one TLS configuration, a deadline and a size limit.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use porten_core::reply::Reply;
@@ -23,9 +22,9 @@ impl HubHttp {
     ///
     /// # Errors
     /// The TLS configuration was refused.
-    pub fn new(tls: Arc<rustls::ClientConfig>) -> Result<Self, reqwest::Error> {
+    pub fn new(tls: &rustls::ClientConfig) -> Result<Self, reqwest::Error> {
         let client = Client::builder()
-            .tls_backend_preconfigured((*tls).clone())
+            .tls_backend_preconfigured(tls.clone())
             .redirect(redirect::Policy::none())
             .timeout(DEADLINE)
             .user_agent(concat!("porten/", env!("CARGO_PKG_VERSION")))

@@ -16,3 +16,17 @@ pub mod seat;
 pub mod session;
 pub mod vault;
 pub mod wishes;
+
+use std::sync::Arc;
+
+pub use porten_link::Beat;
+pub use porten_link::dial::tcp;
+pub use porten_link::tls::{TlsError, install as install_crypto};
+
+/// The one TLS configuration of this process's outward connections.
+///
+/// # Errors
+/// The platform's certificate store cannot be used.
+pub fn tls() -> Result<Arc<rustls::ClientConfig>, TlsError> {
+    porten_link::tls::client()
+}

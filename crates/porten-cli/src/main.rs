@@ -1,2 +1,57 @@
-//! m
-fn main() {}
+//! `porten`: signs in, hosts the agent without a screen, and shows what it does.
+
+mod args;
+mod commands;
+mod exit;
+mod log;
+mod printer;
+mod setup;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Args, Command};
+use exit::Exit;
+use setup::Setup;
+
+fn main() -> ExitCode {
+    porten_agent::install_crypto();
+    let args = Args::parse();
+    let exit = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(run(args)),
+        Err(error) => {
+            printer::complain(&format!("this process cannot start its threads: {error}"));
+            Exit::Broken
+        }
+    };
+    exit.into()
+}
+
+async fn run(args: Args) -> Exit {
+    let setup = match Setup::read() {
+        Ok(setup) => setup,
+        Err(error) => {
+            printer::complain(&error.to_string());
+            return error.exit();
+        }
+    };
+    log::install(setup.config.log.value);
+    let done = match args.command {
+        Command::Login { no_browser, json } => commands::login::run(&setup, !no_browser, json).await,
+        Command::Logout => commands::logout::run(&setup).await,
+        Command::Run => commands::host::run(setup).await,
+        Command::Status { json, watch } => commands::status::run(&setup, json, watch).await,
+        Command::Models { json, action } => commands::models::run(&setup, json, action).await,
+        Command::Online => commands::wish::online(&setup, true).await,
+        Command::Offline => commands::wish::online(&setup, false).await,
+    };
+    match done {
+        Ok(exit) => exit,
+        Err(error) => {
+            printer::complain(&format!("{error:#}"));
+            exit::of(&error)
+        }
+    }
+}

@@ -68,7 +68,7 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(origin: Origin, timing: Timing, store: Store, catalog: Catalog, passphrases: Checker) -> Self {
+    pub(crate) fn new(origin: Origin, timing: Timing, store: Store, catalog: Catalog) -> Self {
         Self {
             origin,
             timing,
@@ -76,7 +76,7 @@ impl Hub {
             catalog: watch::Sender::new(Arc::new(catalog)),
             nodes: Arc::default(),
             visits: Visits::new(),
-            passphrases,
+            passphrases: Checker::new(),
             room: Arc::new(Semaphore::new(intake::ROOM)),
             tunnels: TaskTracker::new(),
         }

@@ -46,7 +46,7 @@ impl Failure {
         let is_askers = match self {
             Self::Command(error) => error.is_askers(),
             Self::PublicUrl(_) | Self::Log(_) | Self::CatalogFile { .. } | Self::Catalog { .. } => true,
-            Self::Start(error) => matches!(error, StartError::Listen { .. }),
+            Self::Start(StartError::Listen { .. }) => true,
             Self::Store(error) => matches!(error, StoreError::File { .. } | StoreError::Newer),
             Self::BuiltIn(_) | Self::System(_) => false,
         };

@@ -17,17 +17,16 @@ use tokio_util::task::TaskTracker;
 use crate::catalog::Catalog;
 use crate::hub::{Hub, Timing};
 use crate::origin::Origin;
-use crate::passphrase::{Checker, PassphraseError};
 use crate::routes;
 use crate::stall::Patient;
 use crate::store::Store;
 
 /// Connections that wait to be accepted: 512 clients that come at once must not be told to try again in a second.
 const BACKLOG: u32 = 1024;
-/// Connections at a time, tunnels among them.
+/// Connections at a time, besides the tunnels, of which there are [`crate::nodes::MAX_NODES`].
 const MAX_CONNECTIONS: usize = 8192;
-/// How long a request's head may take.
-const HEAD_PATIENCE: Duration = Duration::from_secs(15);
+/// How long a connection may wait for a request's whole head, the pause since the last request included.
+const HEAD_PATIENCE: Duration = Duration::from_secs(75);
 /// hyper's buffer for each connection: an answer waits in the tunnel's window, not here (bytes).
 const BUFFER: usize = 64 * 1024;
 /// Pause after a failed accept: mostly too many open files, which passes when a connection ends.
@@ -66,9 +65,6 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
-    /// argon2 refused.
-    #[error("passphrases cannot be checked on this machine")]
-    Passphrase(#[from] PassphraseError),
 }
 
 /// A Hub that runs.
@@ -109,15 +105,14 @@ impl Running {
 /// Starts a Hub.
 ///
 /// # Errors
-/// It cannot listen, or cannot check passphrases.
+/// It cannot listen.
 pub async fn start(config: Config) -> Result<Running, StartError> {
     let Config { listen, public, store, catalog, timing } = config;
     let refused = |source| StartError::Listen { address: listen, source };
     let listener = bind(listen).map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
-    let checker = tokio::task::spawn_blocking(Checker::new).await.map_err(|_| PassphraseError::Interrupted)??;
     let origin = public.unwrap_or_else(|| Origin::listening(address));
-    let hub = Arc::new(Hub::new(origin, timing, store, catalog, checker));
+    let hub = Arc::new(Hub::new(origin, timing, store, catalog));
     let stop = CancellationToken::new();
     let done = tokio::spawn(run(Arc::clone(&hub), listener, stop.clone()));
     Ok(Running { hub, address, stop, done })

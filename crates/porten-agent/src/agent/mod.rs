@@ -104,7 +104,7 @@ impl Agent {
         let hub = config.hub.value.clone();
         let vault = Vault::open(config.keychain.value, &places.state, &node, hub.origin());
         let kept_in = vault.words();
-        let credentials = Credentials::spawn(vault, HubHttp::new(Arc::clone(&tls))?, hub.clone(), clock);
+        let credentials = Credentials::spawn(vault, HubHttp::new(&tls)?, hub.clone(), clock);
         let engine = EngineClient::new((*tls).clone())?;
         let ledger = Ledger::default();
         let (facts, facts_seen) = watch::channel(Arc::new(RelayFacts::default()));

@@ -47,12 +47,18 @@ pub enum VaultError {
     },
 }
 
+/// One file per Hub: signing in at one does not sign out at another.
+fn file_name(hub: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    format!("credential-{}.json", hub.chars().map(plain).collect::<String>())
+}
+
 impl Vault {
     /// The keychain's item for this node at this Hub; a file in `state` if the person asked for it or, outside macOS,
     /// if this machine has no keychain at all. A locked keychain is no reason to fall back: nothing is weakened silently.
     #[must_use]
     pub fn open(preference: Preference, state: &Path, node: &str, hub: &str) -> Self {
-        let file = || Kind::File(state.join("credential.json"));
+        let file = || Kind::File(state.join(file_name(hub)));
         let kind = match preference {
             Preference::File => file(),
             Preference::Auto if cfg!(target_os = "macos") || keychain::there_is_one() => {

@@ -1,0 +1,83 @@
+//! `porten run`: hosts the agent in this terminal.
+
+use std::pin::pin;
+
+use anyhow::Result;
+use futures_util::StreamExt as _;
+use jiff::Timestamp;
+use porten_agent::agent::{Agent, Setup as AgentSetup};
+use porten_agent::clock::Clock;
+use porten_agent::credentials::Credentials;
+use porten_agent::seat::{Taken, take};
+use porten_agent::{Beat, relay, tcp};
+use porten_core::seat::Host;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::exit::Exit;
+use crate::printer::{complain, say};
+use crate::setup::Setup;
+use crate::words;
+
+pub(crate) async fn run(setup: Setup) -> Result<Exit> {
+    setup.places.prepare()?;
+    let _seat = match take(&setup.places, Host::Run)? {
+        Taken::Ours(seat) => seat,
+        Taken::Held { text, .. } => {
+            complain(&text);
+            return Ok(Exit::Held);
+        }
+    };
+    if !is_signed_in(&setup).await? {
+        complain("nobody is signed in to the Hub on this machine; sign in first: porten login");
+        return Ok(Exit::SignIn);
+    }
+    let agent = Agent::start(AgentSetup {
+        config: setup.config,
+        places: setup.places,
+        host: Host::Run,
+        connect: tcp(),
+        beat: Beat::default(),
+        limits: relay::Limits::default(),
+    })?;
+    stay(agent).await?;
+    Ok(Exit::Done)
+}
+
+/// A store that fails may open later (a locked keychain): the agent then says so and waits for the person.
+async fn is_signed_in(setup: &Setup) -> Result<bool> {
+    let vault = setup.vault(&setup.node()?);
+    let credentials = Credentials::spawn(vault, Setup::hub_http()?, setup.config.hub.value.clone(), Clock::start());
+    Ok(credentials.reload().await.map_or(true, |signed_in| signed_in.is_some()))
+}
+
+/// Prints the state as it changes, until asked to end: once to finish, twice to end now.
+async fn stay(mut agent: Agent) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let client = agent.client().clone();
+    let mut pictures = pin!(client.watch());
+    let (mut last, mut asked) = (String::new(), false);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            Some(picture) = pictures.next() => {
+                let line = words::headline(&picture, Timestamp::now());
+                if line != last {
+                    say(&line);
+                    last = line;
+                }
+                continue;
+            }
+            () = agent.ended() => return Ok(()),
+        }
+        if asked {
+            say("Ending now.");
+            agent.quit_now();
+        } else {
+            say("Finishing; once more ends now.");
+            agent.quit();
+        }
+        asked = true;
+    }
+}

@@ -1,0 +1,33 @@
+//! `porten logout`.
+
+use anyhow::Result;
+use porten_agent::clock::Clock;
+use porten_agent::credentials::Credentials;
+use porten_agent::local::{Local, LocalError};
+use porten_core::command::Command;
+
+use crate::exit::Exit;
+use crate::printer::say;
+use crate::setup::Setup;
+
+pub(crate) async fn run(setup: &Setup) -> Result<Exit> {
+    setup.places.prepare()?;
+    let hub = setup.config.hub.value.as_str();
+    match Local::at(&setup.places.socket())?.send(&Command::SignOut).await {
+        Ok(()) => {}
+        Err(LocalError::NotRunning) => {
+            let vault = setup.vault(&setup.node()?);
+            let hub = setup.config.hub.value.clone();
+            let credentials = Credentials::spawn(vault, Setup::hub_http()?, hub, Clock::start());
+            let signed_in = credentials.reload().await;
+            credentials.forget(true).await?;
+            if matches!(signed_in, Ok(None)) {
+                say("Nobody was signed in.");
+                return Ok(Exit::Done);
+            }
+        }
+        Err(error) => return Err(error.into()),
+    }
+    say(&format!("Signed out: the Hub at {hub} no longer lets this machine in, and nothing is stored here."));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,8 @@
+//! One file per command; each is a client of the agent like any other.
+
+pub(crate) mod host;
+pub(crate) mod login;
+pub(crate) mod logout;
+pub(crate) mod models;
+pub(crate) mod status;
+pub(crate) mod wish;

@@ -1,0 +1,53 @@
+//! `porten status`.
+
+use anyhow::Result;
+use jiff::Timestamp;
+use porten_agent::local::{Local, LocalError};
+use porten_core::snapshot::Snapshot;
+
+use crate::exit::Exit;
+use crate::printer::{clear, complain, is_watched, say};
+use crate::setup::Setup;
+use crate::words;
+
+pub(crate) async fn run(setup: &Setup, json: bool, watch: bool) -> Result<Exit> {
+    let agent = Local::at(&setup.places.socket())?;
+    if !watch {
+        match agent.snapshot().await {
+            Ok(snapshot) => show(&snapshot, json)?,
+            Err(error @ LocalError::NotRunning) if json => {
+                say(r#"{"running":false}"#);
+                return Err(error.into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        return Ok(Exit::Done);
+    }
+    let mut pictures = agent.watch().await?;
+    loop {
+        let picture = tokio::select! {
+            picture = pictures.next() => picture?,
+            _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),
+        };
+        let Some(snapshot) = picture else {
+            complain("the agent has stopped");
+            return Ok(Exit::Broken);
+        };
+        if !json {
+            clear();
+        }
+        show(&snapshot, json)?;
+        if !json && !is_watched() {
+            say("");
+        }
+    }
+}
+
+fn show(snapshot: &Snapshot, json: bool) -> Result<()> {
+    if json {
+        say(&serde_json::to_string(snapshot)?);
+    } else {
+        words::status(snapshot, Timestamp::now()).iter().for_each(|line| say(line));
+    }
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! `porten online` and `porten offline`.
+
+use anyhow::Result;
+use porten_agent::local::{Local, LocalError};
+use porten_agent::wishes::Wishes;
+use porten_core::command::Command;
+
+use crate::exit::Exit;
+use crate::printer::say;
+use crate::setup::Setup;
+
+pub(crate) async fn online(setup: &Setup, online: bool) -> Result<Exit> {
+    match Local::at(&setup.places.socket())?.send(&Command::SetOnline { online }).await {
+        Ok(()) if online => say("Going online."),
+        Ok(()) => say("Going offline: running requests are finished, no new ones are taken."),
+        Err(LocalError::NotRunning) => {
+            setup.places.prepare()?;
+            let wishes = Wishes { online, ..Wishes::fetch(&setup.places.state) };
+            wishes.store(&setup.places.state)?;
+            let word = if online { "online" } else { "offline" };
+            say(&format!("No agent is running; the next one will be {word}."));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,158 @@
+//! The snapshot in words, for a terminal.
+
+use jiff::Timestamp;
+use porten_core::ladder::RungState;
+use porten_core::memory::BudgetOrigin;
+use porten_core::snapshot::{LinkView, ModelState, ModelView, Overall, ReachView, Snapshot};
+use porten_core::wire::Standing;
+
+/// The state in one line: the word, and the one thing that belongs to it.
+pub(crate) fn headline(snapshot: &Snapshot, now: Timestamp) -> String {
+    let word = overall(&snapshot.overall, now);
+    match (&snapshot.overall, snapshot.notices.first()) {
+        (Overall::NeedsYou, Some(notice)) => format!("{word} · {} {}", sentence(&notice.text), sentence(&notice.remedy)),
+        (Overall::Connecting, _) => match snapshot.ladder.iter().find(|rung| rung.state != RungState::Reached) {
+            Some(rung) if !rung.reason.is_empty() => format!("{word} · {}", rung.reason),
+            _ => word,
+        },
+        (Overall::Waiting { .. }, _) => match &snapshot.hub.link {
+            LinkView::Waiting { why, .. } => format!("{word} · {why}"),
+            _ => word,
+        },
+        _ => word,
+    }
+}
+
+/// Everything, a line each.
+pub(crate) fn status(snapshot: &Snapshot, now: Timestamp) -> Vec<String> {
+    let mut lines = vec![headline(snapshot, now), String::new()];
+    let mut fact = |name: &str, value: String| lines.push(format!("  {name:<9} {value}"));
+    fact("Node", snapshot.host.name.clone());
+    if let Some(account) = &snapshot.account {
+        fact("Account", format!("{} · kept in {}", account.name.as_deref().unwrap_or("signed in"), account.kept_in));
+    }
+    fact("Hub", format!("{} · {}", snapshot.hub.url, link(snapshot, now)));
+    fact("Engine", engine(snapshot, now));
+    fact("Memory", memory(snapshot));
+    let traffic = &snapshot.traffic;
+    fact(
+        "Requests",
+        format!(
+            "{} running · {} answered · {} failed · {} given up by clients · {} refused",
+            traffic.in_flight, traffic.completed, traffic.failed, traffic.cancelled, traffic.refused
+        ),
+    );
+    lines.push(String::new());
+    lines.extend(models(snapshot, now).into_iter().map(|line| format!("  {line}")));
+    if !snapshot.notices.is_empty() {
+        lines.push(String::new());
+    }
+    for notice in &snapshot.notices {
+        lines.push(format!("  ! {}: {} {}", notice.title, sentence(&notice.text), sentence(&notice.remedy)));
+    }
+    lines
+}
+
+/// One line per model.
+pub(crate) fn models(snapshot: &Snapshot, now: Timestamp) -> Vec<String> {
+    if snapshot.models.is_empty() {
+        return vec!["No models: set PORTEN_ENGINE_MODELS to an id that the Hub offers.".to_owned()];
+    }
+    let width = snapshot.models.iter().map(|model| model.id.chars().count()).max().unwrap_or_default();
+    snapshot.models.iter().map(|model| format!("{:<width$}  {}", model.id, self::model(model, now))).collect()
+}
+
+fn overall(overall: &Overall, now: Timestamp) -> String {
+    match overall {
+        Overall::Off => "Off".to_owned(),
+        Overall::Connecting => "Connecting…".to_owned(),
+        Overall::Serving { requests } => format!("Serving {}", count(*requests, "request")),
+        Overall::Ready { models, wanted } if models == wanted => "Ready".to_owned(),
+        Overall::Ready { models, wanted } => format!("Ready · {models} of {wanted} models"),
+        Overall::Waiting { until } => format!("Trying again in {} s", seconds(now, *until).max(1)),
+        Overall::Finishing { requests } => format!("Finishing {}", count(*requests, "request")),
+        Overall::NeedsYou => "Needs you".to_owned(),
+    }
+}
+
+fn link(snapshot: &Snapshot, now: Timestamp) -> String {
+    match &snapshot.hub.link {
+        LinkView::Off => "Off".to_owned(),
+        LinkView::SignedOut { .. } => "Signed out".to_owned(),
+        LinkView::Connecting => "Connecting…".to_owned(),
+        LinkView::Online { since } => {
+            let rtt = snapshot.hub.rtt_ms.map(|ms| format!(" · {ms} ms")).unwrap_or_default();
+            format!("Online for {}{rtt}", age(*since, now))
+        }
+        LinkView::Waiting { until, why } => format!("Trying again in {} s · {why}", seconds(now, *until).max(1)),
+        LinkView::Refused { why, .. } => format!("Refused · {why}"),
+    }
+}
+
+fn engine(snapshot: &Snapshot, now: Timestamp) -> String {
+    let engine = &snapshot.engine;
+    let place = match &engine.url {
+        Some(url) => format!("{url} ({})", engine.origin),
+        None => "looking on localhost".to_owned(),
+    };
+    match &engine.reach {
+        ReachView::Unknown => place,
+        ReachView::Up { since } => format!("{place} · Answering for {}", age(*since, now)),
+        ReachView::Down { why, since } => format!("{place} · No answer for {} · {why}", age(*since, now)),
+    }
+}
+
+fn memory(snapshot: &Snapshot) -> String {
+    let memory = &snapshot.memory.memory;
+    let told = memory.advertised_mib;
+    match (memory.origin, memory.raw_mib) {
+        (BudgetOrigin::Set, _) => format!("{told} MB for models, set by {}", snapshot.memory.set_by),
+        (BudgetOrigin::Assumed, Some(raw)) => format!("{told} MB for models, assumed: three quarters of {raw} MB"),
+        (BudgetOrigin::Assumed | BudgetOrigin::Unknown, _) => "Not known; set PORTEN_VRAM_BUDGET_MB".to_owned(),
+    }
+}
+
+fn model(model: &ModelView, now: Timestamp) -> String {
+    let speed = model.tokens_per_s.map(|speed| format!(" · {speed:.1} tok/s")).unwrap_or_default();
+    let hub = match model.standing {
+        None | Some(Standing::Eligible) => "",
+        Some(Standing::NotOffered) => " · not offered by the Hub",
+        Some(Standing::NeedsMemory) => " · the Hub asks for more memory",
+        Some(Standing::NoRoute) => " · no common route with the Hub",
+        Some(Standing::Draining) => " · draining",
+        Some(Standing::Unknown) => " · the Hub sends nothing here",
+    };
+    match &model.state {
+        ModelState::Off => "Off".to_owned(),
+        ModelState::Withdrawn => "Withdrawn · no engine".to_owned(),
+        ModelState::Unmatched { why } | ModelState::Failed { why } => format!("Failed · {why}"),
+        ModelState::Proving => "Proving".to_owned(),
+        ModelState::Ready { proven } => format!("Ready · proven {} ago{speed}{hub}", age(*proven, now)),
+        ModelState::Serving { requests } => format!("Serving {}{speed}", count(*requests, "request")),
+    }
+}
+
+fn count(n: u32, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+fn seconds(from: Timestamp, to: Timestamp) -> i64 {
+    to.duration_since(from).as_secs().max(0)
+}
+
+/// How long ago, in the largest unit that says something.
+fn age(since: Timestamp, now: Timestamp) -> String {
+    match seconds(since, now) {
+        s @ 0..60 => format!("{s} s"),
+        s @ 60..3600 => format!("{} min", s / 60),
+        s @ 3600..172_800 => format!("{} h", s / 3600),
+        s => format!("{} days", s / 86_400),
+    }
+}
+
+/// With a capital at its start and a full stop at its end.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let capital: String = chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect();
+    if capital.ends_with(['.', '!', '?']) { capital } else { format!("{capital}.") }
+}
