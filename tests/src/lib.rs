@@ -1,1 +1,22 @@
-//! tests
+//! The test bed: real Hub and agent processes, a fake engine that misbehaves on demand, and a client that watches.
+//!
+//! Everything here talks over loopback sockets on free ports and lives in folders that are removed again. It panics
+//! when the bed itself fails, with a sentence that says what to do.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test bed that does not stand is a failed test")]
+
+pub mod agent;
+pub mod client;
+pub mod engine;
+pub mod home;
+pub mod hub;
+pub mod process;
+pub mod transcript;
+pub mod wait;
+
+pub use agent::Agent;
+pub use client::Client;
+pub use engine::Engine;
+pub use home::Home;
+pub use hub::Hub;
+pub use process::Process;
+pub use wait::wait_until;

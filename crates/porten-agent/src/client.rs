@@ -25,10 +25,7 @@ pub struct Client {
 }
 
 impl Client {
-    pub(crate) const fn new(
-        snapshots: watch::Receiver<Arc<Snapshot>>,
-        commands: mpsc::UnboundedSender<Asked>,
-    ) -> Self {
+    pub(crate) const fn new(snapshots: watch::Receiver<Arc<Snapshot>>, commands: mpsc::UnboundedSender<Asked>) -> Self {
         Self { snapshots, commands }
     }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use porten_core::tunnel::{ConnId, Failure, Lost, Refused};
-use porten_core::wire::{self, Advert, Draining, FromAgent, FromHub, Goodbye, GoodbyeReason, Hello, PongStats, Welcome};
+use porten_core::wire::{
+    self, Advert, Draining, FromAgent, FromHub, Goodbye, GoodbyeReason, Hello, PongStats, Welcome,
+};
 use porten_link::dial::{Connect, DialRequest, Transport, dial};
 use porten_link::{Beat, Control, End, Opened, Outgoing, http2};
 use tokio::sync::{mpsc, watch};

@@ -10,7 +10,9 @@ use porten_core::wire::Standing;
 pub(crate) fn headline(snapshot: &Snapshot, now: Timestamp) -> String {
     let word = overall(&snapshot.overall, now);
     match (&snapshot.overall, snapshot.notices.first()) {
-        (Overall::NeedsYou, Some(notice)) => format!("{word} · {} {}", sentence(&notice.text), sentence(&notice.remedy)),
+        (Overall::NeedsYou, Some(notice)) => {
+            format!("{word} · {} {}", sentence(&notice.text), sentence(&notice.remedy))
+        }
         (Overall::Connecting, _) => match snapshot.ladder.iter().find(|rung| rung.state != RungState::Reached) {
             Some(rung) if !rung.reason.is_empty() => format!("{word} · {}", rung.reason),
             _ => word,

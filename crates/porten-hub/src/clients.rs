@@ -22,6 +22,9 @@ pub(crate) mod models;
 /// The longest request id that is taken over from a client (bytes).
 const MAX_REQUEST_ID: usize = 64;
 
+/// The most of an unknown model's id that an error repeats (characters).
+const MAX_SHOWN: usize = 100;
+
 /// `POST` on one of the relayed routes.
 pub(crate) async fn relayed(State(hub): State<Arc<Hub>>, route: Route, request: Request) -> Response {
     let id = request_id(request.headers());
@@ -35,16 +38,22 @@ pub(crate) async fn relayed(State(hub): State<Arc<Hub>>, route: Route, request: 
 async fn serve(hub: &Arc<Hub>, route: Route, request: Request, id: HeaderValue) -> Result<Response, ApiError> {
     let account = account(hub, request.headers()).await?;
     let taken = intake::read(hub, request).await?;
-    let offer = hub.catalog.borrow().offer(&taken.model).cloned();
+    let offer = hub.catalog.borrow().offer(&taken.ask.model).cloned();
     let Some(offer) = offer else {
-        let text = format!("This Hub has no model {:?}. GET /v1/models lists what it has.", taken.model);
+        let text = format!("This Hub has no model {:?}. GET /v1/models lists what it has.", shown(&taken.ask.model));
         return Err(ApiError::new(404, "invalid_request_error", "model_not_found", text));
     };
     if !offer.routes.contains(&route) {
         let text = format!("The model {:?} is not offered on {}.", offer.id, route.path());
         return Err(ApiError::invalid("route_not_offered", text));
     }
-    relay::run(hub, Job { account, route, offer, id, body: taken.body, room: taken.room }).await
+    let patience = if taken.ask.stream { hub.timing.stream_patience } else { hub.timing.document_patience };
+    relay::run(hub, Job { account, route, offer, id, patience, body: taken.body, room: taken.room }).await
+}
+
+/// So much of a client's own text as an error may repeat.
+fn shown(model: &str) -> &str {
+    model.char_indices().nth(MAX_SHOWN).map_or(model, |(end, _)| &model[..end])
 }
 
 /// Whose key a request carries.

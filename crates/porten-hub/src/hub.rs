@@ -28,9 +28,11 @@ pub struct Timing {
     pub access_lifetime: Duration,
     /// How long after the upgrade a node may take to say hello, and then to begin HTTP/2.
     pub hello_patience: Duration,
-    /// How long a node may take until the first byte of an answer. Longer than the agent's own 10 minutes, so that the
-    /// agent's better worded error comes first.
-    pub answer_patience: Duration,
+    /// How long nodes may take to begin a streamed answer. Longer than the agent's own 10 minutes, so that the agent's
+    /// better worded error comes first.
+    pub stream_patience: Duration,
+    /// How long nodes may take to begin an answer that is not streamed: it begins when it is whole.
+    pub document_patience: Duration,
     /// How long a client may leave an answer unread.
     pub reader_patience: Duration,
     /// The pings on a tunnel.
@@ -44,7 +46,8 @@ impl Default for Timing {
             device_lifetime: Duration::from_secs(600),
             access_lifetime: Duration::from_secs(3600),
             hello_patience: Duration::from_secs(10),
-            answer_patience: Duration::from_secs(660),
+            stream_patience: Duration::from_secs(660),
+            document_patience: Duration::from_secs(3600),
             reader_patience: Duration::from_secs(60),
             beat: Beat::default(),
         }

@@ -1,6 +1,6 @@
 //! Carries one request to a node and its answer back, and asks another node as long as nothing was answered.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::HeaderValue;
 use axum::response::Response;
@@ -35,14 +35,16 @@ pub(crate) struct Job {
     pub(crate) offer: Offer,
     /// The request's id.
     pub(crate) id: HeaderValue,
+    /// How long nodes may take to begin to answer, and the one that answers until its first byte.
+    pub(crate) patience: Duration,
     pub(crate) body: Bytes,
     /// The body's room: given back once a node has answered.
     pub(crate) room: Room,
 }
 
 /// Relays until a node answers or none is left.
-pub(crate) async fn run(hub: &Arc<Hub>, job: Job) -> Result<Response, ApiError> {
-    let deadline = Instant::now() + hub.timing.answer_patience;
+pub(crate) async fn run(hub: &Hub, job: Job) -> Result<Response, ApiError> {
+    let deadline = Instant::now() + job.patience;
     let mut asked: Vec<u64> = Vec::new();
     let mut last: Option<Refusal> = None;
     while asked.len() < MAX_NODES_ASKED {

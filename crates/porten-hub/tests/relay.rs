@@ -12,9 +12,10 @@ use axum::body::Body;
 use axum::http::Request;
 use bytes::Bytes;
 use common::node::{Engine, end, events, refuses, says, serving};
-use common::{Hub, hub, open, send, until};
+use common::{Hub, hub, hub_with, open, send, until};
 use http_body_util::BodyExt as _;
 use porten_core::wire::{Draining, END_COMPLETE, END_ERROR, FromAgent};
+use porten_hub::{Store, Timing};
 use tokio::sync::{Notify, mpsc};
 
 /// An engine that begins and then waits for the word.
@@ -212,6 +213,22 @@ async fn an_answer_cut_before_its_first_byte_is_a_502() {
         let answer = hub.chat("tiny").await;
         assert_eq!((answer.status.as_u16(), answer.error().as_str()), (502, "upstream_cut"));
     }
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_begin_in_time_is_a_504() {
+    let timing = Timing { stream_patience: Duration::from_millis(100), ..Timing::dev() };
+    let hub = hub_with(timing, Store::in_memory().unwrap()).await;
+    let engine: Engine = Arc::new(|_, respond| {
+        // Kept, and never answered.
+        tokio::spawn(async move {
+            let _respond = respond;
+            std::future::pending::<()>().await;
+        });
+    });
+    let _node = serving(&hub, "a", 8, engine).await;
+    let answer = hub.chat("tiny").await;
+    assert_eq!((answer.status.as_u16(), answer.error().as_str()), (504, "upstream_timeout"));
 }
 
 #[tokio::test]

@@ -29,6 +29,9 @@ use crate::opened::{CLOSE_PATIENCE, Outgoing, frame};
 use crate::pulse::{Act, Beat, Pulse};
 use crate::socket::Io;
 
+/// How much goes one way before the other gets a turn (bytes). HTTP/2 reads for as long as there is something to read,
+/// then writes for as long as there is something to write: in a flood of small frames a reset would wait for seconds.
+const TURN: usize = 4 * MAX_MESSAGE_SENT;
 /// Stands in for a beat so slow that the clock cannot express it.
 const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -75,6 +78,8 @@ pub struct WsBytes<S> {
     ws: WebSocketStream<S>,
     /// What is left of the binary message being read.
     inbound: Bytes,
+    /// What was read, and what was written, in the present turn (bytes).
+    turns: (usize, usize),
     /// A message that found the socket busy.
     waiting: Option<Message>,
     /// A ping that is due.
@@ -107,6 +112,7 @@ impl<S: Io> WsBytes<S> {
         Self {
             ws,
             inbound: Bytes::new(),
+            turns: (0, 0),
             waiting: None,
             ping: None,
             dirty: false,
@@ -297,9 +303,11 @@ impl<S: Io> WsBytes<S> {
 
     fn poll_send(&mut self, cx: &mut Context<'_>, message: impl FnOnce() -> (Bytes, usize)) -> Poll<io::Result<usize>> {
         if self.phase == Phase::Live {
+            ready!(poll_turn(&mut self.turns.1, cx));
             match Pin::new(&mut self.ws).poll_ready(cx) {
                 Poll::Ready(Ok(())) => {
                     let (data, taken) = message();
+                    self.turns.1 += taken;
                     return Poll::Ready(match Pin::new(&mut self.ws).start_send(Message::Binary(data)) {
                         Ok(()) => Ok(taken),
                         Err(error) => Err(self.unwritable(error.into(), cx)),
@@ -318,6 +326,16 @@ impl<S: Io> WsBytes<S> {
     }
 }
 
+/// Pending once, and at once due again, when the turn is used up.
+fn poll_turn(used: &mut usize, cx: &mut Context<'_>) -> Poll<()> {
+    if *used < TURN {
+        return Poll::Ready(());
+    }
+    *used = 0;
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
+
 impl<S: Io> AsyncRead for WsBytes<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
@@ -326,15 +344,21 @@ impl<S: Io> AsyncRead for WsBytes<S> {
                 return Poll::Ready(Err(this.unwritable(end, cx)));
             }
             if !this.inbound.is_empty() {
+                ready!(poll_turn(&mut this.turns.0, cx));
                 let take = this.inbound.len().min(buf.remaining());
                 buf.put_slice(&this.inbound[..take]);
                 this.inbound.advance(take);
+                this.turns = (this.turns.0 + take, 0);
                 return Poll::Ready(Ok(()));
             }
             if this.phase == Phase::Over {
                 return Poll::Ready(Ok(()));
             }
-            ready!(this.poll_hear(cx))?;
+            let heard = this.poll_hear(cx);
+            if heard.is_pending() {
+                this.turns = (0, 0);
+            }
+            ready!(heard)?;
         }
     }
 }

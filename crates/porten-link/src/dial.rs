@@ -82,8 +82,8 @@ pub async fn dial(request: DialRequest) -> Result<Opened<Transport>, Failure> {
 
 fn upgrade(request: &DialRequest) -> Result<http::Request<()>, Failure> {
     let mut upgrade = request.url.as_str().into_client_request().map_err(|_| not_porten("its address is unusable"))?;
-    let mut bearer =
-        HeaderValue::try_from(format!("Bearer {}", request.token.expose())).map_err(|_| Failure::Refused(Refused::SignIn))?;
+    let mut bearer = HeaderValue::try_from(format!("Bearer {}", request.token.expose()))
+        .map_err(|_| Failure::Refused(Refused::SignIn))?;
     bearer.set_sensitive(true);
     upgrade.headers_mut().insert(AUTHORIZATION, bearer);
     upgrade.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));

@@ -42,11 +42,8 @@ async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
         let next = left.next();
         let more = next.is_some();
         attempts.extend(next.map(TcpStream::connect));
-        let answer = if more {
-            tokio::time::timeout(HEAD_START, attempts.next()).await
-        } else {
-            Ok(attempts.next().await)
-        };
+        let answer =
+            if more { tokio::time::timeout(HEAD_START, attempts.next()).await } else { Ok(attempts.next().await) };
         match answer {
             Ok(Some(Ok(socket))) => return Ok(socket),
             Ok(Some(Err(error))) => last = error,

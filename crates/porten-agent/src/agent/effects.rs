@@ -202,6 +202,7 @@ impl World {
     }
 
     fn reloaded(&mut self, result: Result<Option<SignedIn>, VaultTrouble>) -> Result<(), Declined> {
+        self.read = true;
         match result {
             Ok(signed_in) => {
                 let kept_in = self.kept_in.clone();

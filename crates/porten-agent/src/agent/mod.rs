@@ -110,8 +110,7 @@ impl Agent {
         let (facts, facts_seen) = watch::channel(Arc::new(RelayFacts::default()));
         let (adverts, adverts_seen) = watch::channel(World::first_advert());
         let (told, told_seen) = mpsc::channel(TOLD_QUEUE);
-        let hello =
-            Hello { node, name: host.name.clone(), agent: host.version.clone(), platform: platform() };
+        let hello = Hello { node, name: host.name.clone(), agent: host.version.clone(), platform: platform() };
         let way = Way {
             url: hub.tunnel().clone(),
             tls,

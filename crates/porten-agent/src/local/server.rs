@@ -44,7 +44,11 @@ pub struct ServeError {
 ///
 /// # Errors
 /// The socket cannot be bound.
-pub fn serve(path: &Path, client: Client, stop: CancellationToken) -> Result<impl Future<Output = ()> + use<>, ServeError> {
+pub fn serve(
+    path: &Path,
+    client: Client,
+    stop: CancellationToken,
+) -> Result<impl Future<Output = ()> + use<>, ServeError> {
     let fail = |source| ServeError { path: path.display().to_string(), source };
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fail(error)),

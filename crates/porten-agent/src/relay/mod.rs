@@ -71,12 +71,7 @@ pub struct Relay {
 impl Relay {
     /// A relay that answers from `facts`, at most [`MAX_STREAMS`] requests at a time.
     #[must_use]
-    pub fn new(
-        engine: EngineClient,
-        facts: watch::Receiver<Arc<RelayFacts>>,
-        ledger: Ledger,
-        limits: Limits,
-    ) -> Self {
+    pub fn new(engine: EngineClient, facts: watch::Receiver<Arc<RelayFacts>>, ledger: Ledger, limits: Limits) -> Self {
         Self { engine, facts, ledger, places: Arc::new(Semaphore::new(MAX_STREAMS as usize)), limits }
     }
 

@@ -63,5 +63,8 @@ fn show(prompt: &Prompt, name: &str, browser: bool) {
     if browser && open::that_detached(page.as_str()).is_err() {
         say("No browser opened by itself; open the page yourself, on any device.");
     }
-    say(&format!("Waiting for you to approve; the code lasts {} min. Ctrl-C stops.", prompt.lasts.as_secs().div_ceil(60)));
+    say(&format!(
+        "Waiting for you to approve; the code lasts {} min. Ctrl-C stops.",
+        prompt.lasts.as_secs().div_ceil(60)
+    ));
 }

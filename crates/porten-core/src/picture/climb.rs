@@ -23,6 +23,7 @@ pub(super) fn requests(n: u32) -> String {
 fn signed_in(facts: &Facts<'_>, link: &LinkView) -> Rung {
     match (facts.account, link) {
         (_, LinkView::SignedOut { why: Some(why) }) => Rung::failed(Step::SignedIn, why.clone(), SIGN_IN),
+        (None, _) if !facts.read => Rung::pending(Step::SignedIn, "looking for the sign-in"),
         (None, _) => Rung::failed(Step::SignedIn, "nobody is signed in", SIGN_IN),
         (Some(account), _) => Rung::reached(Step::SignedIn, account.name.clone().unwrap_or_default()),
     }
@@ -35,7 +36,7 @@ fn hub(link: &LinkView) -> Rung {
     match link {
         LinkView::Off => Rung::failed(step, "offline, as you asked", "Go online: porten online"),
         LinkView::SignedOut { .. } => Rung::unknown(step),
-        LinkView::Connecting => Rung::pending(step, "connecting"),
+        LinkView::Connecting => Rung::pending(step, "dialling the Hub"),
         LinkView::Online { .. } => Rung::reached(step, "connected"),
         LinkView::Waiting { why, .. } => Rung::pending(step, why.clone()),
         LinkView::Refused { why, remedy } => Rung::failed(step, why.clone(), remedy.clone()),
@@ -58,7 +59,8 @@ fn proven(engine: &EngineView, models: &[ModelView]) -> Rung {
     if !matches!(engine.reach, ReachView::Up { .. }) {
         return Rung::unknown(step);
     }
-    let ready: Vec<&str> = models.iter().filter(|model| is_ready(&model.state)).map(|model| model.id.as_str()).collect();
+    let ready: Vec<&str> =
+        models.iter().filter(|model| is_ready(&model.state)).map(|model| model.id.as_str()).collect();
     if !ready.is_empty() {
         return Rung::reached(step, ready.join(", "));
     }

@@ -41,6 +41,8 @@ pub struct Facts<'a> {
     pub online: bool,
     /// Whether the agent is finishing its requests before it goes.
     pub draining: bool,
+    /// Whether the credential store was read; before that nobody can say who is signed in.
+    pub read: bool,
     /// Who is signed in.
     pub account: Option<&'a AccountView>,
     /// The link.
@@ -112,7 +114,11 @@ fn overall(facts: &Facts<'_>, link: &LinkView, models: &[ModelView], needs_you: 
         LinkView::Online { .. } => {
             let placed = models.iter().filter(|model| model.standing == Some(wire::Standing::Eligible)).count();
             let wanted = models.iter().filter(|model| model.wanted).count();
-            if placed == 0 { Overall::Connecting } else { Overall::Ready { models: count(placed), wanted: count(wanted) } }
+            if placed == 0 {
+                Overall::Connecting
+            } else {
+                Overall::Ready { models: count(placed), wanted: count(wanted) }
+            }
         }
     }
 }
@@ -124,6 +130,7 @@ fn count(n: usize) -> u32 {
 
 fn link(facts: &Facts<'_>, now: Now) -> LinkView {
     match facts.tunnel {
+        State::Off | State::SignedOut(None) if facts.online && !facts.read => LinkView::Connecting,
         State::Off => LinkView::Off,
         State::SignedOut(why) => LinkView::SignedOut { why: why.as_ref().map(ToString::to_string) },
         State::Dialling { .. } => LinkView::Connecting,

@@ -84,8 +84,8 @@ impl Scanner {
     }
 
     /// Whether the stream stopped inside an event or a line, which is then lost.
-    #[must_use]
-    pub fn has_leftover(&self) -> bool {
+    #[cfg(test)]
+    fn has_leftover(&self) -> bool {
         !self.partial.is_empty() || (self.has_data && !self.given)
     }
 

@@ -11,6 +11,7 @@ use http_body_util::BodyExt as _;
 use porten_core::api_error::ApiError;
 use porten_core::wire::MAX_BODY;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -30,12 +31,21 @@ const PARSED_HERE: usize = 1024 * 1024;
 /// A request's body and what it asks for.
 #[derive(Debug)]
 pub(crate) struct Taken {
-    /// The id in `model`.
-    pub(crate) model: String,
+    /// What it asks for.
+    pub(crate) ask: Ask,
     /// The body as it came.
     pub(crate) body: Bytes,
     /// The room it takes, given back when dropped.
     pub(crate) room: Room,
+}
+
+/// What the Hub needs to know of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ask {
+    /// The id in `model`.
+    pub(crate) model: String,
+    /// The answer is wanted as it is made.
+    pub(crate) stream: bool,
 }
 
 /// Room that a body takes.
@@ -77,13 +87,13 @@ pub(crate) async fn read(hub: &Hub, request: Request) -> Result<Taken, ApiError>
     }
     let mut room = Room::new(Arc::clone(&hub.room));
     let body = collect(request.into_body(), &mut room).await?;
-    let model = if body.len() > PARSED_HERE {
+    let ask = if body.len() > PARSED_HERE {
         let body = body.clone();
-        tokio::task::spawn_blocking(move || model(&body)).await.unwrap_or_else(|_| Err(unreadable()))?
+        tokio::task::spawn_blocking(move || parse(&body)).await.unwrap_or_else(|_| Err(unreadable()))?
     } else {
-        model(&body)?
+        parse(&body)?
     };
-    Ok(Taken { model, body, room })
+    Ok(Taken { ask, body, room })
 }
 
 async fn collect(mut body: Body, room: &mut Room) -> Result<Bytes, ApiError> {
@@ -119,13 +129,16 @@ fn unreadable() -> ApiError {
     ApiError::invalid("invalid_json", "The body must be one JSON object with a string `model`, each field once.")
 }
 
-/// The id of the model that a body asks for. The whole body is read, so that what travels on is JSON.
-fn model(body: &[u8]) -> Result<String, ApiError> {
+/// What a body asks for. The whole body is read, so that what travels on is JSON; what else is in it, the agent judges.
+fn parse(body: &[u8]) -> Result<Ask, ApiError> {
     #[derive(Deserialize)]
-    struct Ask {
+    struct Fields<'a> {
         model: String,
+        #[serde(borrow)]
+        stream: Option<&'a RawValue>,
     }
-    serde_json::from_slice(body).map(|Ask { model }| model).map_err(|_| unreadable())
+    let Fields { model, stream } = serde_json::from_slice(body).map_err(|_| unreadable())?;
+    Ok(Ask { model, stream: stream.is_some_and(|stream| stream.get() == "true") })
 }
 
 #[cfg(test)]
@@ -134,10 +147,13 @@ mod tests {
 
     #[test]
     fn the_model_is_read_and_everything_that_is_no_request_is_refused() {
-        assert_eq!(model(br#"{"messages":[{"a":1e400}],"model":"m","x":null}"#).unwrap(), "m");
+        let ask = |stream| Ask { model: "m".into(), stream };
+        assert_eq!(parse(br#"{"messages":[{"a":1e400}],"model":"m","x":null}"#).unwrap(), ask(false));
+        assert_eq!(parse(br#"{"stream" : true, "model":"m"}"#).unwrap(), ask(true));
+        assert_eq!(parse(br#"{"stream":[3],"model":"m"}"#).unwrap(), ask(false), "the agent will say what is wrong");
         let deep = format!(r#"{{"model":"m","x":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
         // Deep nesting is either read or refused, and never the end of the thread's stack.
-        let _ = model(deep.as_bytes());
+        let _ = parse(deep.as_bytes());
         let wrong: [&[u8]; 9] = [
             b"",
             b"null",
@@ -150,7 +166,7 @@ mod tests {
             b"\xff\xfe",
         ];
         for body in wrong {
-            assert_eq!(model(body).unwrap_err().status, 400, "{:?}", String::from_utf8_lossy(body));
+            assert_eq!(parse(body).unwrap_err().status, 400, "{:?}", String::from_utf8_lossy(body));
         }
     }
 

@@ -50,7 +50,7 @@ pub(super) async fn call(job: &Job, place: Place, deadline: Instant) -> Called {
             body,
         }));
     }
-    let first = match tokio::time::timeout_at(deadline, first(body)).await {
+    let first = match tokio::time::timeout(job.patience, first(body)).await {
         Err(_) => return Called::Failed(refusal::upstream_timeout()),
         Ok(first) => first,
     };

@@ -104,11 +104,7 @@ enum Seen {
 const IN_VAIN: Duration = Duration::from_secs(3);
 
 /// A healthy stream, then so many that are never read, with probes between and after them.
-async fn crowd<F>(
-    stalled: usize,
-    size: usize,
-    call: impl FnOnce(WsBytes<TcpStream>) -> F,
-) -> Seen
+async fn crowd<F>(stalled: usize, size: usize, call: impl FnOnce(WsBytes<TcpStream>) -> F) -> Seen
 where
     F: Future<Output = Result<(SendRequest<Bytes>, Connection<WsBytes<TcpStream>>), h2::Error>>,
 {
@@ -247,8 +243,7 @@ async fn with_a_smaller_budget_one_stalled_reader_ends_the_connection_for_all() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_a_smaller_connection_window_stalled_readers_starve_the_healthy_ones() {
-    let spoilt =
-        |bytes| async move { hub().initial_connection_window_size(8 * ANSWER_WINDOW).handshake(bytes).await };
+    let spoilt = |bytes| async move { hub().initial_connection_window_size(8 * ANSWER_WINDOW).handshake(bytes).await };
     let seen = crowd(20, 200, spoilt).await;
     assert!(matches!(seen, Seen::Starved), "{seen:?}");
 }

@@ -64,12 +64,7 @@ pub(crate) fn client_tls(roots: rustls::RootCertStore) -> Arc<rustls::ClientConf
 }
 
 pub(crate) fn request(url: &str, connect: Connect) -> DialRequest {
-    DialRequest {
-        url: url.parse().unwrap(),
-        token: Secret::new("swordfish".into()),
-        tls: no_tls(),
-        connect,
-    }
+    DialRequest { url: url.parse().unwrap(), token: Secret::new("swordfish".into()), tls: no_tls(), connect }
 }
 
 /// An HTTP head, byte by byte so that nothing after it is taken.

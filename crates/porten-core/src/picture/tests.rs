@@ -1,0 +1,245 @@
+//! The states a person can see, each made from facts.
+
+use std::time::Duration;
+
+use super::*;
+use crate::config;
+use crate::engine::{Input, Listing, Proof, ProofFailure};
+use crate::ids::{EngineId, Wanted};
+use crate::ladder::{RungState, Step};
+use crate::memory::budget;
+use crate::notice::Code;
+use crate::route::Route;
+use crate::seat::Host;
+use crate::tunnel::{ConnId, Lost, Refused};
+
+const HUB_ID: &str = "deepseek-v4-flash";
+const ENGINE_ID: &str = "mlx-community/DeepSeek-V4-Flash";
+
+/// Everything well: connected, proven, offered. Tests change what they are about.
+struct Scene {
+    host: HostView,
+    config: Config,
+    read: bool,
+    account: Option<AccountView>,
+    tunnel: State,
+    health: Health,
+    matched: Matched,
+    off: BTreeSet<ModelId>,
+    standings: BTreeMap<String, wire::Standing>,
+    traffic: TrafficView,
+    by_model: BTreeMap<String, ModelTraffic>,
+    online: bool,
+    draining: bool,
+    book: Book,
+    now: Now,
+}
+
+impl Scene {
+    fn well() -> Self {
+        let env = [("PORTEN_ENGINE_MODELS", HUB_ID), ("PORTEN_ENGINE_URL", "http://localhost:8000")];
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let now = Now::new(Moment::START, Timestamp::UNIX_EPOCH);
+        let mut scene = Self {
+            host: HostView {
+                kind: Host::Run,
+                pid: 1,
+                version: "0.1.0".into(),
+                name: "studio-1".into(),
+                node: "n".into(),
+                since: now.wall,
+            },
+            config: config::read(&env, None).unwrap(),
+            read: true,
+            account: Some(AccountView { name: Some("anna".into()), kept_in: "the Keychain".into() }),
+            tunnel: State::Up { conn: ConnId(1), since: Moment::START },
+            health: Health::default(),
+            matched: crate::ids::match_wanted(&[Wanted::read(HUB_ID).unwrap()], &[EngineId::read(ENGINE_ID).unwrap()]),
+            off: BTreeSet::new(),
+            standings: BTreeMap::from([(HUB_ID.to_owned(), wire::Standing::Eligible)]),
+            traffic: TrafficView::default(),
+            by_model: BTreeMap::new(),
+            online: true,
+            draining: false,
+            book: Book::default(),
+            now,
+        };
+        scene.engine_is_up();
+        let proof = Proof { routes: vec![Route::ChatCompletions], took: Duration::ZERO };
+        scene.health.on(Input::Proved(ENGINE_ID.into(), Ok(proof)), now);
+        scene
+    }
+
+    fn engine_is_up(&mut self) {
+        let url = config::EngineUrl::localhost(8000).unwrap();
+        let models = vec![EngineId::read(ENGINE_ID).unwrap()];
+        let listing = Listing { kind: config::EngineKind::Openai, url, models };
+        self.health = Health::default();
+        self.health.on(Input::Tick, self.now);
+        self.health.on(Input::Probed(Ok(listing)), self.now);
+        self.health.on(Input::Wanted(vec![ENGINE_ID.into()]), self.now);
+    }
+
+    fn draw(&mut self) -> Snapshot {
+        let mut book = std::mem::take(&mut self.book);
+        let facts = Facts {
+            host: &self.host,
+            config: &self.config,
+            online: self.online,
+            draining: self.draining,
+            read: self.read,
+            account: self.account.as_ref(),
+            tunnel: &self.tunnel,
+            link_since: Some(self.now.wall),
+            rtt_ms: None,
+            health: &self.health,
+            matched: &self.matched,
+            off: &self.off,
+            standings: &self.standings,
+            memory: budget(Some(131_072), None),
+            traffic: self.traffic,
+            by_model: &self.by_model,
+        };
+        let snapshot = draw(&facts, &mut book, self.now);
+        self.book = book;
+        snapshot
+    }
+
+    /// The picture once every condition has lasted.
+    fn draw_later(&mut self) -> Snapshot {
+        self.draw();
+        self.now += Duration::from_secs(60);
+        self.draw()
+    }
+}
+
+fn rung(snapshot: &Snapshot, step: Step) -> RungState {
+    snapshot.ladder.iter().find(|rung| rung.step == step).unwrap().state
+}
+
+fn codes(snapshot: &Snapshot) -> Vec<Code> {
+    snapshot.notices.iter().map(|notice| notice.code).collect()
+}
+
+#[test]
+fn when_all_is_well_it_is_ready_and_every_rung_is_reached() {
+    let snapshot = Scene::well().draw_later();
+    assert_eq!(snapshot.overall, Overall::Ready { models: 1, wanted: 1 });
+    assert!(snapshot.ladder.iter().all(|rung| rung.state == RungState::Reached), "{:#?}", snapshot.ladder);
+    assert!(snapshot.notices.is_empty());
+}
+
+#[test]
+fn a_running_request_makes_it_serving_and_going_offline_finishing() {
+    let mut scene = Scene::well();
+    scene.traffic.in_flight = 2;
+    scene.by_model.insert(HUB_ID.into(), ModelTraffic { in_flight: 2, tokens_per_s: Some(24.8) });
+    let snapshot = scene.draw();
+    assert_eq!(snapshot.overall, Overall::Serving { requests: 2 });
+    assert_eq!(snapshot.models[0].state, ModelState::Serving { requests: 2 });
+    scene.draining = true;
+    assert_eq!(scene.draw().overall, Overall::Finishing { requests: 2 });
+}
+
+#[test]
+fn nothing_is_ready_before_a_model_generated_a_token() {
+    let mut scene = Scene::well();
+    scene.engine_is_up();
+    let snapshot = scene.draw();
+    assert_eq!(snapshot.models[0].state, ModelState::Proving);
+    assert_eq!(snapshot.overall, Overall::Connecting);
+    let refused = ProofFailure::Refused("No instance found".into());
+    scene.health.on(Input::Proved(ENGINE_ID.into(), Err(refused)), scene.now);
+    let snapshot = scene.draw_later();
+    assert_eq!(codes(&snapshot), [Code::ModelUnproven]);
+    assert_eq!(rung(&snapshot, Step::ModelProven), RungState::Failed);
+    assert_eq!(rung(&snapshot, Step::Offered), RungState::Unknown);
+}
+
+#[test]
+fn a_dead_engine_is_one_notice_and_its_models_are_withdrawn_not_broken() {
+    let mut scene = Scene::well();
+    scene.health.on(Input::Nudge, scene.now);
+    scene.health.on(Input::Probed(Err("no engine answers at http://localhost:8000".into())), scene.now);
+    let snapshot = scene.draw_later();
+    assert_eq!(codes(&snapshot), [Code::EngineDown]);
+    assert_eq!(snapshot.models[0].state, ModelState::Withdrawn);
+    assert_eq!(snapshot.overall, Overall::NeedsYou);
+}
+
+#[test]
+fn signed_out_says_so_at_once_and_nothing_above_it_is_claimed() {
+    let mut scene = Scene::well();
+    scene.account = None;
+    scene.tunnel = State::SignedOut(Some(Refused::Revoked));
+    let snapshot = scene.draw();
+    assert_eq!(codes(&snapshot), [Code::SignIn]);
+    assert!(snapshot.notices[0].remedy.contains("porten login"));
+    assert_eq!(rung(&snapshot, Step::SignedIn), RungState::Failed);
+    assert_eq!(rung(&snapshot, Step::HubConnected), RungState::Unknown);
+}
+
+#[test]
+fn nobody_is_called_signed_out_before_the_credential_store_was_read() {
+    let mut scene = Scene::well();
+    (scene.read, scene.account, scene.tunnel) = (false, None, State::SignedOut(None));
+    let snapshot = scene.draw();
+    assert_eq!(snapshot.overall, Overall::Connecting);
+    assert_eq!(rung(&snapshot, Step::SignedIn), RungState::Pending);
+    assert!(snapshot.notices.is_empty());
+}
+
+#[test]
+fn waiting_names_the_time_of_the_next_try_and_becomes_a_notice_only_if_it_lasts() {
+    let mut scene = Scene::well();
+    let until = Moment::after_start(Duration::from_secs(12));
+    scene.tunnel = State::Waiting { until, why: Lost::Cut };
+    let snapshot = scene.draw();
+    assert_eq!(snapshot.overall, Overall::Waiting { until: Timestamp::from_second(12).unwrap() });
+    assert!(snapshot.notices.is_empty());
+    scene.now += Duration::from_secs(60);
+    assert_eq!(codes(&scene.draw()), [Code::HubUnreachable]);
+}
+
+#[test]
+fn an_id_that_the_hub_does_not_offer_is_said_with_a_remedy() {
+    let mut scene = Scene::well();
+    scene.standings.insert(HUB_ID.into(), wire::Standing::NotOffered);
+    let snapshot = scene.draw_later();
+    assert_eq!(codes(&snapshot), [Code::NotOffered]);
+    assert_eq!(rung(&snapshot, Step::Offered), RungState::Failed);
+    assert_eq!(rung(&snapshot, Step::Serving), RungState::Unknown);
+}
+
+#[test]
+fn an_id_that_matches_nothing_is_unmatched_only_while_the_engine_can_be_asked() {
+    let mut scene = Scene::well();
+    scene.matched = crate::ids::match_wanted(&[Wanted::read("kimi").unwrap()], &[EngineId::read(ENGINE_ID).unwrap()]);
+    let snapshot = scene.draw_later();
+    assert!(matches!(snapshot.models[0].state, ModelState::Unmatched { .. }));
+    assert_eq!(codes(&snapshot), [Code::ModelUnmatched]);
+    scene.health = Health::default();
+    assert_eq!(scene.draw().models[0].state, ModelState::Withdrawn);
+}
+
+#[test]
+fn offline_is_off_without_a_single_complaint() {
+    let mut scene = Scene::well();
+    scene.online = false;
+    scene.tunnel = State::Off;
+    scene.account = None;
+    scene.health = Health::default();
+    let snapshot = scene.draw_later();
+    assert_eq!(snapshot.overall, Overall::Off);
+    assert!(snapshot.notices.is_empty());
+}
+
+#[test]
+fn a_picture_survives_the_way_through_the_socket() {
+    let mut scene = Scene::well();
+    let until = Moment::after_start(Duration::from_secs(12));
+    scene.tunnel = State::Waiting { until, why: Lost::Cut };
+    let snapshot = scene.draw_later();
+    let text = serde_json::to_string(&snapshot).unwrap();
+    assert_eq!(serde_json::from_str::<Snapshot>(&text).unwrap(), snapshot);
+}

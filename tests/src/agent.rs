@@ -1,0 +1,168 @@
+//! A real agent: the `porten` program with a home of its own.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::home::Home;
+use crate::hub::Hub;
+use crate::process::{Ended, Process};
+use crate::wait::wait_until;
+
+/// A command answers in this time, on a machine that compiles something else beside.
+const COMMAND: Duration = Duration::from_secs(20);
+/// A sign-in takes a poll or two, a second each.
+const LOGIN: Duration = Duration::from_secs(30);
+/// An agent that was asked to end has the Hub's drain time.
+const STOP: Duration = Duration::from_secs(45);
+
+/// A machine with `porten` on it. What runs is killed when it is dropped.
+#[derive(Debug)]
+pub struct Agent {
+    environment: BTreeMap<String, String>,
+    running: Option<Process>,
+    home: Home,
+}
+
+impl Agent {
+    /// A machine whose settings name this Hub. The log is at its most talkative.
+    #[must_use]
+    pub fn new(hub: &Hub) -> Self {
+        let mut agent = Self::bare();
+        agent.set("PORTEN_HUB_URL", &hub.ws_url());
+        agent
+    }
+
+    /// A machine without settings.
+    #[must_use]
+    pub fn bare() -> Self {
+        let home = Home::new();
+        let mut environment = home.environment();
+        environment.insert("PORTEN_LOG".into(), "trace".into());
+        Self { environment, running: None, home }
+    }
+
+    /// Sets an environment variable for everything that is started from now on.
+    pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Takes one away.
+    pub fn unset(&mut self, name: &str) -> &mut Self {
+        self.environment.remove(name);
+        self
+    }
+
+    /// Its home.
+    #[must_use]
+    pub const fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Starts a `porten` command.
+    #[must_use]
+    pub fn start(&self, arguments: &[&str]) -> Process {
+        Process::start("porten", arguments, &self.environment, self.home.path())
+    }
+
+    /// Runs a `porten` command to its end.
+    ///
+    /// # Panics
+    /// It takes too long.
+    pub async fn command(&self, arguments: &[&str]) -> Ended {
+        self.start(arguments).ended(COMMAND).await
+    }
+
+    /// `porten login`, with a person who says yes.
+    ///
+    /// # Panics
+    /// It ends in anything but success.
+    pub async fn login(&self, hub: &Hub) {
+        let (mut login, code) = self.begin_login().await;
+        hub.approve(&code).await;
+        let ended = login.ended(LOGIN).await;
+        assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    }
+
+    /// `porten login`, as far as the code that it shows.
+    ///
+    /// # Panics
+    /// It shows none.
+    pub async fn begin_login(&self) -> (Process, String) {
+        let mut login = self.start(&["login", "--no-browser"]);
+        let code = wait_until(COMMAND, "porten login shows a code", async || {
+            let code = user_code(&login.stdout()).or_else(|| user_code(&login.stderr()));
+            assert!(code.is_some() || login.is_running(), "it ended: {}{}", login.stdout(), login.stderr());
+            code
+        })
+        .await;
+        (login, code)
+    }
+
+    /// `porten run`, until [`Agent::stop`], [`Agent::kill`] or the end of the test.
+    pub fn run(&mut self) {
+        self.running = Some(self.start(&["run"]));
+    }
+
+    /// The running agent.
+    ///
+    /// # Panics
+    /// None runs.
+    #[must_use]
+    pub const fn process(&mut self) -> &mut Process {
+        self.running.as_mut().expect("the agent runs")
+    }
+
+    /// Ends the running agent in order, and returns all it said.
+    ///
+    /// # Panics
+    /// None runs, or it does not end.
+    pub async fn stop(&mut self) -> Ended {
+        let mut process = self.running.take().expect("the agent runs");
+        process.signal("TERM");
+        process.ended(STOP).await
+    }
+
+    /// Ends the running agent as a crash would.
+    pub fn kill(&mut self) {
+        self.running = None;
+    }
+
+    /// `porten status --json`.
+    ///
+    /// # Panics
+    /// It prints no JSON.
+    pub async fn status(&self) -> Value {
+        let ended = self.command(&["status", "--json"]).await;
+        serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("status printed {ended:?}"))
+    }
+
+    /// Waits until the status is so, and returns it.
+    ///
+    /// # Panics
+    /// It is not within `limit`.
+    pub async fn status_until(&self, limit: Duration, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        wait_until(limit, what, async || Some(self.status().await).filter(&is_so)).await
+    }
+}
+
+/// A word like `WDJB-MJHT`.
+fn user_code(text: &str) -> Option<String> {
+    let is_half = |half: &str| half.len() == 4 && half.bytes().all(|byte| byte.is_ascii_uppercase());
+    let is_code = |word: &&str| word.split_once('-').is_some_and(|(left, right)| is_half(left) && is_half(right));
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').find(is_code).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_found_in_any_sentence() {
+        let text = "Open http://127.0.0.1:1/device?user_code=WDJB-MJHT and check the code.";
+        assert_eq!(user_code(text).as_deref(), Some("WDJB-MJHT"));
+        assert_eq!(user_code("UTF-8 LONG-WORDS X-YZ wdjb-mjht"), None);
+    }
+}

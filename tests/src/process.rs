@@ -1,0 +1,163 @@
+//! A real program of this workspace as a process of its own: private home, explicit environment, output in files.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::wait::wait_until;
+
+/// How much of its output is shown when a test fails (bytes, from the end).
+const SHOWN: usize = 8 * 1024;
+
+/// A running program; killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+/// A program that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Its exit code; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// All that it printed.
+    pub stdout: String,
+    /// All that it complained and logged.
+    pub stderr: String,
+}
+
+impl Process {
+    /// Starts one of this workspace's programs with exactly this environment. Its output goes to files in `folder`.
+    ///
+    /// # Panics
+    /// It was not built, or does not start.
+    #[must_use]
+    pub fn start(program: &str, arguments: &[&str], environment: &BTreeMap<String, String>, folder: &Path) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(1);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let (stdout, stderr) = (folder.join(format!("{number}.out")), folder.join(format!("{number}.err")));
+        let file = |path: &Path| File::create_new(path).expect("a new file for a program's output");
+        let child = Command::new(binary(program))
+            .args(arguments)
+            .env_clear()
+            .envs(environment)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(file(&stdout))
+            .stderr(file(&stderr))
+            .spawn()
+            .unwrap_or_else(|error| panic!("{program} does not start: {error}"));
+        Self { name: format!("{program} {}", arguments.join(" ")), child, stdout, stderr }
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has printed until now.
+    #[must_use]
+    pub fn stdout(&self) -> String {
+        read(&self.stdout)
+    }
+
+    /// What it has complained and logged until now.
+    #[must_use]
+    pub fn stderr(&self) -> String {
+        read(&self.stderr)
+    }
+
+    /// Waits for a first whole line of output.
+    ///
+    /// # Panics
+    /// None comes within `limit`, or it ends before.
+    pub async fn first_line(&mut self, limit: Duration) -> String {
+        let what = format!("{} prints a line", self.name);
+        wait_until(limit, &what, async || {
+            let text = self.stdout();
+            let line = text.split_once('\n').map(|(line, _)| line.to_owned());
+            assert!(line.is_some() || self.status().is_none(), "{} ended: {}", self.name, self.stderr());
+            line
+        })
+        .await
+    }
+
+    /// Sends a signal by its name, like `TERM`, `STOP`, `CONT` or `KILL`.
+    ///
+    /// # Panics
+    /// There is no shell, or no such process.
+    pub fn signal(&self, name: &str) {
+        let id = self.id().to_string();
+        let sent = Command::new("/bin/sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &id]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "{} takes no SIG{name}", self.name);
+    }
+
+    /// Ends it at once, as a crash would, and waits until it is gone.
+    pub fn kill(&mut self) {
+        // An error says that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.status().is_none()
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// It still runs after `limit`.
+    pub async fn ended(&mut self, limit: Duration) -> Ended {
+        let what = format!("{} ends", self.name);
+        let status = wait_until(limit, &what, async || self.status()).await;
+        Ended { code: status.code(), stdout: self.stdout(), stderr: self.stderr() }
+    }
+
+    fn status(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child can be asked")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            show(&format!("\n=== {}: stdout\n{}", self.name, tail(&self.stdout())));
+            show(&format!("=== {}: stderr\n{}===\n", self.name, tail(&self.stderr())));
+        }
+    }
+}
+
+/// The path of a program of this workspace, beside the test's own: `target/PROFILE/`.
+///
+/// # Panics
+/// It was not built.
+#[must_use]
+pub fn binary(program: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own path");
+    let path = test.parent().and_then(Path::parent).expect("tests lie in target/PROFILE/deps").join(program);
+    assert!(path.is_file(), "{} is missing: run `cargo build --workspace --bins` first", path.display());
+    path
+}
+
+fn read(path: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
+}
+
+fn tail(text: &str) -> &str {
+    let from = text.len().saturating_sub(SHOWN);
+    text.get(text.ceil_char_boundary(from)..).unwrap_or_default()
+}
+
+#[expect(clippy::print_stderr, reason = "a failed test shows what its programs said")]
+fn show(text: &str) {
+    eprintln!("{text}");
+}

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Looks for the toolchains that a change is checked with; for each one that cannot be installed by `make deps` it prints
+# the one line to get it, and ends with 2.
+set -euo pipefail
+. "$(dirname "$0")/common.sh"
+cd "$root"
+
+missing=0
+
+lacks() {
+    say "  $1 is missing. To get it: $2"
+    missing=1
+}
+
+# On Debian `make deps` gets these two by itself.
+lacks_package() {
+    if is_debian; then say "  $1 is missing; the step deps installs it."; else lacks "$1" "$2"; fi
+}
+
+channel=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
+rustup_line="rustup toolchain install $channel --profile minimal --component clippy,rustfmt"
+if ! has cargo; then
+    # shellcheck disable=SC2016 # a line to copy, nothing to expand
+    lacks "Rust" "curl --proto =https --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal --default-toolchain $channel --component clippy,rustfmt"
+elif ! version=$(rustc --version 2>/dev/null); then
+    lacks "Rust $channel" "$rustup_line"
+else
+    case "$version" in
+    "rustc $channel "*) say "  $version" ;;
+    *) lacks "Rust $channel (here is $version)" "$rustup_line" ;;
+    esac
+    cargo clippy --version >/dev/null 2>&1 || lacks "clippy" "rustup component add clippy --toolchain $channel"
+    cargo fmt --version >/dev/null 2>&1 || lacks "rustfmt" "rustup component add rustfmt --toolchain $channel"
+fi
+
+if has cc; then
+    say "  $(cc --version | head -n 1)"
+else
+    lacks_package "a C compiler (SQLite and ring are built with it)" "xcode-select --install"
+fi
+
+if python_works; then
+    say "  $(python3 --version)"
+else
+    lacks_package "Python $python_needed or newer with its venv module" "brew install python"
+fi
+
+[ "$missing" = 0 ] || exit 2

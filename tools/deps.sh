@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that the tests need and that are not there yet; on any other system it says so and is done.
+set -euo pipefail
+. "$(dirname "$0")/common.sh"
+
+# A keychain to store tokens in, on a message bus of the test's own, and network namespaces (ip, unshare, nsenter).
+packages=(dbus dbus-x11 gnome-keyring libsecret-tools iproute2 util-linux)
+
+if ! is_debian; then
+    say "No Debian packages here ($(uname -s)): tests that need a Linux keychain or a network namespace say so and skip."
+    exit 0
+fi
+# Any C compiler and any Python will do, wherever they come from.
+has cc || packages+=(gcc libc6-dev)
+python_works || packages+=(python3 python3-venv)
+
+missing=()
+while read -r package; do missing+=("$package"); done < <(deb_missing "${packages[@]}")
+if [ ${#missing[@]} = 0 ]; then
+    say "All ${#packages[@]} packages are installed."
+    exit 0
+fi
+
+say "Missing: ${missing[*]}"
+install=(env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}")
+# The lists of a fresh machine are empty or old, and an old list names files that are gone.
+as_root apt-get update -qq && as_root "${install[@]}" >/dev/null ||
+    stop 2 "These packages could not be installed. As root: apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
+python_works || stop 2 "The tests need Python $python_needed or newer, and this Debian has $(python3 --version)."
