@@ -41,10 +41,11 @@ class Process:
 
     def _read(self) -> None:
         assert self.child.stdout
-        for line in self.child.stdout:
-            with self._told:
-                self._lines.append(line.rstrip("\n"))
-                self._told.notify_all()
+        with self.child.stdout as stdout:
+            for line in stdout:
+                with self._told:
+                    self._lines.append(line.rstrip("\n"))
+                    self._told.notify_all()
 
     def line(self, number: int, patience_s: float) -> str:
         """The line with this number (from 0) on standard output, once it is there."""

@@ -17,6 +17,7 @@ import tempfile
 import time
 import unittest
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import openai
@@ -64,10 +65,10 @@ def engine_is_busy() -> bool:
     return house.engine.cpu_s() - before > BUSY_S
 
 
-def raw(method: str, path: str, body: dict | None = None, key: str | None = None) -> http.client.HTTPConnection:
+def raw(method: str, path: str, body: dict | None = None) -> http.client.HTTPConnection:
     """A request on a connection of its own, to see all bytes of the answer or to hang up on it."""
     connection = http.client.HTTPConnection(house.hub_url.removeprefix("http://"), timeout=REQUEST_PATIENCE_S)
-    headers = {"Authorization": f"Bearer {key or house.api_key}", "Content-Type": "application/json"}
+    headers = {"Authorization": f"Bearer {house.api_key}", "Content-Type": "application/json"}
     connection.request(method, path, json.dumps(body) if body else None, headers)
     return connection
 
@@ -190,8 +191,9 @@ class TheMachine(unittest.TestCase):
             ("POST", "/v1/completions", text | {"prompt": 7}),
         ]:
             with self.subTest(path=path, body=body):
-                answer = raw(method, path, body).getresponse()
-                seen = f"{answer.getheaders()}{answer.read().decode()}"
+                with closing(raw(method, path, body)) as connection:
+                    answer = connection.getresponse()
+                    seen = f"{answer.getheaders()}{answer.read().decode()}"
                 if body and body["model"] != MODEL:
                     seen = seen.replace(body["model"], "")  # what the client wrote may be repeated to it
                 # A JSON text may write a slash as \/.
@@ -216,8 +218,8 @@ def main() -> int:
     words.add_argument("--commands", type=Path, required=True, help="the folder of porten and porten-hub")
     words.add_argument("--model", type=Path, required=True, help="the folder of the tiny model")
     mine, others = words.parse_known_args()
-    # Asked to end, this ends as after a failure: with its processes gone and its folder removed.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # Asked to end, this ends as after Ctrl-C: with its processes gone and its folder removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.environ["NO_PROXY"] = "127.0.0.1"
     home = Path(tempfile.mkdtemp(prefix="porten-engine-"))
     house = House(mine.commands.resolve(), mine.model.resolve(), home)
@@ -230,6 +232,8 @@ def main() -> int:
             print(house.tails(), flush=True)
         print(f"{done.testsRun - failed} passed, {failed} failed")
         return 1 if failed or not done.testsRun else 0
+    except KeyboardInterrupt:
+        return 130
     except Exception as error:
         print(f"{house.tails()}\nThe house did not open: {type(error).__name__}: {error}", file=sys.stderr)
         return 1

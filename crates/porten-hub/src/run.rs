@@ -1,6 +1,7 @@
 //! Carries out one `porten-hub` command.
 
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -28,6 +29,8 @@ pub(crate) enum Failure {
     Start(#[from] StartError),
     #[error("{0}")]
     PublicUrl(#[from] OriginError),
+    #[error("--listen {0} is reached from other machines, so agents need its address: add --public-url https://…")]
+    NoPublicUrl(SocketAddr),
     #[error("{0}")]
     Log(#[from] LogError),
     #[error("the catalog {} cannot be read: {source}", path.display())]
@@ -45,7 +48,11 @@ impl Failure {
     pub(crate) fn code(&self) -> ExitCode {
         let is_askers = match self {
             Self::Command(error) => error.is_askers(),
-            Self::PublicUrl(_) | Self::Log(_) | Self::CatalogFile { .. } | Self::Catalog { .. } => true,
+            Self::PublicUrl(_)
+            | Self::NoPublicUrl(_)
+            | Self::Log(_)
+            | Self::CatalogFile { .. }
+            | Self::Catalog { .. } => true,
             Self::Start(StartError::Listen { .. }) => true,
             Self::Store(error) => matches!(error, StoreError::File { .. } | StoreError::Newer),
             Self::BuiltIn(_) | Self::System(_) => false,
@@ -111,6 +118,9 @@ async fn node(wanted: Node) -> Result<(), Failure> {
 
 async fn serve(wanted: Serve) -> Result<(), Failure> {
     let public = wanted.public_url.as_deref().map(Origin::read).transpose()?;
+    if public.is_none() && !wanted.listen.ip().is_loopback() {
+        return Err(Failure::NoPublicUrl(wanted.listen));
+    }
     let catalog = read_catalog(wanted.catalog.as_deref(), wanted.dev)?;
     let store = match (wanted.dev, wanted.state.state.is_some()) {
         (true, false) => Store::in_memory()?,

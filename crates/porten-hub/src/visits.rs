@@ -18,7 +18,8 @@ const MAX_VISITS: usize = 1000;
 const PASSPHRASES: Rule = Rule { times: 10, window: 10 * 60 * 1000 };
 /// Wrong user codes by one account: 10 guesses at 20⁸ codes each ten minutes.
 const USER_CODES: Rule = Rule { times: 10, window: 10 * 60 * 1000 };
-/// The most account names, or accounts, whose mistakes are counted.
+/// The most account names, or accounts, whose mistakes are counted at a time. Beyond it a name's mistakes are not: then the
+/// passphrase's 86 random bits and the few checks at a time are what stands in a guesser's way.
 const MAX_COUNTED: usize = 10_000;
 
 /// Who is visiting.

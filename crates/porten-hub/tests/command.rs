@@ -167,7 +167,8 @@ fn a_mistake_is_answered_in_one_sentence_and_with_exit_code_2() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     let state = folder.path().join("state.sqlite");
-    let mistakes: [(&[&str], &str); 6] = [
+    let mistakes: [(&[&str], &str); 7] = [
+        (&["serve", "--dev", "--listen", "0.0.0.0:0"], "--public-url"),
         (&["serve", "--dev", "--public-url", "http://hub.example.net"], "https"),
         (&["serve", "--dev", "--catalog", "/nowhere/catalog.toml"], "/nowhere/catalog.toml"),
         (&["serve", "--dev", "--catalog", text(&catalog)], "a b"),

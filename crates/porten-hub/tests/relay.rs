@@ -1,6 +1,6 @@
 //! A client asks the Hub and a node answers: placement, second tries, cuts, and every error a client can meet.
 
-#![allow(clippy::unwrap_used, reason = "an engine of a test fails like the test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "an engine of a test fails like the test")]
 
 mod common;
 
@@ -161,53 +161,60 @@ async fn what_is_wrong_with_the_request_is_not_tried_elsewhere() {
     assert_eq!(hub.chat("tiny").await.error(), "bad");
 }
 
-/// An engine that sends `parts` and then cuts the stream without saying how it ended.
-fn cuts(kind: &'static str, parts: &'static [&'static str], reset: bool) -> Engine {
+/// An engine that sends `part` and then ends without saying how: in order at once, or by a reset on the word.
+fn cuts(kind: &'static str, part: &'static str, reset: Option<Arc<Notify>>) -> Engine {
     Arc::new(move |_, mut respond| {
         let head = http::Response::builder().header("content-type", kind).body(()).unwrap();
         let mut stream = respond.send_response(head, false).unwrap();
-        for part in parts {
-            stream.send_data(Bytes::from_static(part.as_bytes()), false).unwrap();
-        }
-        if reset {
+        stream.send_data(Bytes::from_static(part.as_bytes()), reset.is_none()).unwrap();
+        if let Some(word) = reset.clone() {
             tokio::spawn(async move {
-                // The bytes first: a reset overtakes what has not been sent.
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                // A reset overtakes what has not been sent: the test gives the word when it has the bytes.
+                word.notified().await;
                 stream.send_reset(h2::Reason::INTERNAL_ERROR);
             });
-        } else {
-            stream.send_data(Bytes::new(), true).unwrap();
         }
     })
 }
 
 #[tokio::test]
 async fn a_stream_that_is_cut_ends_in_an_error_event_and_never_in_done() {
-    for reset in [false, true] {
+    for reset in [None, Some(Arc::new(Notify::new()))] {
         let hub = hub().await;
-        let engine = cuts("text/event-stream; charset=utf-8", &["data: 1\n\ndata: {\"ha"], reset);
+        let engine = cuts("text/event-stream; charset=utf-8", "data: 1\n\ndata: {\"ha", reset.clone());
         let _node = serving(&hub, "a", 8, engine).await;
-        let answer = hub.chat("tiny").await;
-        let events: Vec<&str> = answer.body.split("\n\n").collect();
-        assert_eq!(events[0], "data: 1");
-        let error: serde_json::Value = serde_json::from_str(events[1].strip_prefix("data: ").unwrap()).unwrap();
+        let mut answer = open(hub.address, hub.ask("/v1/completions", r#"{"model":"tiny","stream":true}"#)).await;
+        let first = answer.body_mut().frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(first, "data: 1\n\n");
+        if let Some(word) = reset {
+            word.notify_one();
+        }
+        let rest = answer.into_body().collect().await.unwrap().to_bytes();
+        let error = rest.strip_prefix(b"data: ").and_then(|rest| rest.strip_suffix(b"\n\n"));
+        let error: serde_json::Value = serde_json::from_slice(error.expect("one event, and no half one")).unwrap();
         assert_eq!(error["error"]["code"], "upstream_cut");
-        assert_eq!(events[2..], [""], "half an event is not passed on");
     }
 }
 
 #[tokio::test]
 async fn a_document_that_is_cut_breaks_the_connection_off() {
-    let hub = hub().await;
-    let _node = serving(&hub, "a", 8, cuts("application/json", &["{\"choices\":"], true)).await;
-    let answer = open(hub.address, hub.ask("/v1/completions", r#"{"model":"tiny"}"#)).await;
-    assert_eq!(answer.status(), 200);
-    assert!(answer.into_body().collect().await.is_err(), "a client must not take it for the whole");
+    for reset in [None, Some(Arc::new(Notify::new()))] {
+        let hub = hub().await;
+        let _node = serving(&hub, "a", 8, cuts("application/json", "{\"choices\":", reset.clone())).await;
+        let answer = open(hub.address, hub.ask("/v1/completions", r#"{"model":"tiny"}"#)).await;
+        assert_eq!(answer.status(), 200);
+        if let Some(word) = reset {
+            word.notify_one();
+        }
+        assert!(answer.into_body().collect().await.is_err(), "a client must not take it for the whole");
+    }
 }
 
 #[tokio::test]
 async fn an_answer_cut_before_its_first_byte_is_a_502() {
-    for engine in [cuts("text/event-stream", &[], false), cuts("application/json", &[], true)] {
+    let now = Notify::new();
+    now.notify_one();
+    for engine in [cuts("text/event-stream", "", None), cuts("application/json", "", Some(Arc::new(now)))] {
         let hub = hub().await;
         let _node = serving(&hub, "a", 8, engine).await;
         let answer = hub.chat("tiny").await;

@@ -21,6 +21,8 @@ const JSON: &str = "application/json";
 enum After {
     Keep,
     Close,
+    /// Its linger is zero: closed without a word more, it is reset.
+    Reset,
 }
 
 struct Connection {
@@ -44,6 +46,8 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         match connection.answer(&seen, &manner, &shared).await {
             Ok(After::Keep) => {}
             Ok(After::Close) | Err(_) => return,
+            // Dropping this half would say goodbye first.
+            Ok(After::Reset) => return connection.write.forget(),
         }
     }
 }
@@ -151,7 +155,10 @@ impl Connection {
                 let bytes = if manner.framing == Framing::Chunked { frame.as_str() } else { torn };
                 self.send(bytes.as_bytes()).await?;
             }
-            Cut::Reset => self.write.as_ref().set_zero_linger()?,
+            Cut::Reset => {
+                self.write.as_ref().set_zero_linger()?;
+                return Ok(After::Reset);
+            }
         }
         Ok(After::Close)
     }

@@ -126,7 +126,7 @@ fn too_large() -> ApiError {
 }
 
 fn unreadable() -> ApiError {
-    ApiError::invalid("invalid_json", "The body must be one JSON object with a string `model`, each field once.")
+    ApiError::invalid("invalid_json", "The body must be one JSON object with one string `model`.")
 }
 
 /// What a body asks for. The whole body is read, so that what travels on is JSON; what else is in it, the agent judges.
