@@ -5,9 +5,9 @@ use porten_core::signin::device::{Effect, Input, Prompt, SignInError};
 use porten_core::signin::{Credential, Device, metadata};
 
 use crate::clock::Clock;
-use crate::credentials::{VaultTrouble, fetch_metadata, store};
+use crate::credentials::{fetch_metadata, store};
 use crate::hub_http::HubHttp;
-use crate::vault::Vault;
+use crate::vault::{Vault, VaultTrouble};
 
 /// Nobody is signed in.
 #[derive(Debug, thiserror::Error)]

@@ -21,9 +21,12 @@ pub struct NodeIdError {
 pub fn node_id(state: &Path) -> Result<String, NodeIdError> {
     let path = state.join("node-id");
     let fail = |source| NodeIdError { path: path.clone(), source };
-    match std::fs::read_to_string(&path) {
-        Ok(text) if is_id(text.trim()) => return Ok(text.trim().to_owned()),
-        Ok(_) => {}
+    match std::fs::read(&path) {
+        Ok(bytes) => {
+            if let Some(id) = std::str::from_utf8(&bytes).ok().map(str::trim).filter(|text| is_id(text)) {
+                return Ok(id.to_owned());
+            }
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(fail(error)),
     }
@@ -65,9 +68,11 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let first = node_id(state.path()).unwrap();
         assert_eq!(node_id(state.path()).unwrap(), first);
-        std::fs::write(state.path().join("node-id"), "").unwrap();
-        let second = node_id(state.path()).unwrap();
-        assert!(is_id(&second) && second != first);
+        for damage in [&b""[..], b"\xff\xfe", b"../../etc/passwd"] {
+            std::fs::write(state.path().join("node-id"), damage).unwrap();
+            let second = node_id(state.path()).unwrap();
+            assert!(is_id(&second) && second != first);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Where things are kept on this machine: configuration, state and the socket.
 
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Moves everything Porten keeps under one folder; for tests and for a second agent on one machine.
@@ -91,6 +91,10 @@ impl Places {
 
 fn private_folder(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    // Root could secure another's folder; its owner could open it again.
+    if std::fs::metadata(path)?.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another account"));
+    }
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
 }
 
@@ -113,6 +117,11 @@ pub fn replace(path: &Path, text: &str) -> io::Result<()> {
         file.sync_all()?;
         std::fs::rename(&fresh, path)
     })();
+    if written.is_ok() && let Some(folder) = path.parent() {
+        // The new name survives a power cut only with its folder. Not every file system can do that; the file is
+        // replaced all the same.
+        let _ = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+    }
     if written.is_err() {
         // The disk may be full; what was half written helps nobody.
         let _ = std::fs::remove_file(&fresh);

@@ -39,7 +39,15 @@ impl Wishes {
     #[must_use]
     pub fn fetch(state: &Path) -> Self {
         let path = file(state);
-        let Ok(text) = std::fs::read_to_string(&path) else { return Self::default() };
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    tracing::warn!(%error, path = %path.display(), "wishes cannot be read; starting from the defaults");
+                }
+                return Self::default();
+            }
+        };
         serde_json::from_str(&text).unwrap_or_else(|error| {
             let aside = path.with_extension("unreadable");
             tracing::warn!(%error, kept = %aside.display(), "wishes do not read; starting from the defaults");

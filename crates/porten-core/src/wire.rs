@@ -17,8 +17,9 @@ pub const MAX_MESSAGE_SENT: usize = 64 * 1024;
 pub const MAX_MESSAGE_TAKEN: usize = 1024 * 1024;
 /// The largest request body that is relayed (bytes).
 pub const MAX_BODY: usize = 32 * 1024 * 1024;
-/// The most streams one tunnel carries at a time; the flow-control arithmetic in `porten-link` stands on it.
-pub const MAX_STREAMS: u32 = 512;
+/// The most streams one tunnel carries at a time: 512 whose readers may all stall, and a few beside them. The
+/// flow-control arithmetic in `porten-link` stands on it.
+pub const MAX_STREAMS: u32 = 520;
 
 /// Header that carries one request's id from the client's answer to the engine's log.
 pub const REQUEST_ID: &str = "x-request-id";

@@ -7,7 +7,9 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Request;
 use common::{hub, hub_with, node, send};
-use porten_core::wire::{Advert, Draining, FromAgent, FromHub, Goodbye, GoodbyeReason, Standing};
+use porten_core::wire::{
+    Advert, Draining, FromAgent, FromHub, Goodbye, GoodbyeReason, MAX_BODY, MAX_STREAMS, Standing,
+};
 use porten_hub::{Catalog, Store, Timing};
 use porten_link::{Beat, End, Outgoing};
 use tokio::io::AsyncWriteExt as _;
@@ -55,7 +57,7 @@ async fn a_node_is_welcomed_and_told_where_it_stands() {
     let tokens = hub.sign_in("a").await;
     let mut node = node::connect(&hub, "a", tokens["access_token"].as_str().unwrap(), node::says("a")).await;
     assert_eq!((node.welcome.node.as_str(), node.welcome.account.as_str()), ("a", "dev"));
-    assert_eq!((node.welcome.limits.max_streams, node.welcome.limits.max_body_bytes), (512, 33_554_432));
+    assert_eq!((node.welcome.limits.max_streams, node.welcome.limits.max_body_bytes), (MAX_STREAMS, MAX_BODY as u64));
     assert_eq!(node.welcome.catalog.len(), 3);
     let standing: Vec<(String, Standing)> =
         node.advertise(&["tiny", "big", "other"], 8).await.models.into_iter().map(|m| (m.id, m.standing)).collect();

@@ -4,7 +4,7 @@
 //!
 //! - The Hub gives each answer a window of [`ANSWER_WINDOW`]; a client that stops reading fills its own window only.
 //! - [`MAX_STREAMS`] such windows must fit the connection's window, or stalled readers starve the healthy ones:
-//!   512 × 128 KiB = 64 MiB, far below [`CONNECTION_WINDOW`] = 2³¹−1.
+//!   520 × 128 KiB = 65 MiB, far below [`CONNECTION_WINDOW`] = 2³¹−1.
 //! - h2 ends the *whole connection* when unread DATA frames under 256 bytes use up a budget: 256−L for a frame of L
 //!   bytes. Token chunks are such frames. The most that can stand unread is [`MAX_STREAMS`] windows full of them, so
 //!   [`DATA_FRAME_BUDGET`] is what that costs at [`SMALLEST_CHUNK`] bytes a frame.
@@ -33,7 +33,7 @@ pub const PROMPT_WINDOW: u32 = 1024 * 1024;
 pub const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 /// No event a relay sends is smaller (bytes); the smallest SSE comment is `: keep-alive` and its blank line.
 pub const SMALLEST_CHUNK: usize = 14;
-/// h2's budget for unread small DATA frames, see above: 512 × 131,072 × (256−14) / 14 ≈ 1.16 × 10⁹.
+/// h2's budget for unread small DATA frames, see above: 520 × 131,072 × (256−14) / 14 ≈ 1.18 × 10⁹.
 pub const DATA_FRAME_BUDGET: usize =
     MAX_STREAMS as usize * ANSWER_WINDOW as usize / SMALLEST_CHUNK * (256 - SMALLEST_CHUNK);
 /// The largest header list either side takes (bytes).

@@ -17,12 +17,21 @@ pub trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for T {}
 
-/// Turns Nagle's algorithm off: without it each small token chunk waits up to 40 ms for the peer's delayed ACK.
+/// How much may wait in the kernel behind what the peer can take (bytes). Linux would let it grow to 4 MiB a socket: a
+/// pong would stand behind all of it on a slow line, and 512 clients that stopped reading would hold 2 GiB.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MAX_UNSENT: u32 = 128 * 1024;
+
+/// Turns Nagle's algorithm off: without it each small token chunk waits up to 40 ms for the peer's delayed ACK. Where
+/// the system allows it, bounds what is queued behind a slow peer; what is in flight is not bounded.
 ///
 /// # Errors
 /// The socket is already gone.
 pub fn tune(socket: &TcpStream) -> io::Result<()> {
-    socket.set_nodelay(true)
+    socket.set_nodelay(true)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket2::SockRef::from(socket).set_tcp_notsent_lowat(MAX_UNSENT)?;
+    Ok(())
 }
 
 /// Connects to the first of a host's addresses that answers. They are tried in the resolver's order, one beside the

@@ -1,53 +1,84 @@
 //! The stand-in for a keychain on a machine without one: a file that only its owner can read, and that says so.
 
-use std::io;
+use std::fs::Metadata;
+use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::PathBuf;
 
-use super::VaultError;
+use super::{Store, VaultError};
 use crate::places::replace;
 
-pub(super) fn store(path: &Path, secret: &str) -> Result<(), VaultError> {
-    // A link or a stranger's file in its place is not written over silently.
-    if path.symlink_metadata().is_ok() {
-        check(path)?;
+/// No credential is longer (bytes): two tokens of 4096 and a few short fields.
+const MAX_SECRET: u64 = 64 * 1024;
+
+/// A file for one secret; it need not exist.
+#[derive(Debug)]
+pub(super) struct File {
+    path: PathBuf,
+}
+
+impl File {
+    pub(super) const fn at(path: PathBuf) -> Self {
+        Self { path }
     }
-    replace(path, secret).map_err(|source| failed(path, source))
-}
 
-pub(super) fn fetch(path: &Path) -> Result<Option<String>, VaultError> {
-    match path.symlink_metadata() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(failed(path, source)),
-        Ok(_) => check(path)?,
+    fn failed(&self, source: io::Error) -> VaultError {
+        VaultError::File { path: self.path.clone(), source }
     }
-    std::fs::read_to_string(path).map(Some).map_err(|source| failed(path, source))
-}
 
-pub(super) fn forget(path: &Path) -> Result<(), VaultError> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(path, error)),
-        _ => Ok(()),
+    /// What lies there, if anything does: a plain file, ours, and closed to everybody else.
+    fn check(&self) -> Result<Option<Metadata>, VaultError> {
+        match self.path.symlink_metadata() {
+            Ok(facts) => self.judge(&facts).map(|()| Some(facts)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    fn judge(&self, facts: &Metadata) -> Result<(), VaultError> {
+        let why = if !facts.file_type().is_file() {
+            "it is a link or no file"
+        } else if facts.uid() != rustix::process::geteuid().as_raw() {
+            "it belongs to another account"
+        } else if facts.mode() & 0o077 != 0 {
+            "others can read it"
+        } else {
+            return Ok(());
+        };
+        Err(VaultError::Unsafe { path: self.path.clone(), why })
     }
 }
 
-fn failed(path: &Path, source: io::Error) -> VaultError {
-    VaultError::File { path: path.to_owned(), source }
-}
+impl Store for File {
+    fn words(&self) -> String {
+        format!("a file only you can read, {}", self.path.display())
+    }
 
-/// The file is a plain one, ours, and closed to everybody else.
-fn check(path: &Path) -> Result<(), VaultError> {
-    let facts = path.symlink_metadata().map_err(|source| failed(path, source))?;
-    let why = if !facts.file_type().is_file() {
-        "it is a link or no file"
-    } else if facts.uid() != rustix::process::geteuid().as_raw() {
-        "it belongs to another account"
-    } else if facts.mode() & 0o077 != 0 {
-        "others can read it"
-    } else {
-        return Ok(());
-    };
-    Err(VaultError::Unsafe { path: path.to_owned(), why })
+    fn store(&self, secret: &str) -> Result<(), VaultError> {
+        // A link or a stranger's file in its place is not written over silently.
+        self.check()?;
+        replace(&self.path, secret).map_err(|source| self.failed(source))
+    }
+
+    fn fetch(&self) -> Result<Option<String>, VaultError> {
+        let Some(seen) = self.check()? else { return Ok(None) };
+        let file = std::fs::File::open(&self.path).map_err(|source| self.failed(source))?;
+        let opened = file.metadata().map_err(|source| self.failed(source))?;
+        if (seen.dev(), seen.ino()) != (opened.dev(), opened.ino()) {
+            let source = io::Error::other("it was replaced while it was opened");
+            return Err(self.failed(source));
+        }
+        let mut secret = String::new();
+        file.take(MAX_SECRET).read_to_string(&mut secret).map_err(|source| self.failed(source))?;
+        Ok(Some(secret))
+    }
+
+    fn forget(&self) -> Result<(), VaultError> {
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.failed(error)),
+            _ => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -60,13 +91,14 @@ mod tests {
     fn a_secret_is_kept_in_a_file_of_mode_0600_and_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("credential.json");
-        assert_eq!(fetch(&path).unwrap(), None);
-        store(&path, "s3cret").unwrap();
+        let file = File::at(path.clone());
+        assert_eq!(file.fetch().unwrap(), None);
+        file.store("s3cret").unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(fetch(&path).unwrap().as_deref(), Some("s3cret"));
-        forget(&path).unwrap();
-        forget(&path).unwrap();
-        assert_eq!(fetch(&path).unwrap(), None);
+        assert_eq!(file.fetch().unwrap().as_deref(), Some("s3cret"));
+        file.forget().unwrap();
+        file.forget().unwrap();
+        assert_eq!(file.fetch().unwrap(), None);
     }
 
     #[test]
@@ -75,10 +107,11 @@ mod tests {
         let path = folder.path().join("credential.json");
         std::fs::write(&path, "s3cret").unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(fetch(&path), Err(VaultError::Unsafe { why: "others can read it", .. })));
-        let link = folder.path().join("link.json");
-        std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert!(matches!(fetch(&link), Err(VaultError::Unsafe { .. })));
-        assert!(matches!(store(&link, "x"), Err(VaultError::Unsafe { .. })));
+        let open = File::at(path.clone());
+        assert!(matches!(open.fetch(), Err(VaultError::Unsafe { why: "others can read it", .. })));
+        let link = File::at(folder.path().join("link.json"));
+        std::os::unix::fs::symlink(&path, &link.path).unwrap();
+        assert!(matches!(link.fetch(), Err(VaultError::Unsafe { .. })));
+        assert!(matches!(link.store("x"), Err(VaultError::Unsafe { .. })));
     }
 }

@@ -2,13 +2,13 @@
 
 use keyring::{Entry, Error};
 
-use super::VaultError;
+use super::{Store, VaultError};
 
 /// What the item is called in Keychain Access.
 const SERVICE: &str = "Porten";
 
 /// One node's item at one Hub.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Item {
     user: String,
 }
@@ -26,12 +26,19 @@ impl Item {
     fn entry(&self) -> Result<Entry, VaultError> {
         Entry::new(SERVICE, &self.user).map_err(classify)
     }
+}
 
-    pub(super) fn store(&self, secret: &str) -> Result<(), VaultError> {
+impl Store for Item {
+    fn words(&self) -> String {
+        let name = if cfg!(target_os = "macos") { "the Keychain" } else { "the system's keyring" };
+        name.to_owned()
+    }
+
+    fn store(&self, secret: &str) -> Result<(), VaultError> {
         self.entry()?.set_password(secret).map_err(classify)
     }
 
-    pub(super) fn fetch(&self) -> Result<Option<String>, VaultError> {
+    fn fetch(&self) -> Result<Option<String>, VaultError> {
         match self.entry()?.get_password() {
             Ok(secret) => Ok(Some(secret)),
             Err(Error::NoEntry) => Ok(None),
@@ -39,7 +46,7 @@ impl Item {
         }
     }
 
-    pub(super) fn forget(&self) -> Result<(), VaultError> {
+    fn forget(&self) -> Result<(), VaultError> {
         match self.entry()?.delete_credential() {
             Ok(()) | Err(Error::NoEntry) => Ok(()),
             Err(error) => Err(classify(error)),

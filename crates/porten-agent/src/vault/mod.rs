@@ -1,22 +1,46 @@
 //! Where the credential is kept: the system's keychain, or a private file where there is none.
 
+mod calls;
 mod file;
 mod keychain;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use porten_core::config::Keychain as Preference;
 
-/// The credential's store. All calls block: the keychain may ask the person.
-#[derive(Debug, Clone)]
-pub struct Vault {
-    kind: Kind,
+pub(crate) use calls::Calls;
+pub use calls::{PATIENCE, VaultTrouble};
+
+/// A place for one secret. All calls block: a keychain may ask the person.
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// Where it is, for people.
+    fn words(&self) -> String;
+
+    /// Keeps the secret, replacing the last.
+    ///
+    /// # Errors
+    /// It is not kept.
+    fn store(&self, secret: &str) -> Result<(), VaultError>;
+
+    /// The kept secret, if there is one.
+    ///
+    /// # Errors
+    /// It cannot be read; nothing is known about whether there is one.
+    fn fetch(&self) -> Result<Option<String>, VaultError>;
+
+    /// Removes it; that there is none is no error.
+    ///
+    /// # Errors
+    /// It may still be there.
+    fn forget(&self) -> Result<(), VaultError>;
 }
 
+/// The credential's store; cheap to clone.
 #[derive(Debug, Clone)]
-enum Kind {
-    Keychain(keychain::Item),
-    File(PathBuf),
+pub struct Vault {
+    store: Arc<dyn Store>,
 }
 
 /// The credential cannot be kept or read.
@@ -58,57 +82,41 @@ impl Vault {
     /// if this machine has no keychain at all. A locked keychain is no reason to fall back: nothing is weakened silently.
     #[must_use]
     pub fn open(preference: Preference, state: &Path, node: &str, hub: &str) -> Self {
-        let file = || Kind::File(state.join(file_name(hub)));
-        let kind = match preference {
+        let file = || Self::of(file::File::at(state.join(file_name(hub))));
+        match preference {
             Preference::File => file(),
             Preference::Auto if cfg!(target_os = "macos") || keychain::there_is_one() => {
-                Kind::Keychain(keychain::Item::new(node, hub))
+                Self::of(keychain::Item::new(node, hub))
             }
             Preference::Auto => file(),
-        };
-        Self { kind }
+        }
+    }
+
+    /// A store of the caller's own.
+    #[must_use]
+    pub fn of(store: impl Store) -> Self {
+        Self { store: Arc::new(store) }
     }
 
     /// Where it is, for people.
     #[must_use]
     pub fn words(&self) -> String {
-        match &self.kind {
-            Kind::Keychain(_) if cfg!(target_os = "macos") => "the Keychain".to_owned(),
-            Kind::Keychain(_) => "the system's keyring".to_owned(),
-            Kind::File(path) => format!("a file only you can read, {}", path.display()),
-        }
+        self.store.words()
     }
+}
 
-    /// Keeps the secret, replacing the last.
-    ///
-    /// # Errors
-    /// It is not kept.
-    pub fn store(&self, secret: &str) -> Result<(), VaultError> {
-        match &self.kind {
-            Kind::Keychain(item) => item.store(secret),
-            Kind::File(path) => file::store(path, secret),
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// The kept secret, if there is one.
-    ///
-    /// # Errors
-    /// It cannot be read; nothing is known about whether there is one.
-    pub fn fetch(&self) -> Result<Option<String>, VaultError> {
-        match &self.kind {
-            Kind::Keychain(item) => item.fetch(),
-            Kind::File(path) => file::fetch(path),
-        }
-    }
-
-    /// Removes it; that there is none is no error.
-    ///
-    /// # Errors
-    /// It may still be there.
-    pub fn forget(&self) -> Result<(), VaultError> {
-        match &self.kind {
-            Kind::Keychain(item) => item.forget(),
-            Kind::File(path) => file::forget(path),
-        }
+    #[test]
+    fn each_hub_has_a_file_of_its_own() {
+        let state = tempfile::tempdir().unwrap();
+        let at = |hub: &str| Vault::open(Preference::File, state.path(), "node", hub);
+        let (one, other) = (at("https://porten.ai"), at("https://hub.example:8443"));
+        one.store.store("one").unwrap();
+        assert_eq!(other.store.fetch().unwrap(), None);
+        assert_eq!(one.store.fetch().unwrap().as_deref(), Some("one"));
+        assert!(one.words().ends_with("credential-https---porten-ai.json"), "{}", one.words());
     }
 }

@@ -8,6 +8,7 @@ use std::ops::Deref;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use porten_hub::{Catalog, Config, Running, Store, Timing};
 use serde_json::Value;
@@ -186,14 +187,22 @@ pub(crate) async fn send(address: SocketAddr, request: Request<Body>) -> Answer 
 }
 
 /// Sends a request on a connection of its own; the answer may still be on its way. Dropping it leaves the Hub.
-pub(crate) async fn open(address: SocketAddr, mut request: Request<Body>) -> hyper::Response<hyper::body::Incoming> {
+pub(crate) async fn open(address: SocketAddr, request: Request<Body>) -> hyper::Response<Incoming> {
+    try_open(address, request).await.unwrap()
+}
+
+/// The same, where the Hub may break the connection off before the answer's head.
+pub(crate) async fn try_open(
+    address: SocketAddr,
+    mut request: Request<Body>,
+) -> hyper::Result<hyper::Response<Incoming>> {
     if !request.headers().contains_key("host") {
         request.headers_mut().insert("host", address.to_string().parse().unwrap());
     }
     let socket = tokio::net::TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.unwrap();
     tokio::spawn(connection);
-    sender.send_request(request).await.unwrap()
+    sender.send_request(request).await
 }
 
 pub(crate) fn cookie(answer: &Answer) -> Option<String> {

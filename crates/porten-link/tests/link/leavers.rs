@@ -14,8 +14,8 @@ const CROWD: u32 = 500;
 /// What each answer has under way when its client leaves.
 const UNDER_WAY: usize = 64 * 1024;
 
-/// h2 forgets most streams of a crowd that resets at once, and ends the connection over the 1,025th frame that still
-/// comes for one it forgot. With its own settings this link ends after a few rounds.
+/// By its own settings h2 forgets most of a crowd of streams that are reset at once, and ends the connection over the
+/// 1,025th frame that still comes for one it forgot: this link then ends in the first round or the second.
 #[tokio::test]
 async fn a_crowd_that_leaves_busy_answers_again_and_again_does_not_end_the_link() {
     let (agent, hub) = opened_in_memory(2 * CROWD as usize * UNDER_WAY).await;

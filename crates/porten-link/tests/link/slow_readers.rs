@@ -188,9 +188,7 @@ async fn probe(requests: &SendRequest<Bytes>) -> Result<Option<Duration>, h2::Er
 }
 
 async fn nobody_notices(stalled: usize, size: usize) {
-    let started = Instant::now();
     let seen = crowd(stalled, size, http2::call).await;
-    eprintln!("{stalled} stalled readers of {size}-byte chunks: {seen:?}, {:?} in all", started.elapsed());
     // The limits are for a loaded machine and a debug build; the quiet median is below a millisecond.
     let Seen::Well { median, worst, probe } = seen else { panic!("{stalled} × {size}: {seen:?}") };
     assert!(median < Duration::from_millis(50), "{median:?}");
