@@ -31,8 +31,8 @@ build: ## the commands porten and porten-hub
 unit: build ## unit, property, documentation and whole-process tests (these run the commands just built)
 	cargo test --workspace --locked
 
-doc: ## the API documentation, its warnings as errors
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+doc: ## the documentation of everything, also what is private, its warnings as errors
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 
 check-macos: ## types and lints for macOS, also from Linux
 	@tools/check-macos.sh

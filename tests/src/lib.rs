@@ -10,7 +10,9 @@ pub mod engine;
 pub mod home;
 pub mod house;
 pub mod hub;
+pub mod inside;
 pub mod process;
+pub mod scripted_hub;
 pub mod transcript;
 pub mod wait;
 
@@ -21,4 +23,5 @@ pub use home::Home;
 pub use house::House;
 pub use hub::Hub;
 pub use process::Process;
+pub use scripted_hub::ScriptedHub;
 pub use wait::wait_until;

@@ -55,7 +55,7 @@ async fn beside(stalled: usize) {
         manner.delay = Duration::from_millis(20);
     });
     let healthy = client.stream_chat("tiny", "Hi").await;
-    assert!(healthy.is_success(), "the healthy stream: {:?}", healthy.error());
+    assert!(healthy.is_success(), "the healthy stream: {} {:?} {}", healthy.status, healthy.end, healthy.body);
     let gaps = healthy.events.windows(2).map(|pair| pair[1].0.duration_since(pair[0].0));
     let longest = gaps.max().expect("a hundred chunks");
     house.engine.change(|manner| manner.chunks = Some(3));

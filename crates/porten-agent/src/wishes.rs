@@ -39,7 +39,7 @@ impl Wishes {
     #[must_use]
     pub fn fetch(state: &Path) -> Self {
         let path = file(state);
-        let text = match std::fs::read_to_string(&path) {
+        let text = match std::fs::read(&path) {
             Ok(text) => text,
             Err(error) => {
                 if error.kind() != io::ErrorKind::NotFound {
@@ -48,7 +48,7 @@ impl Wishes {
                 return Self::default();
             }
         };
-        serde_json::from_str(&text).unwrap_or_else(|error| {
+        serde_json::from_slice(&text).unwrap_or_else(|error| {
             let aside = path.with_extension("unreadable");
             tracing::warn!(%error, kept = %aside.display(), "wishes do not read; starting from the defaults");
             // Best effort: the file is the person's, and a later write must not lose it silently.

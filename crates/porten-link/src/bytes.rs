@@ -19,13 +19,13 @@ use futures_util::{Sink as _, Stream as _};
 use porten_core::time::Moment;
 use porten_core::wire::{MAX_MESSAGE_SENT, MAX_MESSAGE_TAKEN, close};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::end::End;
-use crate::opened::{CLOSE_PATIENCE, Outgoing, frame};
+use crate::opened::{CLOSE_PATIENCE, Outgoing, Wires, frame};
 use crate::pulse::{Act, Beat, Pulse};
 use crate::socket::Io;
 
@@ -34,32 +34,6 @@ use crate::socket::Io;
 const TURN: usize = 4 * MAX_MESSAGE_SENT;
 /// Stands in for a beat so slow that the clock cannot express it.
 const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
-
-/// The ends of the channels whose other ends are [`crate::Control`].
-pub(crate) struct Wires {
-    pub(crate) from_owner: mpsc::Receiver<Outgoing>,
-    pub(crate) to_owner: mpsc::Sender<String>,
-    pub(crate) rtt: watch::Sender<Option<Duration>>,
-    pub(crate) end: watch::Sender<Option<End>>,
-}
-
-impl Wires {
-    /// Notes how the link ended and answers what stands: the first word.
-    fn ended(&self, end: &End) -> End {
-        let mut stands = end.clone();
-        self.end.send_if_modified(|told| match told {
-            Some(first) => {
-                stands = first.clone();
-                false
-            }
-            None => {
-                *told = Some(end.clone());
-                true
-            }
-        });
-        stands
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {

@@ -65,6 +65,32 @@ pub struct Control {
     pub end: watch::Receiver<Option<End>>,
 }
 
+/// The ends of the channels whose other ends are [`Control`].
+pub(crate) struct Wires {
+    pub(crate) from_owner: mpsc::Receiver<Outgoing>,
+    pub(crate) to_owner: mpsc::Sender<String>,
+    pub(crate) rtt: watch::Sender<Option<Duration>>,
+    pub(crate) end: watch::Sender<Option<End>>,
+}
+
+impl Wires {
+    /// Notes how the link ended and answers what stands: the first word.
+    pub(crate) fn ended(&self, end: &End) -> End {
+        let mut stands = end.clone();
+        self.end.send_if_modified(|told| match told {
+            Some(first) => {
+                stands = first.clone();
+                false
+            }
+            None => {
+                *told = Some(end.clone());
+                true
+            }
+        });
+        stands
+    }
+}
+
 /// A WebSocket on which hello and welcome are exchanged.
 pub struct Opened<S> {
     ws: WebSocketStream<S>,
@@ -142,8 +168,7 @@ impl<S: Io> Opened<S> {
         let (to_owner, incoming) = mpsc::channel(CONTROL_QUEUE);
         let (rtt_out, rtt) = watch::channel(None);
         let (end_out, end) = watch::channel(None);
-        let bytes =
-            WsBytes::new(self.ws, beat, crate::bytes::Wires { from_owner, to_owner, rtt: rtt_out, end: end_out });
+        let bytes = WsBytes::new(self.ws, beat, Wires { from_owner, to_owner, rtt: rtt_out, end: end_out });
         (bytes, Control { outgoing, incoming, rtt, end })
     }
 }

@@ -14,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::world::World;
 use crate::client::Asked;
-use crate::credentials::{SignedIn, VaultTrouble};
+use crate::credentials::SignedIn;
 use crate::engine::{probe, prove};
 use crate::session::{self, Way};
+use crate::vault::VaultTrouble;
 use crate::wishes::{Wishes, WishesError};
 
 /// Where a command's answer goes.
@@ -27,7 +28,8 @@ pub(super) enum Done {
     Probed(Result<Listing, String>),
     Proved(String, Result<Proof, ProofFailure>),
     Reloaded(Result<Option<SignedIn>, VaultTrouble>, Option<Answer>),
-    Forgotten(Result<(), VaultTrouble>, Option<Answer>),
+    Dropped(Result<Option<SignedIn>, VaultTrouble>),
+    Forgotten(Result<(), VaultTrouble>, Answer),
     Kept(Wishes, Result<(), WishesError>, Answer),
 }
 
@@ -39,8 +41,11 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    fn dial(&mut self, way: &Way, conn: ConnId) {
+    fn dial(&mut self, way: &Way, conn: ConnId, leaving: bool) {
         let drain = CancellationToken::new();
+        if leaving {
+            drain.cancel();
+        }
         let way = Way { drain: drain.clone(), ..way.clone() };
         let handle = self.running.spawn(session::run(way, conn));
         self.live.insert(conn, (handle, drain));
@@ -68,11 +73,12 @@ impl World {
         self.sessions.forget_ended();
         for effect in self.tunnel.on(input, now, rand::random()) {
             match effect {
-                Effect::Dial(conn) => self.sessions.dial(&self.hands.way, conn),
+                Effect::Dial(conn) => self.sessions.dial(&self.hands.way, conn, self.leaving.is_some()),
                 Effect::Hangup(conn) => self.sessions.hang_up(conn),
                 Effect::ForgetCredential => {
                     self.account = None;
-                    self.forget_credential(false, None);
+                    let credentials = self.hands.credentials.clone();
+                    self.tasks.spawn(async move { Done::Dropped(credentials.drop_refused().await) });
                 }
             }
         }
@@ -122,11 +128,6 @@ impl World {
         self.tasks.spawn(async move { Done::Reloaded(credentials.reload().await, answer) });
     }
 
-    fn forget_credential(&mut self, revoke: bool, answer: Option<Answer>) {
-        let credentials = self.hands.credentials.clone();
-        self.tasks.spawn(async move { Done::Forgotten(credentials.forget(revoke).await, answer) });
-    }
-
     /// Takes a command; wishes wait their turn for the disk.
     pub(super) fn ask(&mut self, asked: Asked) {
         match asked.command {
@@ -134,7 +135,8 @@ impl World {
             Command::SignOut => {
                 self.account = None;
                 self.step_tunnel(tunnel::Input::SignedIn(false));
-                self.forget_credential(true, Some(asked.answer));
+                let (credentials, answer) = (self.hands.credentials.clone(), asked.answer);
+                self.tasks.spawn(async move { Done::Forgotten(credentials.forget(true).await, answer) });
             }
             Command::Nudge => {
                 self.step_tunnel(tunnel::Input::Nudge);
@@ -194,7 +196,13 @@ impl World {
                 let told = self.reloaded(result);
                 reply(answer, told);
             }
-            Ok(Done::Forgotten(result, answer)) => reply(answer, result.map_err(|trouble| credential(&trouble))),
+            // Somebody signed in anew while the Hub ended the last sign-in.
+            Ok(Done::Dropped(result @ Ok(Some(_)))) => drop(self.reloaded(result)),
+            Ok(Done::Dropped(Ok(None))) => self.read = true,
+            Ok(Done::Dropped(Err(trouble))) => tracing::warn!(%trouble, "the refused sign-in may still be stored"),
+            Ok(Done::Forgotten(result, answer)) => {
+                reply(Some(answer), result.map_err(|trouble| credential(&trouble)));
+            }
             Ok(Done::Kept(wishes, result, answer)) => self.kept(wishes, result, answer),
             // Tasks are never aborted one by one, and panics are forbidden by lint; what is left is shutdown.
             Err(error) => tracing::error!(%error, "a task of the loop ended unfinished"),
@@ -202,9 +210,9 @@ impl World {
     }
 
     fn reloaded(&mut self, result: Result<Option<SignedIn>, VaultTrouble>) -> Result<(), Declined> {
-        self.read = true;
         match result {
             Ok(signed_in) => {
+                self.read = true;
                 let kept_in = self.kept_in.clone();
                 self.account = signed_in.map(|signed_in| AccountView { name: signed_in.account, kept_in });
                 // A new sign-in replaces the link of the last one.
@@ -212,10 +220,17 @@ impl World {
                 self.step_tunnel(tunnel::Input::SignedIn(self.account.is_some()));
                 Ok(())
             }
-            Err(trouble) => {
+            Err(trouble @ VaultTrouble::Unreadable) => {
                 tracing::warn!(%trouble, "the credential store");
+                self.read = true;
                 self.account = None;
                 self.step_tunnel(tunnel::Input::SignedIn(false));
+                Err(credential(&trouble))
+            }
+            Err(trouble) => {
+                tracing::warn!(%trouble, "the credential store");
+                // It may open later: each attempt asks it again, and says why it ended.
+                self.step_tunnel(tunnel::Input::SignedIn(true));
                 Err(credential(&trouble))
             }
         }
@@ -229,7 +244,8 @@ impl World {
                 let changed = online != self.wishes.online;
                 self.wishes = wishes;
                 self.match_models();
-                match (changed, online) {
+                // Who is ending ends; the wish is for the next time.
+                match (changed && !self.is_quitting(), online) {
                     (true, true) => {
                         self.leaving = None;
                         self.step_tunnel(tunnel::Input::Wanted(true));

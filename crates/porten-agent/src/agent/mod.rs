@@ -8,6 +8,7 @@
 //! ```
 
 mod effects;
+mod leave;
 mod world;
 
 use std::sync::Arc;

@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::effects::{Done, Sessions};
-use super::{OFFLINE_PATIENCE, QUIT_PATIENCE};
+use super::leave::Leaving;
 use crate::client::Asked;
 use crate::clock::Clock;
 use crate::credentials::Credentials;
@@ -35,8 +35,6 @@ use crate::wishes::Wishes;
 
 /// Numbers reach the front ends at most this often.
 const NUMBERS_GAP: Duration = Duration::from_millis(250);
-/// After the last request: for its last bytes and the goodbye.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What the loop touches the world with.
 pub(super) struct Hands {
@@ -56,15 +54,6 @@ pub(super) struct Inputs {
     pub(super) asked: mpsc::UnboundedReceiver<Asked>,
     pub(super) quit: CancellationToken,
     pub(super) now: CancellationToken,
-}
-
-/// Going offline or ending, once the running requests are finished or `until` has come.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Leaving {
-    until: Moment,
-    quit: bool,
-    /// Nothing runs any more; only the last bytes are on their way.
-    last_words: bool,
 }
 
 /// The loop's state.
@@ -189,9 +178,10 @@ impl World {
                 self.step_tunnel(tunnel::Input::Opened(conn));
                 if self.is_up(conn) {
                     self.link_since = Some(self.hands.clock.now().wall);
-                    if let Some(account) = &mut self.account {
-                        account.name = Some(welcome.account);
-                    }
+                    // The store may have opened only now.
+                    self.read = true;
+                    let kept_in = self.kept_in.clone();
+                    self.account = Some(AccountView { name: Some(welcome.account), kept_in });
                     self.take_catalog(welcome.catalog);
                 }
             }
@@ -277,7 +267,7 @@ impl World {
             self.tunnel.deadline(),
             self.health.deadline(),
             self.book.deadline(now),
-            self.leaving.map(|leaving| leaving.until),
+            self.leaving.map(Leaving::until),
             picture,
         ];
         candidates.into_iter().flatten().min().unwrap_or(now + Duration::from_secs(3600))
@@ -287,40 +277,6 @@ impl World {
         let now = self.hands.clock.now().mono;
         let book = self.book.deadline(now).is_none_or(|due| now.reached(due));
         book || self.drawn.is_none_or(|drawn| now.since(drawn) >= NUMBERS_GAP)
-    }
-
-    /// Begins to go offline (or to end): nothing new is taken, what runs is finished.
-    pub(super) fn leave(&mut self, quit: bool) {
-        let patience = if quit { QUIT_PATIENCE } else { OFFLINE_PATIENCE };
-        self.leaving = Some(Leaving { until: self.hands.clock.now().mono + patience, quit, last_words: false });
-        self.sessions.drain();
-    }
-
-    fn is_quitting(&self) -> bool {
-        self.leaving.is_some_and(|leaving| leaving.quit)
-    }
-
-    /// Goes on with leaving: the links end by themselves when their last bytes are out, which is bounded here.
-    fn settle(&mut self) {
-        let Some(leaving) = &mut self.leaving else { return };
-        let now = self.hands.clock.now().mono;
-        if self.hands.ledger.in_flight() == 0 && !leaving.last_words {
-            leaving.last_words = true;
-            leaving.until = leaving.until.min(now + LAST_WORDS);
-        }
-        if !leaving.quit && self.has_left_links() {
-            self.leaving = None;
-            self.step_tunnel(tunnel::Input::Wanted(false));
-        }
-    }
-
-    fn has_left_links(&self) -> bool {
-        let late = self.leaving.is_some_and(|leaving| self.hands.clock.now().mono.reached(leaving.until));
-        late || (self.hands.ledger.in_flight() == 0 && self.sessions.running.is_empty())
-    }
-
-    fn has_left(&self) -> bool {
-        self.is_quitting() && self.has_left_links()
     }
 
     /// Derives from the facts what relay tasks, the Hub and the front ends are told, each only if it differs.

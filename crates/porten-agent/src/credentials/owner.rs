@@ -56,10 +56,10 @@ impl Owner {
 
     pub(super) async fn access(&mut self, stale: Option<&Secret>) -> Result<Secret, Failure> {
         if self.unkept.is_some() {
-            self.keep().await.map_err(keychain)?;
+            self.keep().await.map_err(|trouble| keychain(&trouble))?;
         }
         if self.held.is_none() {
-            self.reload().await.map_err(keychain)?;
+            self.reload().await.map_err(|trouble| keychain(&trouble))?;
         }
         match self.good(stale)? {
             Some(access) => Ok(access),
@@ -77,7 +77,7 @@ impl Owner {
 
     async fn renew(&mut self, stale: Option<&Secret>) -> Result<Secret, Failure> {
         // A store that does not answer now would not keep the fresh pair either; and somebody may have signed in anew.
-        self.reload().await.map_err(keychain)?;
+        self.reload().await.map_err(|trouble| keychain(&trouble))?;
         if let Some(access) = self.good(stale)? {
             return Ok(access);
         }
@@ -91,7 +91,7 @@ impl Owner {
             not_renewed(&error, &reply)
         })?;
         self.unkept = Some(fresh);
-        self.keep().await.map_err(keychain)?;
+        self.keep().await.map_err(|trouble| keychain(&trouble))?;
         let held = self.held.as_ref().ok_or(Failure::Refused(Refused::SignIn))?;
         Ok(held.access.clone())
     }
@@ -159,7 +159,7 @@ impl Owner {
     }
 }
 
-fn keychain(trouble: VaultTrouble) -> Failure {
+fn keychain(trouble: &VaultTrouble) -> Failure {
     Failure::Lost(Lost::Keychain(trouble.to_string()))
 }
 

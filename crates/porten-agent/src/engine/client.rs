@@ -26,6 +26,9 @@ pub enum EngineError {
     /// Nothing listens there, or the connection ended before the head of an answer.
     #[error("the engine cannot be reached")]
     Unreachable(#[source] reqwest::Error),
+    /// What came back is no HTTP.
+    #[error("the engine's answer cannot be read")]
+    Unreadable(#[source] reqwest::Error),
     /// It took the connection, but sent no head of an answer in time.
     #[error("the engine did not begin to answer in {} s", .0.as_secs())]
     Late(Duration),
@@ -66,7 +69,7 @@ impl EngineClient {
     ) -> Result<Response, EngineError> {
         let request = self.client.request(route.method(), at.at(route.path())).headers(headers).body(body).send();
         match tokio::time::timeout(deadline, request).await {
-            Ok(answer) => answer.map_err(EngineError::Unreachable),
+            Ok(answer) => answer.map_err(classify),
             Err(_) => Err(EngineError::Late(deadline)),
         }
     }
@@ -87,4 +90,12 @@ impl EngineClient {
         };
         tokio::time::timeout(deadline, fetch).await.ok().flatten().unwrap_or(Reply::Lost)
     }
+}
+
+/// A head that does not parse was answered; everything else ended before one came.
+fn classify(error: reqwest::Error) -> EngineError {
+    let first = std::error::Error::source(&error);
+    let mut causes = std::iter::successors(first, |cause| cause.source());
+    let is_garbage = causes.any(|cause| cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse));
+    if is_garbage { EngineError::Unreadable(error) } else { EngineError::Unreachable(error) }
 }

@@ -10,6 +10,7 @@ use porten_core::relay::engine_error::{self, Failure, MAX_ERROR_BODY};
 use porten_core::relay::{Answer, AnswerShape, End, Ended, Flow, Names, Opening, RequestId, Wants, headers};
 use porten_core::route::Route;
 use reqwest::Response;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::client::{EngineClient, EngineError};
@@ -40,7 +41,7 @@ pub async fn prove(
                 proven.push(*route);
             }
             Ok(Err(ProofFailure::Unreachable)) => return Err(ProofFailure::Unreachable),
-            Ok(Err(failure)) => drop(refused.get_or_insert(failure)),
+            Ok(Err(failure)) => refused = refused.or(Some(failure)),
             // A frozen engine answers no other route either.
             Err(_) => return Err(ProofFailure::Late(PROOF_DEADLINE)),
         }
@@ -63,6 +64,7 @@ async fn one_token(engine: &EngineClient, at: &EngineUrl, engine_id: &str, route
     let head = headers::for_engine(&request_id);
     let response = engine.post(at, route, head, body, PROOF_DEADLINE).await.map_err(|error| match error {
         EngineError::Unreachable(_) => ProofFailure::Unreachable,
+        EngineError::Unreadable(_) => ProofFailure::Refused("its answer cannot be read".into()),
         EngineError::Late(deadline) => ProofFailure::Late(deadline),
     })?;
     // The last path part is all of a path that a person needs to see.
@@ -90,12 +92,12 @@ async fn read(mut response: Response, opening: Opening) -> Result<(), ProofFailu
                 if answer.take(&chunk, &mut thrown_away) == Flow::Over {
                     break;
                 }
-                if answer.has_begun() {
+                if generated(&thrown_away) {
                     return Ok(());
                 }
                 thrown_away.clear();
             }
-            if answer.has_begun() { Ok(()) } else { judge(answer.finish(Ended::Eof, &mut thrown_away)) }
+            judge(answer.finish(Ended::Eof, &mut thrown_away))
         }
         AnswerShape::Document => judge(answer.take_document(&up_to_limit(response).await, &mut thrown_away)),
         AnswerShape::Failure => {
@@ -104,6 +106,27 @@ async fn read(mut response: Response, opening: Opening) -> Result<(), ProofFailu
             let failure = Failure { status, media_type: headers::essence(&head), body: &body, retry_after };
             Err(ProofFailure::Refused(engine_error::read(&failure, &names).message))
         }
+    }
+}
+
+/// Whether these events hold something of an answer: text of any kind, or its end. One that only names the role does
+/// not: some engines send it before they have computed anything.
+fn generated(events: &[u8]) -> bool {
+    let events = events.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"data: "));
+    events.filter_map(|event| serde_json::from_slice::<Value>(event).ok()).any(|event| {
+        event["choices"].as_array().into_iter().flatten().any(|choice| {
+            let delta = choice["delta"].as_object().into_iter().flatten();
+            let mut said = delta.filter(|(name, _)| *name != "role").map(|(_, value)| value).chain([&choice["text"]]);
+            !choice["finish_reason"].is_null() || said.any(is_something)
+        })
+    })
+}
+
+fn is_something(value: &Value) -> bool {
+    match value {
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        _ => false,
     }
 }
 
@@ -124,4 +147,32 @@ async fn up_to_limit(mut response: Response) -> Vec<u8> {
         }
     }
     body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_alone_is_no_token_but_text_reasoning_a_tool_call_or_an_end_is() {
+        let chunk = |choice: &str| generated(format!("data: {{\"choices\":[{choice}]}}\n\n").as_bytes());
+        for nothing in [
+            r#"{"delta":{"role":"assistant","content":null},"finish_reason":null}"#,
+            r#"{"delta":{"role":"assistant","content":""}}"#,
+            r#"{"text":"","finish_reason":null}"#,
+            "",
+        ] {
+            assert!(!chunk(nothing), "{nothing}");
+        }
+        for token in [
+            r#"{"delta":{"content":"a"}}"#,
+            r#"{"delta":{"reasoning_content":"a"}}"#,
+            r#"{"delta":{"tool_calls":[{}]}}"#,
+            r#"{"text":"a"}"#,
+            r#"{"text":"","finish_reason":"length"}"#,
+        ] {
+            assert!(chunk(token), "{token}");
+        }
+        assert!(!generated(b": keep-alive\n\ndata: [DONE]\n\n"));
+    }
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use porten_core::command::{Command, Declined};
 use porten_core::snapshot::Snapshot;
-use reqwest::{Client, Response};
+use reqwest::{Client, Response, redirect};
 
 use super::{COMMAND, PROTOCOL, PROTOCOL_HEADER, SNAPSHOT, VERSION_HEADER, WATCH};
 
-/// For one exchange; sign-out waits for the Hub and the keychain.
-const DEADLINE: Duration = Duration::from_secs(30);
+/// For one exchange; sign-out waits for the Hub (10 s) and twice for the keychain (10 s each).
+const DEADLINE: Duration = Duration::from_secs(40);
 /// No picture is larger (bytes).
 const MAX_SNAPSHOT: usize = 1024 * 1024;
 
@@ -44,10 +44,10 @@ impl Local {
     /// # Errors
     /// This process cannot make HTTP requests at all.
     pub fn at(path: &Path) -> Result<Self, LocalError> {
-        // `connect` is bounded by each request's own deadline.
         let client = Client::builder()
             .unix_socket(path)
             .no_proxy()
+            .redirect(redirect::Policy::none())
             .build()
             .map_err(|_| LocalError::NoAnswer(path.to_owned()))?;
         Ok(Self { client, path: path.to_owned() })
@@ -59,8 +59,7 @@ impl Local {
     /// No agent runs, or it does not answer.
     pub async fn snapshot(&self) -> Result<Snapshot, LocalError> {
         let response = self.exchange(self.client.get(url(SNAPSHOT)).timeout(DEADLINE)).await?;
-        let mut lines = Lines { response, rest: Vec::new(), path: self.path.clone() };
-        lines.next().await?.ok_or_else(|| LocalError::NoAnswer(self.path.clone()))
+        self.lines(response).next().await?.ok_or_else(|| self.no_answer())
     }
 
     /// The picture now, and each that differs.
@@ -69,7 +68,7 @@ impl Local {
     /// No agent runs, or it does not answer.
     pub async fn watch(&self) -> Result<Lines, LocalError> {
         let response = self.exchange(self.client.get(url(WATCH))).await?;
-        Ok(Lines { response, rest: Vec::new(), path: self.path.clone() })
+        Ok(self.lines(response))
     }
 
     /// Asks for something.
@@ -81,19 +80,29 @@ impl Local {
         if response.status().is_success() {
             return Ok(());
         }
-        let declined = response.json::<Declined>().await.map_err(|_| LocalError::NoAnswer(self.path.clone()))?;
-        Err(declined.into())
+        let declined: Option<Declined> = self.lines(response).next().await?;
+        Err(declined.ok_or_else(|| self.no_answer())?.into())
+    }
+
+    fn lines(&self, response: Response) -> Lines {
+        Lines { response, rest: Vec::new(), path: self.path.clone() }
+    }
+
+    fn no_answer(&self) -> LocalError {
+        LocalError::NoAnswer(self.path.clone())
     }
 
     async fn exchange(&self, request: reqwest::RequestBuilder) -> Result<Response, LocalError> {
-        let response = request.send().await.map_err(|error| {
-            if error.is_connect() { LocalError::NotRunning } else { LocalError::NoAnswer(self.path.clone()) }
-        })?;
+        let response = match tokio::time::timeout(DEADLINE, request.send()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) if error.is_connect() => return Err(LocalError::NotRunning),
+            Ok(Err(_)) | Err(_) => return Err(self.no_answer()),
+        };
         let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
         match header(PROTOCOL_HEADER) {
             Some(PROTOCOL) => Ok(response),
             Some(_) => Err(LocalError::Version(header(VERSION_HEADER).unwrap_or("unknown").to_owned())),
-            None => Err(LocalError::NoAnswer(self.path.clone())),
+            None => Err(self.no_answer()),
         }
     }
 }
@@ -102,7 +111,7 @@ fn url(path: &str) -> String {
     format!("http://localhost{path}")
 }
 
-/// Pictures, one a line.
+/// Pictures (or the one answer of another kind), one a line.
 #[derive(Debug)]
 pub struct Lines {
     response: Response,
@@ -115,7 +124,7 @@ impl Lines {
     ///
     /// # Errors
     /// What came is no picture.
-    pub async fn next(&mut self) -> Result<Option<Snapshot>, LocalError> {
+    pub async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, LocalError> {
         let strange = || LocalError::NoAnswer(self.path.clone());
         loop {
             if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,8 +27,10 @@ use crate::client::Client;
 
 /// Front ends at a time; a handful is normal.
 const MAX_CONNECTIONS: usize = 64;
-/// For the head of a request.
-const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+/// For the head of a request, and again for its body.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
+/// For the last answers when the agent stops.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -69,7 +72,7 @@ async fn accept(listener: &UnixListener, client: Client, stop: &CancellationToke
     let mut connections = JoinSet::new();
     loop {
         let socket = tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
             Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => match accepted {
                 Ok((socket, _)) => socket,
@@ -86,18 +89,31 @@ async fn accept(listener: &UnixListener, client: Client, stop: &CancellationToke
             tracing::warn!("another account tried the local socket");
             continue;
         }
-        let client = client.clone();
+        let (client, stop) = (client.clone(), stop.clone());
         connections.spawn(async move {
-            let service = service_fn(move |request| answer(client.clone(), request));
-            let http = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_DEADLINE)
-                .serve_connection(TokioIo::new(socket), service);
-            // A front end that goes away is nobody's error.
-            let _ = http.await;
+            hold(socket, client, &stop).await;
             drop(place);
         });
     }
+    while connections.join_next().await.is_some() {}
+}
+
+/// One front end, until it leaves or the agent stops; then it hears the answer to what it asked last.
+async fn hold(socket: UnixStream, client: Client, stop: &CancellationToken) {
+    let service = service_fn(move |request| answer(client.clone(), request));
+    let mut http = pin!(
+        hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(REQUEST_DEADLINE)
+            .serve_connection(TokioIo::new(socket), service)
+    );
+    tokio::select! {
+        // A front end that goes away is nobody's error.
+        _ = &mut http => return,
+        () = stop.cancelled() => {}
+    }
+    http.as_mut().graceful_shutdown();
+    let _ = tokio::time::timeout(LAST_WORDS, http).await;
 }
 
 /// The folder and the socket are closed to others already; this is the second lock.
@@ -127,7 +143,8 @@ fn watch(client: &Client) -> Response<Body> {
 
 async fn command(client: &Client, body: Incoming) -> Response<Body> {
     let declined = |text: &str| Declined { code: DeclinedCode::NotACommand, text: text.into() };
-    let Ok(body) = Limited::new(body, MAX_COMMAND).collect().await else {
+    let whole = tokio::time::timeout(REQUEST_DEADLINE, Limited::new(body, MAX_COMMAND).collect()).await;
+    let Ok(Ok(body)) = whole else {
         return json(StatusCode::BAD_REQUEST, &declined("The command is too long or was cut."));
     };
     let Ok(command) = serde_json::from_slice::<Command>(&body.to_bytes()) else {

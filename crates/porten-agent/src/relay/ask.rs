@@ -1,36 +1,39 @@
 //! Asks the engine and sends back what it says, through `core`'s answer machine; ends in exactly one way.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use porten_core::api_error::ApiError;
+use porten_core::relay::answer::MAX_ENGINE_DOCUMENT;
 use porten_core::relay::engine_error::{self, Failure, MAX_ERROR_BODY, may_go_elsewhere};
 use porten_core::relay::{Answer, AnswerShape, End, Ended, Flow, Opening, RequestId, Tokens, headers};
 use reqwest::Response;
 
 use super::back::{Back, Body, Left};
-use super::receive::Job;
+use super::receive::{Job, Prompt};
 use super::{Limits, Relay};
 use crate::engine::EngineError;
 use crate::ledger::{Entry, Outcome};
 
 /// When to ask again after the engine could not be reached (seconds).
 const ENGINE_RETRY: u32 = 2;
+/// For the body of an engine's refusal: it was decided already, and its words are few.
+const ERROR_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Answers one job. Dropping this future at any point closes the engine's connection.
-pub(super) async fn answer(relay: &Relay, job: Job, mut back: Back) {
+pub(super) async fn answer(relay: &Relay, job: &Job, prompt: Prompt, mut back: Back) {
     let entry = relay.ledger.begin(job.names.hub_id(), &job.engine_id);
     let begun = Instant::now();
     let id = back.id().clone();
     let asked = tokio::select! {
-        () = back.left() => Err(None),
-        asked = ask(relay, &job, &id) => asked.map_err(Some),
+        () = back.left() => None,
+        asked = ask(relay, job, prompt, &id) => Some(asked),
     };
     let outcome = match asked {
-        Ok(response) => respond(relay, &job, response, back).await,
-        Err(Some(error)) => refuse(back, error).await,
-        Err(None) => Outcome::Cancelled,
+        Some(Ok(response)) => respond(relay, job, response, back).await,
+        Some(Err(error)) => refuse(back, error, true).await,
+        None => Outcome::Cancelled,
     };
     finish(entry, job.names.hub_id(), outcome, begun);
 }
@@ -42,10 +45,11 @@ fn finish(entry: Entry, model: &str, outcome: Outcome, begun: Instant) {
 }
 
 /// Posts, and once more if nothing at all came back: most often a pooled connection that the engine had just closed.
-async fn ask(relay: &Relay, job: &Job, id: &RequestId) -> Result<Response, ApiError> {
+/// The prompt is let go as soon as the engine has it.
+async fn ask(relay: &Relay, job: &Job, prompt: Prompt, id: &RequestId) -> Result<Response, ApiError> {
     let post = || {
         let headers = headers::for_engine(id);
-        relay.engine.post(&job.engine, job.route, headers, job.body.clone(), relay.limits.head)
+        relay.engine.post(&job.engine, job.route, headers, prompt.bytes.clone(), relay.limits.head)
     };
     let mut answer = post().await;
     if let Err(EngineError::Unreachable(_)) = answer {
@@ -53,6 +57,7 @@ async fn ask(relay: &Relay, job: &Job, id: &RequestId) -> Result<Response, ApiEr
     }
     answer.map_err(|error| match error {
         EngineError::Unreachable(_) => unreachable(),
+        EngineError::Unreadable(_) => engine_error::unreadable(),
         EngineError::Late(_) => {
             ApiError::unavailable(504, "engine_timeout", "The engine behind this node did not begin to answer.")
         }
@@ -64,10 +69,10 @@ pub(super) fn unreachable() -> ApiError {
     ApiError::unavailable(503, "engine_unreachable", text).retry_after(ENGINE_RETRY)
 }
 
-async fn refuse(back: Back, error: ApiError) -> Outcome {
+/// `untouched`: the engine produced nothing of an answer, so another node may be asked, if it could do better.
+async fn refuse(back: Back, error: ApiError, untouched: bool) -> Outcome {
     let outcome = if error.status >= 500 { Outcome::Failed } else { Outcome::Declined };
-    let elsewhere = may_go_elsewhere(&error);
-    back.refuse(&error, elsewhere).await;
+    back.refuse(&error, untouched && may_go_elsewhere(&error)).await;
     outcome
 }
 
@@ -96,13 +101,14 @@ async fn fail(way: Way, job: &Job, mut response: Response) -> Outcome {
     let Some(mut back) = way.head else { return Outcome::Cancelled };
     let status = response.status().as_u16();
     let head = response.headers().clone();
+    let patience = way.limits.silence.min(ERROR_PATIENCE);
     let body = tokio::select! {
         () = back.left() => return Outcome::Cancelled,
-        body = read_up_to(&mut response, MAX_ERROR_BODY, way.limits) => body.unwrap_or_else(|partial| partial),
+        body = read_up_to(&mut response, MAX_ERROR_BODY, patience) => body.unwrap_or_else(|partial| partial),
     };
     let retry_after = headers::retry_after(&head);
     let failure = Failure { status, media_type: headers::essence(&head), body: &body, retry_after };
-    refuse(back, engine_error::read(&failure, &job.names)).await
+    refuse(back, engine_error::read(&failure, &job.names), true).await
 }
 
 /// An engine that ignores `stream` sent a whole document.
@@ -111,28 +117,34 @@ async fn document(way: Way, stream: bool, mut response: Response) -> Outcome {
     let since = Instant::now();
     let body = tokio::select! {
         () = back.left() => return Outcome::Cancelled,
-        body = read_up_to(&mut response, porten_core::relay::answer::MAX_ENGINE_DOCUMENT, way.limits) => body,
+        body = read_up_to(&mut response, MAX_ENGINE_DOCUMENT, way.limits.silence) => body,
     };
     // What is cut or too long does not read as a document, and is answered as such.
     let body = body.unwrap_or_default();
     let mut out = Vec::new();
     let end = way.answer.take_document(&body, &mut out);
-    whole(Some(back), end, out, stream, since).await
+    whole(back, end, out, Sent { stream, since, untouched: true }).await
+}
+
+/// What there is to know of an answer of which nothing was sent yet.
+struct Sent {
+    stream: bool,
+    since: Instant,
+    untouched: bool,
 }
 
 /// Sends an answer that is complete before its head was sent, or its error with a status of its own.
-async fn whole(back: Option<Back>, end: End, out: Vec<u8>, stream: bool, since: Instant) -> Outcome {
-    let Some(back) = back else { return Outcome::Cancelled };
+async fn whole(back: Back, end: End, out: Vec<u8>, sent: Sent) -> Outcome {
     match end {
         End::Complete(tokens) => {
-            let Ok(mut body) = back.begin(stream) else { return Outcome::Cancelled };
+            let Ok(mut body) = back.begin(sent.stream) else { return Outcome::Cancelled };
             if body.send(Bytes::from(out)).await.is_err() {
                 return Outcome::Cancelled;
             }
             body.complete();
-            complete(tokens, since)
+            complete(tokens, sent.since)
         }
-        End::Error(error) => refuse(back, error).await,
+        End::Error(error) => refuse(back, error, sent.untouched).await,
     }
 }
 
@@ -141,10 +153,10 @@ fn complete(tokens: Tokens, since: Instant) -> Outcome {
 }
 
 /// The body up to a limit; what was read so far if it is longer or was cut.
-async fn read_up_to(response: &mut Response, limit: usize, limits: Limits) -> Result<Vec<u8>, Vec<u8>> {
+async fn read_up_to(response: &mut Response, limit: usize, patience: Duration) -> Result<Vec<u8>, Vec<u8>> {
     let mut body = Vec::new();
     loop {
-        match tokio::time::timeout(limits.silence, response.chunk()).await {
+        match tokio::time::timeout(patience, response.chunk()).await {
             Ok(Ok(Some(chunk))) if body.len() + chunk.len() <= limit => body.extend_from_slice(&chunk),
             Ok(Ok(None)) => return Ok(body),
             Ok(Ok(Some(_)) | Err(_)) | Err(_) => return Err(body),
@@ -212,9 +224,11 @@ impl Way {
     /// Ends the answer: after what was streamed already, or whole if nothing was sent yet.
     async fn end(mut self, ended: Ended, since: Instant, stream: bool) -> Outcome {
         let mut out = Vec::new();
+        let untouched = !self.answer.has_begun();
         let end = self.answer.finish(ended, &mut out);
         let Some(mut body) = self.body.take() else {
-            return whole(self.head, end, out, stream, since).await;
+            let Some(back) = self.head else { return Outcome::Cancelled };
+            return whole(back, end, out, Sent { stream, since, untouched }).await;
         };
         if body.send(Bytes::from(out)).await.is_err() {
             return Outcome::Cancelled;

@@ -3,6 +3,7 @@
 mod ask;
 mod back;
 mod receive;
+mod room;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use tracing::Instrument as _;
 use crate::engine::EngineClient;
 use crate::ledger::Ledger;
 use back::Back;
+use room::Room;
 
 /// How long each wait of a relayed request may last.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +67,7 @@ pub struct Relay {
     facts: watch::Receiver<Arc<RelayFacts>>,
     ledger: Ledger,
     places: Arc<Semaphore>,
+    room: Room,
     limits: Limits,
 }
 
@@ -72,7 +75,8 @@ impl Relay {
     /// A relay that answers from `facts`, at most [`MAX_STREAMS`] requests at a time.
     #[must_use]
     pub fn new(engine: EngineClient, facts: watch::Receiver<Arc<RelayFacts>>, ledger: Ledger, limits: Limits) -> Self {
-        Self { engine, facts, ledger, places: Arc::new(Semaphore::new(MAX_STREAMS as usize)), limits }
+        let places = Arc::new(Semaphore::new(MAX_STREAMS as usize));
+        Self { engine, facts, ledger, places, room: Room::default(), limits }
     }
 
     /// Requests running now.
@@ -96,15 +100,16 @@ impl From<ApiError> for Stop {
     }
 }
 
-/// Answers one request to its end.
+/// Answers one request to its end. Dropping this future at any point closes the engine's connection and resets the stream.
 pub async fn serve(relay: Relay, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
-    let id = RequestId::of(request.headers()).unwrap_or_else(fresh_id);
+    // A fresh id is sane, so there always is one; without one the stream is reset as it is dropped.
+    let Some(id) = RequestId::of(request.headers()).or_else(fresh_id) else { return };
     let span = tracing::info_span!("request", id = id.as_str());
     let back = Back::new(respond, id, relay.limits.stall);
     let task = async {
         let place = Arc::clone(&relay.places).try_acquire_owned().ok();
         match receive::receive(&relay, request, place.is_some()).await {
-            Ok(job) => ask::answer(&relay, job, back).await,
+            Ok((job, prompt)) => ask::answer(&relay, &job, prompt, back).await,
             Err(Stop::Refused(error)) => {
                 relay.ledger.refuse();
                 tracing::info!(status = error.status, code = error.code, "refused");
@@ -122,9 +127,17 @@ fn is_refusal(error: &ApiError) -> bool {
     may_go_elsewhere(error) || matches!(error.code, "busy" | "draining" | "model_not_found")
 }
 
-fn fresh_id() -> RequestId {
-    // Hexadecimal digits are sane; the fallback is never used.
+fn fresh_id() -> Option<RequestId> {
     RequestId::read(&format!("req-{:016x}", rand::random::<u64>()))
-        .or_else(|| RequestId::read("req"))
-        .unwrap_or_else(|| unreachable!("a constant that is sane"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_of_our_own_is_sane_and_new_each_time() {
+        assert!(fresh_id().is_some());
+        assert_ne!(fresh_id(), fresh_id());
+    }
 }

@@ -8,12 +8,13 @@ use h2::RecvStream;
 use http::Request;
 use porten_core::api_error::ApiError;
 use porten_core::config::EngineUrl;
-use porten_core::relay::admit::body_too_large;
+use porten_core::relay::admit::{BUSY_RETRY, body_too_large};
 use porten_core::relay::{Facts, Head, Names, Wants, admit, admit_body, body};
 use porten_core::route::Route;
 use porten_core::wire::{MAX_BODY, MAX_STREAMS};
 
 use super::ask::unreachable;
+use super::room::Part;
 use super::{Relay, Stop};
 
 /// A request that may go to the engine.
@@ -23,10 +24,15 @@ pub(super) struct Job {
     pub(super) engine_id: String,
     pub(super) wants: Wants,
     pub(super) engine: EngineUrl,
-    pub(super) body: Bytes,
 }
 
-pub(super) async fn receive(relay: &Relay, request: Request<RecvStream>, has_place: bool) -> Result<Job, Stop> {
+/// What the engine is sent, and the room it takes; kept no longer than it may have to be sent again.
+pub(super) struct Prompt {
+    pub(super) bytes: Bytes,
+    _room: Part,
+}
+
+pub(super) async fn receive(relay: &Relay, request: Request<RecvStream>, has_place: bool) -> Result<(Job, Prompt), Stop> {
     let facts = Arc::clone(&relay.facts.borrow());
     let (head, stream) = request.into_parts();
     let path = head.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
@@ -39,23 +45,30 @@ pub(super) async fn receive(relay: &Relay, request: Request<RecvStream>, has_pla
         },
         &Head { method: &head.method, path, headers: &head.headers },
     )?;
-    let body = read_body(stream, admitted.length, relay.limits.body).await?;
+    let mut room = relay.room.part();
+    let body = read_body(stream, admitted.length, relay.limits.body, &mut room).await?;
     let ask = body::read(admitted.route, &body)?;
     let served = admit_body(&facts.serving, admitted.route, &ask.model)?;
     // A served model has an engine; between two facts of the loop it may just have gone.
     let engine = facts.engine.clone().ok_or_else(unreachable)?;
-    Ok(Job {
+    let prompt = Prompt { bytes: Bytes::from(ask.for_engine(&served.engine_id)), _room: room };
+    let job = Job {
         route: admitted.route,
         names: Names::new(&ask.model, &served.engine_id),
         engine_id: served.engine_id.clone(),
         wants: ask.wants,
         engine,
-        body: Bytes::from(ask.for_engine(&served.engine_id)),
-    })
+    };
+    Ok((job, prompt))
 }
 
 /// The whole body. Windows are released as it is read, so one slow prompt holds up no other.
-async fn read_body(mut stream: RecvStream, length: Option<usize>, patience: Duration) -> Result<BytesMut, Stop> {
+async fn read_body(
+    mut stream: RecvStream,
+    length: Option<usize>,
+    patience: Duration,
+    room: &mut Part,
+) -> Result<BytesMut, Stop> {
     // What a Hub announces is believed only up to a megabyte before it is there.
     let mut body = BytesMut::with_capacity(length.unwrap_or_default().min(1024 * 1024));
     loop {
@@ -70,6 +83,10 @@ async fn read_body(mut stream: RecvStream, length: Option<usize>, patience: Dura
         };
         if body.len() + piece.len() > MAX_BODY {
             return Err(body_too_large().into());
+        }
+        if !room.grow(body.len() + piece.len()) {
+            let text = "This node has as many prompts in memory as it can take; ask again in a moment.";
+            return Err(ApiError::unavailable(503, "busy", text).retry_after(BUSY_RETRY).into());
         }
         body.extend_from_slice(&piece);
         stream.flow_control().release_capacity(piece.len()).map_err(|_| Stop::Left)?;

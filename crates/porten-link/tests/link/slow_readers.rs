@@ -204,13 +204,13 @@ async fn one_stalled_reader_of_the_smallest_chunks_is_not_noticed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_stalled_readers_are_not_noticed() {
-    nobody_notices(20, 40).await;
+    nobody_notices(20, 20).await;
     nobody_notices(20, 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_and_twenty_eight_stalled_readers_are_not_noticed() {
-    nobody_notices(128, 20).await;
+    nobody_notices(128, 60).await;
 }
 
 /// The healthy stream and the probes are two of the streams there may be.

@@ -1,8 +1,10 @@
 //! One connection to the Hub from its first dial to its end, as one task: hello, welcome, adverts, requests.
 
+mod tally;
+
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use porten_core::tunnel::{ConnId, Failure, Lost, Refused};
 use porten_core::wire::{
@@ -17,6 +19,12 @@ use url::Url;
 
 use crate::credentials::Credentials;
 use crate::relay::{self, Relay};
+use tally::Tally;
+
+/// How long after its welcome the Hub may take to begin with HTTP/2; it has nothing else to do.
+const HTTP2_DEADLINE: Duration = Duration::from_secs(10);
+/// The most of a Hub's words that is shown to a person (characters).
+const MAX_WORDS: usize = 200;
 
 /// What a session tells the loop; each carries the connection's number, so that a dead one is not believed.
 #[derive(Debug)]
@@ -59,7 +67,12 @@ pub struct Way {
 /// Runs one connection to its end and tells the loop how it ended.
 #[tracing::instrument(name = "link", skip_all, fields(conn = conn.0))]
 pub async fn run(way: Way, conn: ConnId) {
-    let failure = match open(&way).await {
+    let opened = tokio::select! {
+        opened = open(&way) => opened,
+        // What is only being dialled carries nothing that could be finished.
+        () = way.drain.cancelled() => Err(Failure::Lost(Lost::Cut)),
+    };
+    let failure = match opened {
         Ok((opened, welcome)) => {
             tracing::info!(account = %welcome.account, "connected");
             tell(&way, conn, Told::Opened(welcome)).await;
@@ -100,7 +113,7 @@ async fn open(way: &Way) -> Result<(Opened<Transport>, Welcome), Failure> {
         let text = opened.receive().await.map_err(|end| failure(&end, None))?;
         match wire::read_from_hub(&text) {
             Ok(Some(FromHub::Welcome(welcome))) => return Ok((opened, welcome)),
-            Ok(Some(FromHub::Goodbye(goodbye))) => return Err(farewell(&goodbye)),
+            Ok(Some(FromHub::Goodbye(goodbye))) => return Err(turned_away(&goodbye)),
             Ok(_) => {}
             Err(error) => {
                 opened.close(wire::close::PROTOCOL, &error.to_string()).await;
@@ -114,13 +127,22 @@ async fn open(way: &Way) -> Result<(Opened<Transport>, Welcome), Failure> {
 async fn serve(way: &Way, conn: ConnId, opened: Opened<Transport>) -> Failure {
     let (bytes, control) = opened.into_link(way.beat);
     let end = control.end.clone();
-    let Ok(mut requests) = http2::serve(bytes).await else { return failure(&cause(&end), None) };
+    let mut requests = match tokio::time::timeout(HTTP2_DEADLINE, http2::serve(bytes)).await {
+        Ok(Ok(requests)) => requests,
+        Ok(Err(_)) => return failure(&cause(&end), None),
+        Err(_) => return Failure::Lost(Lost::TimedOut),
+    };
     let mut goodbye = None;
     let mut running = JoinSet::new();
     {
-        let mut talk = pin!(talk(way, conn, control, &mut goodbye));
-        let mut draining = false;
+        let done = CancellationToken::new();
+        let mut talk = pin!(talk(way, conn, control, &mut goodbye, &done));
+        let (mut draining, mut talking) = (false, true);
         loop {
+            if draining && running.is_empty() {
+                // With the control half gone the link closes once its last bytes are out, instead of waiting for a word.
+                done.cancel();
+            }
             tokio::select! {
                 accepted = requests.accept() => match accepted {
                     Some(Ok((request, respond))) => drop(running.spawn(relay::serve(way.relay.clone(), request, respond))),
@@ -131,8 +153,7 @@ async fn serve(way: &Way, conn: ConnId, opened: Opened<Transport>) -> Failure {
                     draining = true;
                     requests.graceful_shutdown();
                 }
-                // It ends only with the link; `accept` says so next.
-                () = &mut talk => {}
+                () = &mut talk, if talking => talking = false,
             }
         }
     }
@@ -145,17 +166,28 @@ fn cause(end: &watch::Receiver<Option<End>>) -> End {
     end.borrow().clone().unwrap_or(End::Cut)
 }
 
-/// The control half of a session: what is to be said and heard, until the link ends.
-async fn talk(way: &Way, conn: ConnId, mut control: Control, goodbye: &mut Option<Goodbye>) {
+/// The control half of a session: what is to be said and heard, until the link ends or is drained and `done`.
+async fn talk(
+    way: &Way,
+    conn: ConnId,
+    mut control: Control,
+    goodbye: &mut Option<Goodbye>,
+    done: &CancellationToken,
+) {
     let mut adverts = way.adverts.clone();
     adverts.mark_changed();
-    let (mut seq, mut draining) = (0, false);
+    let (mut seq, mut draining, mut tally) = (0, false, Tally::default());
     loop {
         let say = tokio::select! {
             heard = control.incoming.recv() => match heard {
+                Some(_) if tally.is_too_much(Instant::now()) => {
+                    tracing::warn!("the Hub does not stop talking");
+                    let reason = "too many control messages".to_owned();
+                    Some(Outgoing::Close { code: wire::close::POLICY, reason })
+                }
                 Some(text) => hear(way, conn, &text, goodbye).await,
-                // The link is gone: never finish, so that the session's select rests on `accept`.
-                None => std::future::pending().await,
+                // The link is gone; `accept` says so next.
+                None => return,
             },
             Ok(()) = adverts.changed() => {
                 seq += 1;
@@ -168,6 +200,7 @@ async fn talk(way: &Way, conn: ConnId, mut control: Control, goodbye: &mut Optio
                 let rtt_ms = u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX);
                 Some(Outgoing::Text(wire::write(&FromAgent::PongStats(PongStats { rtt_ms }))))
             }
+            () = done.cancelled(), if draining => return,
             () = way.drain.cancelled(), if !draining => {
                 draining = true;
                 let in_flight = way.relay.in_flight();
@@ -185,8 +218,13 @@ async fn talk(way: &Way, conn: ConnId, mut control: Control, goodbye: &mut Optio
 async fn hear(way: &Way, conn: ConnId, text: &str, goodbye: &mut Option<Goodbye>) -> Option<Outgoing> {
     match wire::read_from_hub(text) {
         Ok(Some(said)) => {
-            if let FromHub::Goodbye(word) = &said {
-                *goodbye = Some(word.clone());
+            match &said {
+                FromHub::Goodbye(word) => *goodbye = Some(word.clone()),
+                // The link ends once it is drained, and that is no loss of it.
+                FromHub::Drain(drain) => {
+                    *goodbye = Some(Goodbye { reason: GoodbyeReason::Restart, text: drain.reason.clone() });
+                }
+                FromHub::Welcome(_) | FromHub::Catalog(_) | FromHub::Traffic(_) => {}
             }
             tell(way, conn, Told::Said(said)).await;
             None
@@ -208,6 +246,17 @@ fn failure(end: &End, goodbye: Option<&Goodbye>) -> Failure {
         (End::Closed { code: close::RESTART | 1001, .. }, _) => Failure::Lost(Lost::Restart),
         (_, Some(goodbye)) => farewell(goodbye),
         _ => Failure::Lost(Lost::Cut),
+    }
+}
+
+/// The Hub's answer to the hello was a goodbye: it does not take this node, and asking again changes nothing.
+fn turned_away(goodbye: &Goodbye) -> Failure {
+    match goodbye.reason {
+        GoodbyeReason::Protocol | GoodbyeReason::Unknown => {
+            let words = goodbye.text.chars().filter(|c| !c.is_control()).take(MAX_WORDS);
+            Failure::Refused(Refused::Forbidden(words.collect::<String>().trim_end_matches('.').to_owned()))
+        }
+        GoodbyeReason::Restart | GoodbyeReason::Revoked | GoodbyeReason::Replaced => farewell(goodbye),
     }
 }
 
@@ -236,5 +285,13 @@ mod tests {
         let goodbye = Goodbye { reason: GoodbyeReason::Revoked, text: "Revoked.".into() };
         assert_eq!(failure(&End::Cut, Some(&goodbye)), Failure::Refused(Refused::Revoked));
         assert_eq!(failure(&End::NoPong, None), Failure::Lost(Lost::Cut));
+    }
+
+    #[test]
+    fn a_hub_that_turns_the_hello_away_is_not_asked_again_at_once_and_its_words_are_told() {
+        let goodbye = |reason, text: &str| turned_away(&Goodbye { reason, text: text.into() });
+        let told = goodbye(GoodbyeReason::Protocol, "This sign-in belongs to another\u{1b}[2J node.");
+        assert_eq!(told, Failure::Refused(Refused::Forbidden("This sign-in belongs to another[2J node".into())));
+        assert_eq!(goodbye(GoodbyeReason::Restart, ""), Failure::Lost(Lost::Restart));
     }
 }

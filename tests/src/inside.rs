@@ -1,0 +1,61 @@
+//! Runs a test once more inside something of its own: a network namespace, or a desktop session with a keyring.
+
+use std::process::Command;
+
+/// Set in the inner run.
+const INNER: &str = "PORTEN_TESTS_INSIDE";
+
+/// Runs this test in a network namespace of its own, where every port is free. True in there; false outside, once the
+/// inner run has passed.
+///
+/// # Panics
+/// The inner run failed, or there is no `unshare` and `ip` (packages util-linux and iproute2).
+#[must_use]
+pub fn network_namespace(test: &str) -> bool {
+    // Root may do it as it is; others become root of a user namespace first.
+    let user = if is_root() { "" } else { "-r" };
+    inside(test, &format!("exec unshare -n {user} sh -c 'ip link set lo up && exec \"$@\"' sh \"$@\""))
+}
+
+/// Runs this test in a D-Bus session of its own with an unlocked, empty keyring. True in there; false outside, once
+/// the inner run has passed.
+///
+/// # Panics
+/// The inner run failed, or dbus-run-session and gnome-keyring-daemon are missing.
+#[must_use]
+pub fn desktop_session(test: &str) -> bool {
+    inside(
+        test,
+        r#"exec dbus-run-session -- sh -c 'printf "\n" | gnome-keyring-daemon --unlock --components=secrets >/dev/null && exec "$@"' sh "$@""#,
+    )
+}
+
+fn inside(test: &str, script: &str) -> bool {
+    if std::env::var_os(INNER).is_some_and(|name| name == test) {
+        return true;
+    }
+    let home = tempfile::tempdir().expect("a folder");
+    let runtime = home.path().join("run");
+    std::fs::create_dir(&runtime).expect("a folder");
+    std::fs::set_permissions(&runtime, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("a private folder");
+    let this = std::env::current_exe().expect("this test program");
+    let output = Command::new("sh")
+        .args(["-c", script, "sh"])
+        .arg(this)
+        .args(["--exact", test, "--nocapture", "--test-threads", "1"])
+        .env(INNER, test)
+        .env("HOME", home.path())
+        .env("XDG_RUNTIME_DIR", &runtime)
+        .env("XDG_DATA_HOME", home.path().join("data"))
+        .output()
+        .expect("a shell");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "inside it failed ({}):\n{text}\n{errors}", output.status);
+    eprintln!("{errors}");
+    false
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0")
+}

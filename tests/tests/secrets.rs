@@ -1,0 +1,131 @@
+//! No token, prompt or answer is anywhere but where it belongs: not in a log at any level, not in argv, not in the
+//! environment of a process, not in a file but the credential's own. And the real keychain keeps it where there is one.
+#![cfg(target_os = "linux")] // /proc, Secret Service
+
+use std::time::Duration;
+
+use porten_tests::engine::{Cut, Manner};
+use porten_tests::house::is_ready;
+use porten_tests::inside::desktop_session;
+use porten_tests::{Agent, Engine, House, Hub, client};
+
+const PROMPT: &str = "PROMPT-MARKER-9c41f7";
+
+/// The tokens in the credential file.
+fn tokens(agent: &Agent) -> Vec<String> {
+    let state = agent.home().porten().join("state");
+    let file = std::fs::read_dir(state).expect("the state folder").flatten().map(|entry| entry.path());
+    let file = file.into_iter().find(|path| path.to_string_lossy().contains("credential-")).expect("a credential");
+    let credential: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(file).expect("the credential")).expect("JSON");
+    ["access", "refresh"].map(|name| credential[name].as_str().expect("a token").to_owned()).to_vec()
+}
+
+/// A process's arguments and environment, as any program of this account can read them.
+fn exposed(pid: u32) -> String {
+    ["cmdline", "environ"]
+        .map(|what| {
+            String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/{what}")).unwrap_or_default()).into_owned()
+        })
+        .concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_token_prompt_or_answer_is_in_any_log_argument_environment_or_other_file() {
+    let manner = Manner { chunk_size: 40..=40, ..Manner::mlx("tiny") };
+    let answer_marker = porten_tests::engine::content(3, &manner.chunk_size);
+    let mut house = House::ready(manner).await;
+    let client = house.client();
+    // All that can go well, and what goes wrong, since error paths talk most.
+    assert!(client.stream_chat("tiny", PROMPT).await.is_success());
+    assert!(client.chat("tiny", PROMPT).await.text.contains(&answer_marker), "the marker is in answers");
+    client.chat("no-such-model", PROMPT).await;
+    let mut broken = client::chat("tiny", PROMPT);
+    broken["stream"] = PROMPT.into();
+    client.post("/v1/chat/completions", &broken).await;
+    house.engine.change(|manner| manner.cut = Some((5, Cut::Reset)));
+    client.stream_chat("tiny", PROMPT).await;
+    house.engine.change(|manner| manner.cut = None);
+    house.agent.command(&["status"]).await;
+    let picture = house.agent.command(&["status", "--json"]).await.stdout;
+    house.hub.stop().await;
+    house.hub.start().await;
+    house.served_within(Duration::from_secs(20)).await;
+
+    let mut secrets = tokens(&house.agent);
+    let exposed = exposed(house.agent.process().id()) + &exposed(house.hub.process().id());
+    let files: Vec<_> = secrets.iter().flat_map(|token| house.agent.home().files_with(token)).collect();
+    assert!(files.iter().all(|file| file.to_string_lossy().contains("credential-")), "tokens are in {files:?}");
+    assert_eq!(files.len(), 2, "the credential's own file holds both");
+    secrets.extend([PROMPT.to_owned(), answer_marker]);
+    let key = house.hub.api_key.clone();
+    let agent = house.agent.stop().await;
+    house.hub.stop().await;
+    let logs = [agent.stdout, agent.stderr, picture, exposed].concat();
+    assert!(logs.contains("porten_agent"), "the log was written at its most talkative");
+    for secret in &secrets {
+        assert!(!logs.contains(secret.as_str()), "{secret:?} is in a log, a picture, argv or an environment");
+        let elsewhere = house.hub.home().files_with(secret);
+        assert!(elsewhere.is_empty(), "{secret:?} is in the Hub's {elsewhere:?}");
+    }
+    for marker in [PROMPT, &key] {
+        assert!(house.agent.home().files_with(marker).is_empty(), "{marker:?} is in a file of the agent");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_sign_in_and_a_revoked_one_keep_nothing() {
+    let house = House::ready(Manner::mlx("tiny")).await;
+    let tokens = tokens(&house.agent);
+    let out = house.agent.command(&["logout"]).await;
+    assert_eq!(out.code, Some(0), "{}", out.stderr);
+    let status = house
+        .agent
+        .status_until(Duration::from_secs(10), "it is signed out", |status| {
+            status["hub"]["link"]["state"] == "signed_out"
+        })
+        .await;
+    assert_eq!(status["notices"][0]["code"], "sign_in");
+    for token in tokens {
+        assert!(house.agent.home().files_with(&token).is_empty());
+    }
+    assert_eq!(house.client().chat("tiny", "Hi").await.status, 503);
+    // Signing in again brings the running agent back by itself.
+    house.agent.login(&house.hub).await;
+    house.wait_ready(Duration::from_secs(20)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_keychain_the_credential_is_in_it_and_in_no_file() {
+    if !desktop_session("with_a_keychain_the_credential_is_in_it_and_in_no_file") {
+        return;
+    }
+    let bus = std::env::var("DBUS_SESSION_BUS_ADDRESS").expect("a session bus");
+    let engine = Engine::start(Manner::mlx("tiny")).await;
+    let hub = Hub::start_dev().await;
+    let mut agent = Agent::new(&hub);
+    agent.set("DBUS_SESSION_BUS_ADDRESS", &bus);
+    agent.unset("PORTEN_KEYCHAIN");
+    agent.set("PORTEN_ENGINE_URL", &engine.url());
+    agent.set("PORTEN_ENGINE_MODELS", "tiny");
+    agent.login(&hub).await;
+    agent.run();
+    let status = agent.status_until(Duration::from_secs(30), "the agent is ready", is_ready).await;
+    assert_eq!(status["account"]["kept_in"], "the system's keyring");
+    let lookup = |agent: &Agent| {
+        let node = std::fs::read_to_string(agent.home().porten().join("state/node-id")).expect("a node id");
+        let account = format!("{} at {}", node.trim(), hub.url());
+        std::process::Command::new("secret-tool")
+            .args(["lookup", "service", "Porten", "username", &account])
+            .output()
+            .expect("secret-tool")
+            .stdout
+    };
+    let kept: serde_json::Value = serde_json::from_slice(&lookup(&agent)).expect("the item in the keyring");
+    for name in ["access", "refresh"] {
+        let token = kept[name].as_str().expect("a token");
+        assert!(agent.home().files_with(token).is_empty(), "{name} is in a file");
+    }
+    assert_eq!(agent.command(&["logout"]).await.code, Some(0));
+    assert!(lookup(&agent).is_empty(), "the item is gone");
+}
