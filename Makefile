@@ -32,7 +32,7 @@ unit: build ## unit, property, documentation and whole-process tests (these run 
 	cargo test --workspace --locked
 
 doc: ## the documentation of everything, also what is private, its warnings as errors
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --locked
 
 check-macos: ## types and lints for macOS, also from Linux
 	@tools/check-macos.sh

@@ -11,5 +11,5 @@ if ! has cargo-deny; then
     export PATH="$target/cargo-deny/bin:$PATH"
     has cargo-deny || cargo install cargo-deny --version "$deny_version" --locked --root "$target/cargo-deny"
 fi
-cargo-deny --locked check licenses bans sources
-cargo-deny --locked check advisories
+cargo-deny --locked check --hide-inclusion-graph licenses bans sources
+cargo-deny --locked check --hide-inclusion-graph advisories

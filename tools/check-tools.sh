@@ -12,9 +12,15 @@ lacks() {
     missing=1
 }
 
-# On Debian `make deps` gets these two by itself.
+# lacks_package WHAT LINE-ON-A-MAC NAME: on Debian `make deps` gets it by itself.
 lacks_package() {
-    if is_debian; then say "  $1 is missing; the step deps installs it."; else lacks "$1" "$2"; fi
+    if is_debian; then
+        say "  $1 is missing; the step deps installs it."
+    elif [ "$(uname -s)" = Darwin ]; then
+        lacks "$1" "$2"
+    else
+        lacks "$1" "install $3 with this system's package manager"
+    fi
 }
 
 channel=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
@@ -36,13 +42,13 @@ fi
 if has cc; then
     say "  $(cc --version | head -n 1)"
 else
-    lacks_package "a C compiler (SQLite and ring are built with it)" "xcode-select --install"
+    lacks_package "a C compiler (SQLite and ring are built with it)" "xcode-select --install" gcc
 fi
 
 if python_works; then
     say "  $(python3 --version)"
 else
-    lacks_package "Python $python_needed or newer with its venv module" "brew install python"
+    lacks_package "Python $python_needed or newer with its venv module" "brew install python" python3
 fi
 
 [ "$missing" = 0 ] || exit 2

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Read by the scripts beside it (bash 3.2, which is what a Mac has): words for a person, and Debian's packages.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -24,6 +24,7 @@ fi
 say "Missing: ${missing[*]}"
 install=(env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}")
 # The lists of a fresh machine are empty or old, and an old list names files that are gone.
-as_root apt-get update -qq && as_root "${install[@]}" >/dev/null ||
+if ! { as_root apt-get update -qq && as_root "${install[@]}" >/dev/null; }; then
     stop 2 "These packages could not be installed. As root: apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
+fi
 python_works || stop 2 "The tests need Python $python_needed or newer, and this Debian has $(python3 --version)."

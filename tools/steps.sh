@@ -5,7 +5,7 @@
 # Usage: steps.sh TARGET…
 set -uo pipefail
 . "$(dirname "$0")/common.sh"
-cd "$root"
+cd "$root" || exit 1
 
 table=""
 passed=0

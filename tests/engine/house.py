@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 from browser import approve
@@ -16,9 +17,12 @@ MODEL = "tiny"  # what clients call it; `porten-hub serve --dev` offers it
 BUDGET_MIB = "1024"
 
 
-def get(url: str) -> bytes:
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5) as answer:
-        return answer.read()
+def ask(url: str, body: dict | None = None, patience_s: float = 5.0) -> dict:
+    """The JSON that a server on this machine answers: to a POST of `body`, or to a GET."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=patience_s) as answer:
+        return json.load(answer)
 
 
 class House:
@@ -87,7 +91,7 @@ class House:
         }
 
     def _start_engine(self) -> Process:
-        """mlx_lm.server cannot be asked for a port of its own choice, so one is picked, and another if that was taken."""
+        """mlx_lm.server cannot choose a free port by itself, so one is picked, and another if that was taken."""
         cache = self.home / "huggingface"
         (cache / "hub").mkdir(parents=True)  # without this folder its /v1/models is 200 with an empty body
         for _ in range(PORT_TRIES):
@@ -98,20 +102,20 @@ class House:
             # Offline: an engine that is asked for an unknown model would look for it on the internet.
             engine = self._start("engine", command, {"HF_HUB_OFFLINE": "1", "HF_HOME": str(cache)})
 
-            def lists_models() -> bool:
-                engine.must_live()
-                try:
-                    return bool(json.loads(get(f"{self.engine_url}/v1/models"))["data"])
-                except OSError:
-                    return False
-
             try:
-                wait_until("the engine lists its model", START_PATIENCE_S, lists_models)
+                wait_until("the engine lists its model", START_PATIENCE_S, partial(self._lists_models, engine))
                 return engine
             except Gone:
                 if engine.child.poll() is None:
                     raise
         raise Gone("the engine does not start")
+
+    def _lists_models(self, engine: Process) -> bool:
+        engine.must_live()
+        try:
+            return bool(ask(f"{self.engine_url}/v1/models")["data"])
+        except OSError:
+            return False
 
     def _sign_in(self, account: str) -> None:
         login = self._start("login", self._command("porten", "login", "--no-browser", "--json"), self._agent_env())

@@ -16,13 +16,12 @@ import sys
 import tempfile
 import time
 import unittest
-import urllib.request
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import openai
-
-from house import MODEL, House
+from house import MODEL, House, ask
 from processes import wait_until
 
 PROMPT = "Say something nobody has said before."
@@ -41,11 +40,7 @@ house: House
 def direct(path: str, **body) -> dict:
     """What the engine answers when it is asked without Hub and agent."""
     asked = {"model": str(house.model), "temperature": 0, "max_tokens": TOKENS, **body}
-    request = urllib.request.Request(
-        house.engine_url + path, json.dumps(asked).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=REQUEST_PATIENCE_S) as answer:
-        return json.load(answer)
+    return ask(house.engine_url + path, asked, REQUEST_PATIENCE_S)
 
 
 def client(key: str | None = None) -> openai.OpenAI:
@@ -159,8 +154,7 @@ class WhoLeaves(unittest.TestCase):
         stream = client().chat.completions.create(
             model=MODEL, messages=messages(), temperature=0, max_tokens=ENDLESS, stream=True
         )
-        for _, _chunk in zip(range(5), stream):
-            pass
+        self.assertEqual(len(list(islice(stream, 5))), 5)
         self.assertTrue(engine_is_busy(), "the engine generates while the client reads")
         stream.close()
         self.the_engine_rests_and_the_next_one_is_served()

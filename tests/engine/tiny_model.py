@@ -19,7 +19,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 SEED = 7
 SPECIAL = ["<unk>", "<s>", "</s>", "\n"]  # read, never written: a newline ends nothing and only makes logs ugly
 PRINTABLE = [chr(code) for code in range(0x20, 0x7F)]
-# As large as it takes to make about 150 tokens a second on two cores: slow enough to watch a stream, fast enough to wait for.
+# Makes about 120 tokens a second on two cores: slow enough to watch a stream, fast enough to wait for its end.
 SHAPE = {
     "model_type": "llama",
     "hidden_size": 256,

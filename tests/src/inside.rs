@@ -1,5 +1,6 @@
 //! Runs a test once more inside something of its own: a network namespace, or a desktop session with a keyring.
 
+use std::io::Write as _;
 use std::process::Command;
 
 /// Set in the inner run.
@@ -51,8 +52,13 @@ fn inside(test: &str, script: &str) -> bool {
         .expect("a shell");
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("1 passed"), "inside it failed ({}):\n{text}\n{errors}", output.status);
-    eprintln!("{errors}");
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "inside it failed ({}):\n{text}\n{errors}",
+        output.status
+    );
+    // What the inner run measured is worth reading outside too.
+    let _ = std::io::stderr().write_all(&output.stderr);
     false
 }
 

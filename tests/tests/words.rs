@@ -1,10 +1,11 @@
 //! What is wrong is said in one clear sentence with its remedy, the right exit code, and nothing is lost.
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "a test that cannot go on says so")]
 
 use std::time::Duration;
 
+use porten_core::wire::close;
 use porten_tests::engine::{List, Manner};
 use porten_tests::{Agent, Engine, House, Hub, ScriptedHub, client};
-use porten_core::wire::close;
 use tokio::io::AsyncWriteExt as _;
 
 /// Runs `porten run` with one setting and expects one sentence that names `parts`, and the code.
@@ -125,7 +126,7 @@ async fn malformed_control_messages_end_the_link_with_1002_and_the_agent_comes_b
 #[tokio::test(flavor = "multi_thread")]
 async fn something_that_is_no_engine_and_an_id_that_it_does_not_serve_are_said_with_a_remedy() {
     let house = House::signed_in(Manner::mlx("tiny"), |_| {}).await;
-    house.engine.change(|manner| manner.list = List::Html);
+    house.engine.change(|manner| manner.list = List::Body("<html></html>".into()));
     let agent = &house.agent;
     agent.command(&["status"]).await;
     let status = agent

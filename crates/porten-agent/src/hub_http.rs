@@ -91,7 +91,13 @@ mod tests {
     #[test]
     fn a_hub_on_this_machine_is_never_asked_through_a_proxy() {
         let here = |url: &str| is_here(&Url::parse(url).unwrap());
-        for url in ["http://127.0.0.1:81/x", "http://localhost", "https://localhost:8443", "https://[::1]/", "https://127.9.9.9"] {
+        for url in [
+            "http://127.0.0.1:81/x",
+            "http://localhost",
+            "https://localhost:8443",
+            "https://[::1]/",
+            "https://127.9.9.9",
+        ] {
             assert!(here(url), "{url}");
         }
         for url in ["https://porten.ai/oauth/token", "https://localhost.evil.example", "https://10.0.0.1"] {

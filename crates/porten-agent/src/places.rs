@@ -117,7 +117,9 @@ pub fn replace(path: &Path, text: &str) -> io::Result<()> {
         file.sync_all()?;
         std::fs::rename(&fresh, path)
     })();
-    if written.is_ok() && let Some(folder) = path.parent() {
+    if written.is_ok()
+        && let Some(folder) = path.parent()
+    {
         // The new name survives a power cut only with its folder. Not every file system can do that; the file is
         // replaced all the same.
         let _ = std::fs::File::open(folder).and_then(|folder| folder.sync_all());

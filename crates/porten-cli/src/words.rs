@@ -72,6 +72,7 @@ fn overall(overall: &Overall, now: Timestamp) -> String {
         Overall::Ready { models, wanted } if models == wanted => "Ready".to_owned(),
         Overall::Ready { models, wanted } => format!("Ready · {models} of {wanted} models"),
         Overall::Waiting { until } => format!("Trying again in {} s", seconds(now, *until).max(1)),
+        Overall::Finishing { requests: 0 } => "Finishing".to_owned(),
         Overall::Finishing { requests } => format!("Finishing {}", count(*requests, "request")),
         Overall::NeedsYou => "Needs you".to_owned(),
     }

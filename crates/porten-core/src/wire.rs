@@ -11,9 +11,9 @@ use crate::route::Route;
 pub const SUBPROTOCOL: &str = "porten.v1";
 /// Where a node opens its tunnel on a Hub.
 pub const TUNNEL_PATH: &str = "/v1/node/tunnel";
-/// A peer never sends a WebSocket message larger than this, so that no prompt sits in front of a token (bytes).
+/// A peer never sends a binary WebSocket message larger than this, so that no prompt sits in front of a token (bytes).
 pub const MAX_MESSAGE_SENT: usize = 64 * 1024;
-/// A peer refuses WebSocket messages larger than this (bytes).
+/// A peer refuses WebSocket messages larger than this, and sends no control message that is (bytes).
 pub const MAX_MESSAGE_TAKEN: usize = 1024 * 1024;
 /// The largest request body that is relayed (bytes).
 pub const MAX_BODY: usize = 32 * 1024 * 1024;

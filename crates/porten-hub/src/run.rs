@@ -193,11 +193,13 @@ fn announcement(running: &Running, seeded: Option<&Seeded>, json: bool) -> Strin
     seeded.map_or(listens.clone(), |seeded| {
         format!(
             "{listens}\nFor development only:\n  account     {}\n  passphrase  {}\n  API key     {}\n\
-             Connect a node:   PORTEN_HUB_URL={url} porten login\n\
+             Connect a node:   PORTEN_HUB_URL={} porten login\n\
              Ask for models:   curl -H 'Authorization: Bearer {}' {url}/v1/models",
             seeded.account,
             seeded.passphrase.expose(),
             seeded.api_key.expose(),
+            // Agents name the tunnel's scheme: http becomes ws, https becomes wss.
+            url.replacen("http", "ws", 1),
             seeded.api_key.expose(),
         )
     })

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::world::World;
 use crate::client::Asked;
 use crate::credentials::SignedIn;
-use crate::engine::{probe, prove};
+use crate::engine::{PROOF_DEADLINE, probe, prove};
 use crate::session::{self, Way};
 use crate::vault::VaultTrouble;
 use crate::wishes::{Wishes, WishesError};
@@ -114,7 +114,7 @@ impl World {
         };
         let (engine, at) = (self.hands.engine.clone(), listing.url.clone());
         self.tasks.spawn(async move {
-            let proof = prove(&engine, &at, &id, &routes).await;
+            let proof = prove(&engine, &at, &id, &routes, PROOF_DEADLINE).await;
             Done::Proved(id, proof)
         });
     }

@@ -6,5 +6,4 @@ mod prove;
 
 pub use client::{EngineClient, EngineError};
 pub use probe::probe;
-
-pub use prove::prove;
+pub use prove::{PROOF_DEADLINE, prove};

@@ -16,9 +16,10 @@ use tokio::time::Instant;
 use super::client::{EngineClient, EngineError};
 
 /// For one token. A model that is loaded gives it in well under a second; pooled Macs that page take longer.
-const PROOF_DEADLINE: Duration = Duration::from_secs(30);
+pub const PROOF_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Asks for one token on each of `routes`; the first that answers decides, the others are only left out.
+/// Asks for one token on each of `routes`, each within `deadline`; the first that answers decides, the others are only
+/// left out.
 ///
 /// # Errors
 /// No route gave a token: what the engine said on the first.
@@ -27,23 +28,25 @@ pub async fn prove(
     at: &EngineUrl,
     engine_id: &str,
     routes: &[Route],
+    deadline: Duration,
 ) -> Result<Proof, ProofFailure> {
     let begun = Instant::now();
     let mut proven = Vec::new();
     let mut refused = None;
     let mut took = Duration::ZERO;
     for route in routes {
-        match tokio::time::timeout(PROOF_DEADLINE, one_token(engine, at, engine_id, *route)).await {
-            Ok(Ok(())) => {
+        let asked = tokio::time::timeout(deadline, one_token(engine, at, engine_id, *route, deadline)).await;
+        match asked.unwrap_or(Err(ProofFailure::Late(deadline))) {
+            Ok(()) => {
                 if proven.is_empty() {
                     took = begun.elapsed();
                 }
                 proven.push(*route);
             }
-            Ok(Err(ProofFailure::Unreachable)) => return Err(ProofFailure::Unreachable),
-            Ok(Err(failure)) => refused = refused.or(Some(failure)),
+            Err(ProofFailure::Unreachable) => return Err(ProofFailure::Unreachable),
             // A frozen engine answers no other route either.
-            Err(_) => return Err(ProofFailure::Late(PROOF_DEADLINE)),
+            Err(late @ ProofFailure::Late(_)) if proven.is_empty() => return Err(late),
+            Err(failure) => refused = refused.or(Some(failure)),
         }
     }
     match refused {
@@ -53,7 +56,13 @@ pub async fn prove(
     }
 }
 
-async fn one_token(engine: &EngineClient, at: &EngineUrl, engine_id: &str, route: Route) -> Result<(), ProofFailure> {
+async fn one_token(
+    engine: &EngineClient,
+    at: &EngineUrl,
+    engine_id: &str,
+    route: Route,
+    deadline: Duration,
+) -> Result<(), ProofFailure> {
     let request_id = RequestId::read("proof").ok_or(ProofFailure::Unreachable)?;
     let mut body = serde_json::json!({ "model": engine_id, "max_tokens": 1, "temperature": 0, "stream": true });
     match route {
@@ -62,7 +71,7 @@ async fn one_token(engine: &EngineClient, at: &EngineUrl, engine_id: &str, route
     }
     let body = Bytes::from(body.to_string());
     let head = headers::for_engine(&request_id);
-    let response = engine.post(at, route, head, body, PROOF_DEADLINE).await.map_err(|error| match error {
+    let response = engine.post(at, route, head, body, deadline).await.map_err(|error| match error {
         EngineError::Unreachable(_) => ProofFailure::Unreachable,
         EngineError::Unreadable(_) => ProofFailure::Refused("its answer cannot be read".into()),
         EngineError::Late(deadline) => ProofFailure::Late(deadline),

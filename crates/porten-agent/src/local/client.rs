@@ -6,6 +6,7 @@ use std::time::Duration;
 use porten_core::command::{Command, Declined};
 use porten_core::snapshot::Snapshot;
 use reqwest::{Client, Response, redirect};
+use serde::de::DeserializeOwned;
 
 use super::{COMMAND, PROTOCOL, PROTOCOL_HEADER, SNAPSHOT, VERSION_HEADER, WATCH};
 
@@ -59,7 +60,7 @@ impl Local {
     /// No agent runs, or it does not answer.
     pub async fn snapshot(&self) -> Result<Snapshot, LocalError> {
         let response = self.exchange(self.client.get(url(SNAPSHOT)).timeout(DEADLINE)).await?;
-        self.lines(response).next().await?.ok_or_else(|| self.no_answer())
+        self.lines(response).read().await?.ok_or_else(|| self.no_answer())
     }
 
     /// The picture now, and each that differs.
@@ -80,7 +81,7 @@ impl Local {
         if response.status().is_success() {
             return Ok(());
         }
-        let declined: Option<Declined> = self.lines(response).next().await?;
+        let declined: Option<Declined> = self.lines(response).read().await?;
         Err(declined.ok_or_else(|| self.no_answer())?.into())
     }
 
@@ -111,7 +112,7 @@ fn url(path: &str) -> String {
     format!("http://localhost{path}")
 }
 
-/// Pictures (or the one answer of another kind), one a line.
+/// Pictures, one a line.
 #[derive(Debug)]
 pub struct Lines {
     response: Response,
@@ -124,7 +125,11 @@ impl Lines {
     ///
     /// # Errors
     /// What came is no picture.
-    pub async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, LocalError> {
+    pub async fn next(&mut self) -> Result<Option<Snapshot>, LocalError> {
+        self.read().await
+    }
+
+    async fn read<T: DeserializeOwned>(&mut self) -> Result<Option<T>, LocalError> {
         let strange = || LocalError::NoAnswer(self.path.clone());
         loop {
             if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {

@@ -32,7 +32,11 @@ pub(super) struct Prompt {
     _room: Part,
 }
 
-pub(super) async fn receive(relay: &Relay, request: Request<RecvStream>, has_place: bool) -> Result<(Job, Prompt), Stop> {
+pub(super) async fn receive(
+    relay: &Relay,
+    request: Request<RecvStream>,
+    has_place: bool,
+) -> Result<(Job, Prompt), Stop> {
     let facts = Arc::clone(&relay.facts.borrow());
     let (head, stream) = request.into_parts();
     let path = head.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);

@@ -167,13 +167,7 @@ fn cause(end: &watch::Receiver<Option<End>>) -> End {
 }
 
 /// The control half of a session: what is to be said and heard, until the link ends or is drained and `done`.
-async fn talk(
-    way: &Way,
-    conn: ConnId,
-    mut control: Control,
-    goodbye: &mut Option<Goodbye>,
-    done: &CancellationToken,
-) {
+async fn talk(way: &Way, conn: ConnId, mut control: Control, goodbye: &mut Option<Goodbye>, done: &CancellationToken) {
     let mut adverts = way.adverts.clone();
     adverts.mark_changed();
     let (mut seq, mut draining, mut tally) = (0, false, Tally::default());

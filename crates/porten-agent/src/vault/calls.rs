@@ -95,7 +95,11 @@ mod tests {
         assert!(matches!(calls.call(|store| store.store("new")).await, Err(VaultTrouble::Late(_))));
         drop(unlock);
         calls.patience = Duration::from_secs(10);
-        assert_eq!(calls.call(|store| store.fetch()).await.unwrap().as_deref(), Some("old"), "the second was never made");
+        assert_eq!(
+            calls.call(|store| store.fetch()).await.unwrap().as_deref(),
+            Some("old"),
+            "the second was never made"
+        );
         calls.call(|store| store.store("new")).await.unwrap();
         assert_eq!(calls.call(|store| store.fetch()).await.unwrap().as_deref(), Some("new"));
     }

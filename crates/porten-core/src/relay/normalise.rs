@@ -11,6 +11,8 @@ use super::headers::RequestId;
 use super::names::Names;
 use crate::route::Dialect;
 
+/// A comment shorter than this says nothing that ": keep-alive" does not (bytes).
+const MIN_COMMENT: usize = KEEP_ALIVE.len() - 3;
 /// The longest comment that is passed on (bytes).
 const MAX_COMMENT: usize = 8 * 1024;
 /// The longest id of an engine that is passed on (bytes).
@@ -114,10 +116,11 @@ impl Stream {
         out.extend_from_slice(b"data: [DONE]\n\n");
     }
 
-    /// Writes a comment: the engine's progress, in the Hub's words.
+    /// Writes a comment: the engine's progress, in the Hub's words. An empty one (llama.cpp sends a bare `:`) gets its
+    /// meaning spelled out, so that no event is smaller than the link's arithmetic takes for granted.
     pub(super) fn comment(who: &Identity, text: &[u8], out: &mut Vec<u8>) {
         match std::str::from_utf8(text) {
-            Ok(text) if text.len() <= MAX_COMMENT => {
+            Ok(text) if (MIN_COMMENT..=MAX_COMMENT).contains(&text.len()) => {
                 out.push(b':');
                 out.extend_from_slice(who.names.veil(text).as_bytes());
                 out.extend_from_slice(b"\n\n");
@@ -228,7 +231,7 @@ mod tests {
         let told = ": prefill_progress {\"PrefillProgressChunk\":{\"model\":\"tiny\",\"processed_tokens\":0,\"total_tokens\":26}}\n\n";
         assert_eq!(write(progress), told);
         assert_eq!(write(b" loaded /private/tmp/x"), ": loaded …\n\n");
-        assert_eq!(write(b""), ":\n\n");
+        assert_eq!(write(b""), ": keep-alive\n\n");
         assert_eq!(write(b" \xff"), ": keep-alive\n\n");
         assert_eq!(write(&vec![b'x'; MAX_COMMENT + 1]), ": keep-alive\n\n");
     }

@@ -1,0 +1,8 @@
+//! The agent's parts against real sockets: a scripted engine behind it, a scripted Hub before it.
+
+mod credentials;
+mod engine;
+mod local;
+mod relay;
+mod session;
+mod support;
