@@ -21,18 +21,16 @@ fn streamed() -> Value {
     body
 }
 
-/// More than fits on the way to a client that does not read: the tunnel's window of 128 KiB, as much again in the Hub's
-/// socket, and what the Hub holds itself.
-const FULL: u64 = 400 * 1024;
-/// A chunk's bytes on the way, about: its content and what stands around it in each event.
-const CHUNK: u64 = 300;
+/// A long answer: more than fits on the way to a client that does not read (the tunnel's window of 128 KiB, as much
+/// again in the Hub's socket, and what the Hub holds itself), so that a good part of it is stuck in the agent.
+const LONG: u32 = 1800;
 
-/// Waits until the engine has given out more than all the windows on the way can hold.
+/// Waits until the engine has given out all of the long answers: what is stuck now is stuck behind a client.
 async fn wait_until_full(engine: &Engine, stalled: usize) {
     let begun = Instant::now();
-    let enough = engine.chunks() + stalled as u64 * FULL / CHUNK;
-    wait_until(Duration::from_secs(150), "every window is full", async || (engine.chunks() >= enough).then_some(()))
+    wait_until(Duration::from_secs(150), "every window is full", async || (engine.generating() == 0).then_some(()))
         .await;
+    assert!(engine.chunks() >= stalled as u64 * u64::from(LONG), "all of them were generated");
     eprintln!("{stalled} windows full after {:?}", begun.elapsed());
 }
 
@@ -41,9 +39,9 @@ async fn beside(stalled: usize) {
     let house = House::ready(Manner::llama("tiny")).await;
     let link = house.agent.status().await["hub"]["link"].clone();
     let client = house.client();
-    // Tiny chunks, without end, as fast as the way takes them.
+    // Tiny chunks, as fast as the way takes them.
     house.engine.change(|manner| {
-        manner.chunks = None;
+        manner.chunks = Some(LONG);
         manner.chunk_size = 20..=200;
         manner.delay = Duration::ZERO;
     });
@@ -66,7 +64,9 @@ async fn beside(stalled: usize) {
     eprintln!("{stalled} stalled: longest gap of the healthy stream {longest:?}, a new request answered in {probed:?}");
     assert_eq!(probe.status, 200, "{}", probe.text);
     assert!(longest < UNNOTICED && probed < UNNOTICED, "{longest:?} {probed:?}");
-    assert_eq!(house.agent.status().await["hub"]["link"], link, "the tunnel lives");
+    let status = house.agent.status().await;
+    assert_eq!(status["hub"]["link"], link, "the tunnel lives");
+    assert_eq!(status["traffic"]["in_flight"], stalled, "all of them are still stuck");
     drop(stuck);
 }
 
