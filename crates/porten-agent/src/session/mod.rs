@@ -113,7 +113,7 @@ async fn open(way: &Way) -> Result<(Opened<Transport>, Welcome), Failure> {
         let text = opened.receive().await.map_err(|end| failure(&end, None))?;
         match wire::read_from_hub(&text) {
             Ok(Some(FromHub::Welcome(welcome))) => return Ok((opened, welcome)),
-            Ok(Some(FromHub::Goodbye(goodbye))) => return Err(turned_away(&goodbye)),
+            Ok(Some(FromHub::Goodbye(goodbye))) => return Err(farewell(&goodbye)),
             Ok(_) => {}
             Err(error) => {
                 opened.close(wire::close::PROTOCOL, &error.to_string()).await;

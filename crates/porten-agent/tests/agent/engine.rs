@@ -121,7 +121,10 @@ async fn a_proof_is_one_token_on_each_route_and_leaves_the_engine_at_once() {
     until("the engine is left", || engine.closed() == 2).await;
     for seen in engine.seen() {
         let body: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
-        assert_eq!((&body["model"], &body["max_tokens"], &body["stream"]), (&ENGINE_ID.into(), &1.into(), &true.into()));
+        assert_eq!(
+            (&body["model"], &body["max_tokens"], &body["stream"]),
+            (&ENGINE_ID.into(), &1.into(), &true.into())
+        );
     }
 }
 

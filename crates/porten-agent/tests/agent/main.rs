@@ -1,5 +1,7 @@
 //! The agent's parts against real sockets: a scripted engine behind it, a scripted Hub before it.
 
+#![cfg(test)]
+
 mod credentials;
 mod engine;
 mod local;

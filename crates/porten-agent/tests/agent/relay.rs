@@ -102,7 +102,10 @@ async fn an_engine_that_never_answers_a_byte_is_asked_twice_and_no_more() {
     let engine = Engine::start(|_, _, _| async {}).await;
     let tunnel = Tunnel::to(&engine).await;
     let got = tunnel.ask(CHAT, &chat(true)).await;
-    assert_eq!((got.status, got.code().as_str(), got.refusal()), (503, "engine_unreachable", Some("engine_unreachable")));
+    assert_eq!(
+        (got.status, got.code().as_str(), got.refusal()),
+        (503, "engine_unreachable", Some("engine_unreachable"))
+    );
     assert_eq!((got.end(), engine.seen().len()), ("complete", 2));
     assert!(got.headers.contains_key("retry-after"));
     assert_eq!(tunnel.ledger.read().failed.len(), 1, "the loop looks at the engine at once");
@@ -134,7 +137,9 @@ async fn nothing_is_tried_again_once_a_byte_was_answered() {
 
 #[tokio::test]
 async fn an_answer_that_ends_before_its_finish_is_an_error_event_and_never_done() {
-    for cut in ["", "data: [DONE]\n\n", "data: {\"id\":\"chatc", "data: {\"error\":{\"message\":\"gone\",\"code\":500}}\n\n"] {
+    for cut in
+        ["", "data: [DONE]\n\n", "data: {\"id\":\"chatc", "data: {\"error\":{\"message\":\"gone\",\"code\":500}}\n\n"]
+    {
         let engine = Engine::saying(format!("{EVENTS}{}{cut}", event("Hel", None))).await;
         let tunnel = Tunnel::to(&engine).await;
         let got = tunnel.ask(CHAT, &chat(true)).await;

@@ -1,1 +1,439 @@
-//! later
+//! The whole agent at the end of a scripted Hub's tunnel: how a link begins, what it carries, and every way it ends.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use h2::client::{ResponseFuture, SendRequest};
+use http::Request;
+use porten_agent::agent::Agent;
+use porten_core::route::Route;
+use porten_core::snapshot::{LinkView, ModelState, Overall, Snapshot};
+use porten_core::wire::{
+    self, Advert, FromAgent, FromHub, Goodbye, GoodbyeReason, ModelTraffic, Standing, Traffic, close,
+};
+use porten_link::{Beat, End, Outgoing, http2};
+use tokio::sync::Notify;
+
+use crate::support::agent::{Home, Link};
+use crate::support::engine::{EVENTS, Engine, event, healthy, stream};
+use crate::support::hub::{Hub, pair};
+use crate::support::tunnel::{CHAT, chat, next, read};
+use crate::support::{ENGINE_ID, soon, until, write};
+
+const TOKEN: &str = "POST /oauth/token";
+/// Longer than the first wait of the backoff: who storms would have dialled several times.
+const A_WHILE: Duration = Duration::from_millis(1300);
+
+async fn engine() -> Engine {
+    Engine::start(|_, request, mut socket| async move { write(&mut socket, &healthy(&request, &["Hello"])).await })
+        .await
+}
+
+/// A Hub, an agent that is signed in there, and the engine behind it.
+async fn house() -> (Hub, Home, Agent, Engine) {
+    let (hub, engine) = (Hub::start().await, engine().await);
+    let home = Home::signed_in(&hub.url, &engine).await;
+    let agent = home.start();
+    (hub, home, agent, engine)
+}
+
+async fn link(hub: &mut Hub) -> Link {
+    Link::of(hub.welcome().await).await
+}
+
+async fn shows(agent: &Agent, what: &str, is_so: impl Fn(&Snapshot) -> bool) {
+    until(what, || is_so(&agent.client().snapshot())).await;
+}
+
+/// The link's state and words.
+async fn refused(agent: &Agent) -> (String, String) {
+    shows(agent, "a refusal", |picture| matches!(picture.hub.link, LinkView::Refused { .. })).await;
+    match &agent.client().snapshot().hub.link {
+        LinkView::Refused { why, remedy } => (why.clone(), remedy.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The advert in which `tiny` is proven.
+async fn advertised(link: &mut Link) -> Advert {
+    let said = link.hear(|said| matches!(said, FromAgent::Advert(advert) if !advert.models.is_empty())).await;
+    let FromAgent::Advert(advert) = said else { panic!("no advert") };
+    advert
+}
+
+async fn post(call: &SendRequest<Bytes>, body: &str) -> Result<ResponseFuture, h2::Error> {
+    let request = Request::post(format!("https://agent{CHAT}")).header("content-type", "application/json");
+    let (response, mut stream) = call.clone().ready().await?.send_request(request.body(()).unwrap(), false)?;
+    stream.send_data(Bytes::from(body.to_owned()), true)?;
+    Ok(response)
+}
+
+#[tokio::test]
+async fn a_link_begins_with_a_hello_and_carries_an_advert_of_what_was_proven_and_then_requests() {
+    let (mut hub, _home, agent, engine) = house().await;
+    let mut opened = hub.upgrade().await;
+    let upgrade = hub.seen("GET /v1/node/tunnel").remove(0);
+    assert_eq!(upgrade.header("authorization").as_deref(), Some("Bearer access-1"));
+    assert_eq!(upgrade.header("sec-websocket-protocol").as_deref(), Some("porten.v1"));
+    assert_eq!(upgrade.header("sec-websocket-extensions"), None);
+    let hello = soon("a hello", opened.receive()).await.unwrap();
+    let Ok(Some(FromAgent::Hello(hello))) = wire::read_from_agent(&hello) else { panic!("{hello}") };
+    assert_eq!(hello.node, agent.client().snapshot().host.node);
+    opened.send(crate::support::hub::welcome()).await.unwrap();
+    let mut link = Link::of(opened).await;
+    let advert = advertised(&mut link).await;
+    assert!(advert.engine_up && advert.memory_mib > 0);
+    assert_eq!((advert.models.len(), advert.models[0].id.as_str()), (1, "tiny"));
+    assert_eq!(advert.models[0].routes, [Route::ChatCompletions], "this engine answers 404 on the other");
+    let models = vec![ModelTraffic { id: "tiny".into(), standing: Standing::Eligible }];
+    link.say(&FromHub::Traffic(Traffic { models })).await;
+    shows(&agent, "ready", |picture| picture.overall == Overall::Ready { models: 1, wanted: 1 }).await;
+    assert_eq!(agent.client().snapshot().account.as_ref().and_then(|a| a.name.clone()).as_deref(), Some("jane"));
+    let got = read(post(&link.call, &chat(true)).await.unwrap()).await;
+    assert_eq!((got.status, got.end()), (200, "complete"));
+    assert!(!format!("{got:?}").contains(ENGINE_ID));
+    shows(&agent, "the count", |picture| picture.traffic.completed == 1).await;
+    assert!(engine.seen().iter().all(|seen| !seen.head.contains("access-1")));
+}
+
+#[tokio::test]
+async fn an_engine_that_goes_is_withdrawn_and_the_tunnel_stays() {
+    let (mut hub, engine) = (Hub::start().await, engine().await);
+    let home = Home::signed_in(&hub.url, &engine).await;
+    let agent = home.start();
+    let mut link = link(&mut hub).await;
+    advertised(&mut link).await;
+    drop(engine);
+    agent.client().send(porten_core::command::Command::Nudge).await.unwrap();
+    link.hear(|said| matches!(said, FromAgent::Advert(advert) if !advert.engine_up && advert.models.is_empty())).await;
+    let row = agent.client().snapshot().models[0].state.clone();
+    assert_eq!(row, ModelState::Withdrawn);
+    assert!(matches!(agent.client().snapshot().hub.link, LinkView::Online { .. }), "the tunnel stays");
+    let got = read(post(&link.call, &chat(true)).await.unwrap()).await;
+    assert_eq!((got.status, got.refusal()), (404, Some("model_not_found")));
+}
+
+#[tokio::test]
+async fn a_control_message_that_does_not_read_closes_with_1002_and_is_dialled_again_after_a_wait() {
+    for broken in ["{", "[]", r#"{"type":"catalog"}"#, r#"{"type":"goodbye","reason":3}"#] {
+        let (mut hub, _home, agent, _engine) = house().await;
+        let mut link = link(&mut hub).await;
+        link.send(Outgoing::Text(broken.into())).await;
+        let end = link.ended(Duration::from_secs(3)).await;
+        assert!(matches!(end, End::Closed { code: close::PROTOCOL, .. }), "{broken}: {end:?}");
+        let ended = Instant::now();
+        drop(hub.welcome().await);
+        assert!(ended.elapsed() > Duration::from_millis(300), "at once is a storm");
+        drop(agent);
+    }
+}
+
+#[tokio::test]
+async fn a_newer_hubs_words_are_passed_over() {
+    let (mut hub, _home, agent, _engine) = house().await;
+    let mut link = link(&mut hub).await;
+    advertised(&mut link).await;
+    link.send(Outgoing::Text(r#"{"type":"confetti","n":1}"#.into())).await;
+    let got = read(post(&link.call, &chat(true)).await.unwrap()).await;
+    assert_eq!(got.status, 200);
+    assert!(matches!(agent.client().snapshot().hub.link, LinkView::Online { .. }));
+}
+
+#[tokio::test]
+async fn data_before_the_welcome_closes_with_1002_and_is_dialled_again() {
+    let (mut hub, _home, _agent, _engine) = house().await;
+    let mut opened = hub.upgrade().await;
+    soon("a hello", opened.receive()).await.unwrap();
+    let (bytes, mut control) = opened.into_link(Beat::default());
+    let (_call, connection) = http2::call(bytes).await.unwrap();
+    let driver = tokio::spawn(async move { drop(connection.await) });
+    let end = soon("the end", control.end.wait_for(Option::is_some)).await.unwrap().clone();
+    assert!(matches!(end, Some(End::Closed { code: close::PROTOCOL, .. })), "{end:?}");
+    driver.await.unwrap();
+    hub.welcome().await;
+}
+
+#[tokio::test]
+async fn a_hub_that_never_stops_talking_is_closed_with_1008() {
+    let (mut hub, _home, _agent, _engine) = house().await;
+    let mut link = link(&mut hub).await;
+    let outgoing = link.control.outgoing.clone();
+    let flood = tokio::spawn(async move {
+        while outgoing.send(Outgoing::Text(r#"{"type":"catalog","models":[]}"#.into())).await.is_ok() {
+            // Slower than the agent's queue fills, which would be a flood in the link's own sense.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let end = link.ended(Duration::from_secs(10)).await;
+    assert!(matches!(end, End::Closed { code: close::POLICY, .. }), "{end:?}");
+    flood.abort();
+}
+
+#[tokio::test]
+async fn a_grant_that_was_revoked_signs_out_for_good() {
+    let (mut hub, home, agent, _engine) = house().await;
+    let mut link = link(&mut hub).await;
+    link.send(Outgoing::Close { code: close::REVOKED, reason: String::new() }).await;
+    link.ended(Duration::from_secs(3)).await;
+    shows(&agent, "signed out", |picture| {
+        picture.hub.link == LinkView::SignedOut { why: Some("this Mac's access was revoked at the Hub".into()) }
+    })
+    .await;
+    until("the credential is gone", || home.stored().is_empty()).await;
+    assert_eq!(agent.client().snapshot().overall, Overall::NeedsYou);
+    tokio::time::sleep(A_WHILE).await;
+    assert_eq!(hub.upgrades_seen(), 1);
+}
+
+#[tokio::test]
+async fn a_node_that_was_replaced_stays_away_and_says_why() {
+    let (mut hub, home, agent, _engine) = house().await;
+    let link = link(&mut hub).await;
+    let goodbye = Goodbye { reason: GoodbyeReason::Replaced, text: "Elsewhere.".into() };
+    link.say(&FromHub::Goodbye(goodbye)).await;
+    link.send(Outgoing::Close { code: close::REPLACED, reason: String::new() }).await;
+    let (why, remedy) = refused(&agent).await;
+    assert_eq!(why, "this node connected to the Hub from somewhere else");
+    assert!(remedy.contains("porten login"), "{remedy}");
+    tokio::time::sleep(A_WHILE).await;
+    assert_eq!((hub.upgrades_seen(), home.stored().len()), (1, 1), "the sign-in is good");
+}
+
+#[tokio::test]
+async fn a_hub_that_restarts_is_found_again_within_two_seconds() {
+    let (mut hub, _home, agent, _engine) = house().await;
+    let first = link(&mut hub).await;
+    first.send(Outgoing::Close { code: close::RESTART, reason: String::new() }).await;
+    let ended = Instant::now();
+    shows(
+        &agent,
+        "waiting",
+        |picture| matches!(&picture.hub.link, LinkView::Waiting { why, .. } if why == "the Hub is restarting"),
+    )
+    .await;
+    let mut second = link(&mut hub).await;
+    assert!(ended.elapsed() < Duration::from_secs(2), "{:?}", ended.elapsed());
+    advertised(&mut second).await;
+}
+
+#[tokio::test]
+async fn a_hub_that_asks_to_drain_gets_the_running_answer_and_a_new_link() {
+    let (mut hub, _home, _agent, _engine) = house().await;
+    let mut first = link(&mut hub).await;
+    first.say(&FromHub::Drain(wire::Drain { reason: "It restarts.".into() })).await;
+    first.hear(|said| matches!(said, FromAgent::Draining(_))).await;
+    let end = first.ended(Duration::from_secs(1)).await;
+    assert!(matches!(end, End::Closed { code: close::NORMAL, .. }), "{end:?}");
+    link(&mut hub).await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_renewed_once_and_stored_before_it_is_shown() {
+    let (mut hub, engine) = (Hub::start().await, engine().await);
+    hub.manner(|manner| {
+        manner.refusal = Some((401, ""));
+        manner.tokens.push_back(pair("access-2", "refresh-2"));
+    });
+    let home = Home::signed_in(&hub.url, &engine).await;
+    let _agent = home.start();
+    until("a renewal", || !hub.seen(TOKEN).is_empty()).await;
+    hub.manner(|manner| manner.refusal = None);
+    hub.welcome().await;
+    let shown = hub.seen("GET /v1/node/tunnel").pop().unwrap();
+    assert_eq!(shown.header("authorization").as_deref(), Some("Bearer access-2"));
+    assert!(home.stored()[0].contains("refresh-2") && !home.stored()[0].contains("refresh-1"));
+    assert_eq!(hub.seen(TOKEN).len(), 1);
+}
+
+#[tokio::test]
+async fn a_hub_that_refuses_the_fresh_token_too_has_signed_this_machine_out() {
+    let (hub, engine) = (Hub::start().await, engine().await);
+    hub.manner(|manner| {
+        manner.refusal = Some((401, ""));
+        manner.tokens.extend([pair("access-2", "refresh-2"), pair("access-3", "refresh-3")]);
+    });
+    let home = Home::signed_in(&hub.url, &engine).await;
+    let agent = home.start();
+    shows(&agent, "signed out", |picture| matches!(picture.hub.link, LinkView::SignedOut { why: Some(_) })).await;
+    until("the credential is gone", || home.stored().is_empty()).await;
+    tokio::time::sleep(A_WHILE).await;
+    assert_eq!((hub.upgrades_seen(), hub.seen(TOKEN).len()), (2, 1), "one refresh, no storm");
+}
+
+#[tokio::test]
+async fn a_hub_without_this_protocol_is_refused_in_one_sentence_and_left_alone() {
+    for (status, why) in [
+        (404, "the server at the Hub's address does not speak Porten's protocol (HTTP 404)"),
+        (302, "the server at the Hub's address does not speak Porten's protocol (HTTP 302)"),
+        (200, "the server at the Hub's address does not speak Porten's protocol (HTTP 200)"),
+        (403, "the Hub does not allow this node (HTTP 403)"),
+    ] {
+        let (hub, engine) = (Hub::start().await, engine().await);
+        hub.manner(|manner| manner.refusal = Some((status, "location: /login\r\n")));
+        let home = Home::signed_in(&hub.url, &engine).await;
+        let agent = home.start();
+        assert_eq!(refused(&agent).await.0, why);
+        assert_eq!(home.stored().len(), 1, "the sign-in is kept");
+        if status == 404 {
+            tokio::time::sleep(A_WHILE).await;
+        }
+        assert_eq!((hub.upgrades_seen(), hub.seen(TOKEN).len()), (1, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_hub_that_turns_the_hello_away_is_refused_with_its_words() {
+    let (mut hub, _home, agent, _engine) = house().await;
+    let mut opened = hub.upgrade().await;
+    soon("a hello", opened.receive()).await.unwrap();
+    let text = "This sign-in belongs to another node. Sign in on this one.".into();
+    let goodbye = Goodbye { reason: GoodbyeReason::Protocol, text };
+    opened.send(wire::write(&FromHub::Goodbye(goodbye))).await.unwrap();
+    opened.close(close::PROTOCOL, "").await;
+    let (why, _) = refused(&agent).await;
+    let words = "This sign-in belongs to another node. Sign in on this one";
+    assert_eq!(why, format!("the Hub does not allow this node ({words})"));
+    tokio::time::sleep(A_WHILE).await;
+    assert_eq!(hub.upgrades_seen(), 1);
+}
+
+#[tokio::test]
+async fn a_busy_hub_is_given_the_time_it_asked_for() {
+    let (hub, engine) = (Hub::start().await, engine().await);
+    hub.manner(|manner| manner.refusal = Some((503, "retry-after: 30\r\n")));
+    let home = Home::signed_in(&hub.url, &engine).await;
+    let agent = home.start();
+    shows(&agent, "waiting", |picture| matches!(picture.overall, Overall::Waiting { .. })).await;
+    let Overall::Waiting { until } = agent.client().snapshot().overall else { panic!("no longer waiting") };
+    let wait = until.duration_since(jiff::Timestamp::now()).as_secs();
+    assert!((25..=30).contains(&wait), "{wait}");
+    tokio::time::sleep(A_WHILE).await;
+    assert_eq!(hub.upgrades_seen(), 1);
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_read_is_told_and_read_again_by_itself() {
+    let (mut hub, engine) = (Hub::start().await, engine().await);
+    let home = Home::signed_in(&hub.url, &engine).await;
+    let mut files = std::fs::read_dir(&home.places.state).unwrap().map(|file| file.unwrap().path());
+    let file = files.find(|path| path.extension().is_some_and(|end| end == "json")).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let agent = home.start();
+    shows(
+        &agent,
+        "why",
+        |picture| matches!(&picture.hub.link, LinkView::Waiting { why, .. } if why.contains("others can read it")),
+    )
+    .await;
+    assert_eq!(hub.upgrades_seen(), 0);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    hub.welcome().await;
+    shows(&agent, "who is signed in", |picture| picture.account.is_some()).await;
+}
+
+/// An engine whose answers to people begin at once and end when it is told; proofs are answered whole.
+async fn slow_engine(go: &Arc<Notify>) -> Engine {
+    let go = Arc::clone(go);
+    Engine::start(move |_, request, mut socket| {
+        let go = Arc::clone(&go);
+        async move {
+            if request.body.contains("\"max_tokens\":1") || !request.is("POST /v1/chat/completions") {
+                return write(&mut socket, &healthy(&request, &["a"])).await;
+            }
+            write(&mut socket, &format!("{EVENTS}{}", event("Hel", None))).await;
+            go.notified().await;
+            write(&mut socket, stream(&["lo"]).trim_start_matches(EVENTS)).await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_agent_that_is_asked_to_end_finishes_what_runs_and_takes_nothing_new() {
+    let go = Arc::new(Notify::new());
+    let (mut hub, engine) = (Hub::start().await, slow_engine(&go).await);
+    let home = Home::signed_in(&hub.url, &engine).await;
+    let mut agent = home.start();
+    let mut link = link(&mut hub).await;
+    advertised(&mut link).await;
+    let response = post(&link.call, &chat(true)).await.unwrap();
+    let mut body = soon("a head", response).await.unwrap().into_body();
+    assert!(next(&mut body).await.is_some());
+    agent.quit();
+    let said = link.hear(|said| matches!(said, FromAgent::Draining(_))).await;
+    assert_eq!(said, FromAgent::Draining(wire::Draining { in_flight: 1 }));
+    shows(&agent, "finishing", |picture| picture.overall == Overall::Finishing { requests: 1 }).await;
+    // Either HTTP/2 says so already, or the agent does.
+    if let Ok(response) = post(&link.call, &chat(true)).await
+        && let Ok(response) = soon("a refusal", response).await
+    {
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["porten-refusal"]),
+            (503, &"draining".parse().unwrap())
+        );
+    }
+    go.notify_one();
+    let mut rest = Vec::new();
+    while let Some(chunk) = next(&mut body).await {
+        rest.extend_from_slice(&chunk);
+    }
+    assert!(rest.ends_with(b"data: [DONE]\n\n"));
+    assert_eq!(body.trailers().await.unwrap().unwrap()["porten-end"], "complete");
+    let finished = Instant::now();
+    soon("the end", agent.ended()).await;
+    assert!(finished.elapsed() < Duration::from_secs(1), "{:?}", finished.elapsed());
+    assert!(matches!(link.ended(Duration::from_secs(1)).await, End::Closed { code: close::NORMAL, .. }));
+}
+
+#[tokio::test]
+async fn an_agent_that_is_asked_to_end_ends_also_when_it_is_then_asked_to_go_online() {
+    let go = Arc::new(Notify::new());
+    let (mut hub, engine) = (Hub::start().await, slow_engine(&go).await);
+    let home = Home::signed_in(&hub.url, &engine).await;
+    let mut agent = home.start();
+    let mut link = link(&mut hub).await;
+    advertised(&mut link).await;
+    let mut body = soon("a head", post(&link.call, &chat(true)).await.unwrap()).await.unwrap().into_body();
+    assert!(next(&mut body).await.is_some());
+    agent.quit();
+    for online in [false, true] {
+        agent.client().send(porten_core::command::Command::SetOnline { online }).await.unwrap();
+    }
+    go.notify_one();
+    while next(&mut body).await.is_some() {}
+    soon("the end", agent.ended()).await;
+    assert_eq!(hub.upgrades_seen(), 1);
+}
+
+#[tokio::test]
+async fn an_idle_agent_ends_at_once_whatever_its_link_is_doing() {
+    let (mut hub, _home, mut agent, _engine) = house().await;
+    let _link = link(&mut hub).await;
+    let asked = Instant::now();
+    agent.quit();
+    soon("the end", agent.ended()).await;
+    assert!(asked.elapsed() < Duration::from_secs(1), "up: {:?}", asked.elapsed());
+    let (mut hub, _home, mut agent, _engine) = house().await;
+    let _opened = hub.upgrade().await;
+    let asked = Instant::now();
+    agent.quit();
+    soon("the end", agent.ended()).await;
+    assert!(asked.elapsed() < Duration::from_secs(1), "dialling: {:?}", asked.elapsed());
+}
+
+#[tokio::test]
+async fn ending_now_cuts_what_runs_and_leaves_the_engine() {
+    let go = Arc::new(Notify::new());
+    let (mut hub, engine) = (Hub::start().await, slow_engine(&go).await);
+    let home = Home::signed_in(&hub.url, &engine).await;
+    let mut agent = home.start();
+    let mut link = link(&mut hub).await;
+    advertised(&mut link).await;
+    let mut body = soon("a head", post(&link.call, &chat(true)).await.unwrap()).await.unwrap().into_body();
+    assert!(next(&mut body).await.is_some());
+    agent.quit_now();
+    soon("the end", agent.ended()).await;
+    assert!(matches!(soon("the cut", body.data()).await, Some(Err(_))), "never a clean end");
+}

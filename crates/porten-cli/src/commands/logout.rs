@@ -28,6 +28,7 @@ pub(crate) async fn run(setup: &Setup) -> Result<Exit> {
         }
         Err(error) => return Err(error.into()),
     }
-    say(&format!("Signed out: the Hub at {hub} no longer lets this machine in, and nothing is stored here."));
+    say("Signed out: nothing is stored here any more.");
+    say(&format!("The Hub at {hub} was told; if it could not be reached, end this machine's access there."));
     Ok(Exit::Done)
 }
