@@ -113,7 +113,7 @@ async fn open(way: &Way) -> Result<(Opened<Transport>, Welcome), Failure> {
         let text = opened.receive().await.map_err(|end| failure(&end, None))?;
         match wire::read_from_hub(&text) {
             Ok(Some(FromHub::Welcome(welcome))) => return Ok((opened, welcome)),
-            Ok(Some(FromHub::Goodbye(goodbye))) => return Err(farewell(&goodbye)),
+            Ok(Some(FromHub::Goodbye(goodbye))) => return Err(turned_away(&goodbye)),
             Ok(_) => {}
             Err(error) => {
                 opened.close(wire::close::PROTOCOL, &error.to_string()).await;
@@ -134,8 +134,8 @@ async fn serve(way: &Way, conn: ConnId, opened: Opened<Transport>) -> Failure {
     };
     let mut goodbye = None;
     let mut running = JoinSet::new();
+    let done = CancellationToken::new();
     {
-        let done = CancellationToken::new();
         let mut talk = pin!(talk(way, conn, control, &mut goodbye, &done));
         let (mut draining, mut talking) = (false, true);
         loop {
@@ -156,9 +156,13 @@ async fn serve(way: &Way, conn: ConnId, opened: Opened<Transport>) -> Failure {
                 () = &mut talk, if talking => talking = false,
             }
         }
+        // What still runs is cut, and its engine connections with it.
+        drop((running, requests));
+        if talking {
+            // The Hub's last word may still be unread.
+            talk.await;
+        }
     }
-    // Dropping what still runs closes its engine connections.
-    drop(running);
     failure(&cause(&end), goodbye.as_ref())
 }
 

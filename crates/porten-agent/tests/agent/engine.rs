@@ -166,7 +166,7 @@ async fn an_engine_that_goes_away_in_a_proof_is_unreachable() {
 #[tokio::test]
 async fn a_frozen_engine_is_late_and_not_asked_on_a_second_route() {
     let engine = Engine::start(|_, _, mut socket| async move { until_closed(&mut socket).await }).await;
-    let soon = Duration::from_millis(100);
+    let soon = Duration::from_millis(400);
     let late = prove(&client(), &engine.url, ENGINE_ID, &Route::ALL, soon).await;
     assert_eq!(late, Err(ProofFailure::Late(soon)));
     until("the engine is left", || engine.closed() == 1).await;

@@ -4,6 +4,7 @@
 
 mod credentials;
 mod engine;
+mod leaving;
 mod local;
 mod relay;
 mod session;

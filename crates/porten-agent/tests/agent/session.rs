@@ -1,51 +1,23 @@
 //! The whole agent at the end of a scripted Hub's tunnel: how a link begins, what it carries, and every way it ends.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use h2::client::{ResponseFuture, SendRequest};
-use http::Request;
 use porten_agent::agent::Agent;
 use porten_core::route::Route;
-use porten_core::snapshot::{LinkView, ModelState, Overall, Snapshot};
-use porten_core::wire::{
-    self, Advert, FromAgent, FromHub, Goodbye, GoodbyeReason, ModelTraffic, Standing, Traffic, close,
-};
+use porten_core::snapshot::{LinkView, ModelState, Overall};
+use porten_core::wire::{self, FromAgent, FromHub, Goodbye, GoodbyeReason, ModelTraffic, Standing, Traffic, close};
 use porten_link::{Beat, End, Outgoing, http2};
-use tokio::sync::Notify;
 
 use crate::support::agent::{Home, Link};
-use crate::support::engine::{EVENTS, Engine, event, healthy, stream};
+use crate::support::house::{advertised, engine, house, link, post, shows};
 use crate::support::hub::{Hub, pair};
-use crate::support::tunnel::{CHAT, chat, next, read};
-use crate::support::{ENGINE_ID, soon, until, write};
+use crate::support::tunnel::{chat, read};
+use crate::support::{ENGINE_ID, soon, until};
 
 const TOKEN: &str = "POST /oauth/token";
 /// Longer than the first wait of the backoff: who storms would have dialled several times.
 const A_WHILE: Duration = Duration::from_millis(1300);
-
-async fn engine() -> Engine {
-    Engine::start(|_, request, mut socket| async move { write(&mut socket, &healthy(&request, &["Hello"])).await })
-        .await
-}
-
-/// A Hub, an agent that is signed in there, and the engine behind it.
-async fn house() -> (Hub, Home, Agent, Engine) {
-    let (hub, engine) = (Hub::start().await, engine().await);
-    let home = Home::signed_in(&hub.url, &engine).await;
-    let agent = home.start();
-    (hub, home, agent, engine)
-}
-
-async fn link(hub: &mut Hub) -> Link {
-    Link::of(hub.welcome().await).await
-}
-
-async fn shows(agent: &Agent, what: &str, is_so: impl Fn(&Snapshot) -> bool) {
-    until(what, || is_so(&agent.client().snapshot())).await;
-}
 
 /// The link's state and words.
 async fn refused(agent: &Agent) -> (String, String) {
@@ -54,20 +26,6 @@ async fn refused(agent: &Agent) -> (String, String) {
         LinkView::Refused { why, remedy } => (why.clone(), remedy.clone()),
         other => panic!("{other:?}"),
     }
-}
-
-/// The advert in which `tiny` is proven.
-async fn advertised(link: &mut Link) -> Advert {
-    let said = link.hear(|said| matches!(said, FromAgent::Advert(advert) if !advert.models.is_empty())).await;
-    let FromAgent::Advert(advert) = said else { panic!("no advert") };
-    advert
-}
-
-async fn post(call: &SendRequest<Bytes>, body: &str) -> Result<ResponseFuture, h2::Error> {
-    let request = Request::post(format!("https://agent{CHAT}")).header("content-type", "application/json");
-    let (response, mut stream) = call.clone().ready().await?.send_request(request.body(()).unwrap(), false)?;
-    stream.send_data(Bytes::from(body.to_owned()), true)?;
-    Ok(response)
 }
 
 #[tokio::test]
@@ -219,27 +177,26 @@ async fn a_hub_that_restarts_is_found_again_within_two_seconds() {
 }
 
 #[tokio::test]
-async fn a_hub_that_asks_to_drain_gets_the_running_answer_and_a_new_link() {
-    let (mut hub, _home, _agent, _engine) = house().await;
-    let mut first = link(&mut hub).await;
-    first.say(&FromHub::Drain(wire::Drain { reason: "It restarts.".into() })).await;
-    first.hear(|said| matches!(said, FromAgent::Draining(_))).await;
-    let end = first.ended(Duration::from_secs(1)).await;
-    assert!(matches!(end, End::Closed { code: close::NORMAL, .. }), "{end:?}");
-    link(&mut hub).await;
+async fn the_last_word_of_a_hub_counts_also_when_its_close_says_nothing() {
+    for _ in 0..10 {
+        let (mut hub, _home, agent, _engine) = house().await;
+        let link = link(&mut hub).await;
+        let goodbye = Goodbye { reason: GoodbyeReason::Replaced, text: "Elsewhere.".into() };
+        link.say(&FromHub::Goodbye(goodbye)).await;
+        link.send(Outgoing::Close { code: close::NORMAL, reason: String::new() }).await;
+        refused(&agent).await;
+    }
 }
 
 #[tokio::test]
 async fn a_token_that_is_refused_is_renewed_once_and_stored_before_it_is_shown() {
     let (mut hub, engine) = (Hub::start().await, engine().await);
     hub.manner(|manner| {
-        manner.refusal = Some((401, ""));
+        manner.stale = Some("access-1");
         manner.tokens.push_back(pair("access-2", "refresh-2"));
     });
     let home = Home::signed_in(&hub.url, &engine).await;
     let _agent = home.start();
-    until("a renewal", || !hub.seen(TOKEN).is_empty()).await;
-    hub.manner(|manner| manner.refusal = None);
     hub.welcome().await;
     let shown = hub.seen("GET /v1/node/tunnel").pop().unwrap();
     assert_eq!(shown.header("authorization").as_deref(), Some("Bearer access-2"));
@@ -331,109 +288,4 @@ async fn a_store_that_cannot_be_read_is_told_and_read_again_by_itself() {
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     hub.welcome().await;
     shows(&agent, "who is signed in", |picture| picture.account.is_some()).await;
-}
-
-/// An engine whose answers to people begin at once and end when it is told; proofs are answered whole.
-async fn slow_engine(go: &Arc<Notify>) -> Engine {
-    let go = Arc::clone(go);
-    Engine::start(move |_, request, mut socket| {
-        let go = Arc::clone(&go);
-        async move {
-            if request.body.contains("\"max_tokens\":1") || !request.is("POST /v1/chat/completions") {
-                return write(&mut socket, &healthy(&request, &["a"])).await;
-            }
-            write(&mut socket, &format!("{EVENTS}{}", event("Hel", None))).await;
-            go.notified().await;
-            write(&mut socket, stream(&["lo"]).trim_start_matches(EVENTS)).await;
-        }
-    })
-    .await
-}
-
-#[tokio::test]
-async fn an_agent_that_is_asked_to_end_finishes_what_runs_and_takes_nothing_new() {
-    let go = Arc::new(Notify::new());
-    let (mut hub, engine) = (Hub::start().await, slow_engine(&go).await);
-    let home = Home::signed_in(&hub.url, &engine).await;
-    let mut agent = home.start();
-    let mut link = link(&mut hub).await;
-    advertised(&mut link).await;
-    let response = post(&link.call, &chat(true)).await.unwrap();
-    let mut body = soon("a head", response).await.unwrap().into_body();
-    assert!(next(&mut body).await.is_some());
-    agent.quit();
-    let said = link.hear(|said| matches!(said, FromAgent::Draining(_))).await;
-    assert_eq!(said, FromAgent::Draining(wire::Draining { in_flight: 1 }));
-    shows(&agent, "finishing", |picture| picture.overall == Overall::Finishing { requests: 1 }).await;
-    // Either HTTP/2 says so already, or the agent does.
-    if let Ok(response) = post(&link.call, &chat(true)).await
-        && let Ok(response) = soon("a refusal", response).await
-    {
-        assert_eq!(
-            (response.status().as_u16(), &response.headers()["porten-refusal"]),
-            (503, &"draining".parse().unwrap())
-        );
-    }
-    go.notify_one();
-    let mut rest = Vec::new();
-    while let Some(chunk) = next(&mut body).await {
-        rest.extend_from_slice(&chunk);
-    }
-    assert!(rest.ends_with(b"data: [DONE]\n\n"));
-    assert_eq!(body.trailers().await.unwrap().unwrap()["porten-end"], "complete");
-    let finished = Instant::now();
-    soon("the end", agent.ended()).await;
-    assert!(finished.elapsed() < Duration::from_secs(1), "{:?}", finished.elapsed());
-    assert!(matches!(link.ended(Duration::from_secs(1)).await, End::Closed { code: close::NORMAL, .. }));
-}
-
-#[tokio::test]
-async fn an_agent_that_is_asked_to_end_ends_also_when_it_is_then_asked_to_go_online() {
-    let go = Arc::new(Notify::new());
-    let (mut hub, engine) = (Hub::start().await, slow_engine(&go).await);
-    let home = Home::signed_in(&hub.url, &engine).await;
-    let mut agent = home.start();
-    let mut link = link(&mut hub).await;
-    advertised(&mut link).await;
-    let mut body = soon("a head", post(&link.call, &chat(true)).await.unwrap()).await.unwrap().into_body();
-    assert!(next(&mut body).await.is_some());
-    agent.quit();
-    for online in [false, true] {
-        agent.client().send(porten_core::command::Command::SetOnline { online }).await.unwrap();
-    }
-    go.notify_one();
-    while next(&mut body).await.is_some() {}
-    soon("the end", agent.ended()).await;
-    assert_eq!(hub.upgrades_seen(), 1);
-}
-
-#[tokio::test]
-async fn an_idle_agent_ends_at_once_whatever_its_link_is_doing() {
-    let (mut hub, _home, mut agent, _engine) = house().await;
-    let _link = link(&mut hub).await;
-    let asked = Instant::now();
-    agent.quit();
-    soon("the end", agent.ended()).await;
-    assert!(asked.elapsed() < Duration::from_secs(1), "up: {:?}", asked.elapsed());
-    let (mut hub, _home, mut agent, _engine) = house().await;
-    let _opened = hub.upgrade().await;
-    let asked = Instant::now();
-    agent.quit();
-    soon("the end", agent.ended()).await;
-    assert!(asked.elapsed() < Duration::from_secs(1), "dialling: {:?}", asked.elapsed());
-}
-
-#[tokio::test]
-async fn ending_now_cuts_what_runs_and_leaves_the_engine() {
-    let go = Arc::new(Notify::new());
-    let (mut hub, engine) = (Hub::start().await, slow_engine(&go).await);
-    let home = Home::signed_in(&hub.url, &engine).await;
-    let mut agent = home.start();
-    let mut link = link(&mut hub).await;
-    advertised(&mut link).await;
-    let mut body = soon("a head", post(&link.call, &chat(true)).await.unwrap()).await.unwrap().into_body();
-    assert!(next(&mut body).await.is_some());
-    agent.quit_now();
-    soon("the end", agent.ended()).await;
-    assert!(matches!(soon("the cut", body.data()).await, Some(Err(_))), "never a clean end");
 }

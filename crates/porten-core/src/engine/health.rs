@@ -93,11 +93,20 @@ pub struct Health {
     asking: Option<Effect>,
     probe_due: Moment,
     busy: bool,
+    /// A request failed on the engine's account since it last answered a probe.
+    doubted: bool,
 }
 
 impl Default for Health {
     fn default() -> Self {
-        Self { reach: Reach::Unknown, models: BTreeMap::new(), asking: None, probe_due: Moment::START, busy: false }
+        Self {
+            reach: Reach::Unknown,
+            models: BTreeMap::new(),
+            asking: None,
+            probe_due: Moment::START,
+            busy: false,
+            doubted: false,
+        }
     }
 }
 
@@ -148,6 +157,7 @@ impl Health {
             }
             Input::Failed(id) => {
                 self.probe_due = now.mono;
+                self.doubted = true;
                 if let Some(owed) = self.models.get_mut(&id) {
                     owed.doubt(now.mono);
                 }
@@ -166,8 +176,11 @@ impl Health {
         match result {
             Ok(listing) => {
                 self.probe_due = now.mono + UP_PROBE_GAP;
+                self.doubted = false;
                 self.reach = Reach::Up { listing, since: was_up.unwrap_or(now.wall) };
             }
+            // Late behind work that goes well is unknown, not down: some engines list nothing while they generate.
+            Err(_) if self.busy && was_up.is_some() && !self.doubted => self.probe_due = now.mono + DOWN_PROBE_GAP,
             Err(why) => {
                 self.probe_due = now.mono + DOWN_PROBE_GAP;
                 let since = match &self.reach {
@@ -310,6 +323,21 @@ mod tests {
         assert_eq!(busy.on(Input::Tick, later), Some(Effect::Probe));
         assert_eq!(busy.on(Input::Probed(Ok(listing())), later), None);
         assert_eq!(busy.on(Input::Busy(false), later), Some(Effect::Prove("m".into())));
+    }
+
+    #[test]
+    fn an_engine_that_lists_nothing_while_it_serves_is_not_down_until_a_request_fails() {
+        let mut health = proven();
+        health.on(Input::Busy(true), start());
+        let mut now = start() + UP_PROBE_GAP;
+        assert_eq!(health.on(Input::Tick, now), Some(Effect::Probe));
+        assert_eq!(health.on(Input::Probed(Err("no answer".into())), now), None);
+        assert!(matches!(health.reach(), Reach::Up { .. }));
+        assert!(matches!(health.standing("m"), Standing::Proven { .. }), "still advertised");
+        now += DOWN_PROBE_GAP;
+        assert_eq!(health.on(Input::Failed("m".into()), now), Some(Effect::Probe));
+        health.on(Input::Probed(Err("no answer".into())), now);
+        assert!(matches!(health.reach(), Reach::Down { .. }));
     }
 
     #[test]

@@ -37,8 +37,8 @@ pub enum Lost {
     /// The sign-in server could not be asked for a fresh token.
     #[error("the Hub's sign-in cannot be reached ({0})")]
     SignInUnreachable(String),
-    /// The keychain did not answer; it may be locked.
-    #[error("the keychain did not answer ({0})")]
+    /// The credential store failed or did not answer; a keychain may be locked.
+    #[error("the sign-in on this machine cannot be read ({0})")]
     Keychain(String),
 }
 

@@ -16,6 +16,8 @@ use super::{Seen, answer, read_request, soon, write};
 pub(crate) struct Manner {
     /// Instead of an upgrade: status and further headers.
     pub(crate) refusal: Option<(u16, &'static str)>,
+    /// The access token that is no longer good: 401.
+    pub(crate) stale: Option<&'static str>,
     /// For the token endpoint, one after the other; 503 when there is none.
     pub(crate) tokens: VecDeque<(u16, String)>,
 }
@@ -101,7 +103,12 @@ async fn serve(
     let request = read_request(&mut socket).await?;
     seen.lock().unwrap().push(request.clone());
     if request.is("GET /v1/node/tunnel") {
-        let refusal = manner.lock().unwrap().refusal;
+        let refusal = {
+            let manner = manner.lock().unwrap();
+            let shown = request.header("authorization").unwrap_or_default();
+            let stale = manner.stale.is_some_and(|stale| shown == format!("Bearer {stale}"));
+            if stale { Some((401, "")) } else { manner.refusal }
+        };
         let Some((status, headers)) = refusal else { return Some(upgrade(socket, &request).await) };
         write(&mut socket, &answer(status, headers, "{}")).await;
     } else if request.is("GET /.well-known/oauth-authorization-server") {

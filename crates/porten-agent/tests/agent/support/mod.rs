@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod engine;
+pub(crate) mod house;
 pub(crate) mod hub;
 pub(crate) mod tunnel;
 
