@@ -4,8 +4,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// Moves everything Porten keeps under one folder; for tests and for a second agent on one machine.
-pub const HOME_VARIABLE: &str = "PORTEN_HOME";
+use porten_core::config::HOME;
+
 /// macOS takes Unix socket paths up to 104 bytes including the end mark; a longer one cannot be bound.
 const MAX_SOCKET_PATH: usize = 103;
 
@@ -24,7 +24,7 @@ pub struct Places {
 #[derive(Debug, thiserror::Error)]
 pub enum PlacesError {
     /// No home folder.
-    #[error("this account has no home folder; set {HOME_VARIABLE} to a folder of your own")]
+    #[error("this account has no home folder; set {HOME} to a folder of your own")]
     NoHome,
     /// A folder cannot be made or secured.
     #[error("{} cannot be made private to you: {source}", path.display())]
@@ -36,7 +36,7 @@ pub enum PlacesError {
         source: io::Error,
     },
     /// The socket's path is too long for a Unix socket.
-    #[error("{} is too long for a socket ({MAX_SOCKET_PATH} bytes at most); set {HOME_VARIABLE} to a shorter folder", .0.display())]
+    #[error("{} is too long for a socket ({MAX_SOCKET_PATH} bytes at most); set {HOME} to a shorter folder", .0.display())]
     TooLong(PathBuf),
 }
 

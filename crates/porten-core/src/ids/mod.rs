@@ -75,7 +75,7 @@ impl ModelId {
 }
 
 /// A model's name as its engine says it. It may be a path in somebody's home, so it stays on this machine: what leaves
-/// it is a [`ModelId`], if need be made by [`public_name`].
+/// it is a [`ModelId`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EngineId(String);
@@ -122,14 +122,6 @@ impl EngineId {
     }
 }
 
-/// The name under which a model may leave this machine: the engine's own id, or only the last part of a path. `None`
-/// if that is no public name either; such a model needs `hub-id=engine-id` in the settings.
-#[must_use]
-pub fn public_name(engine_id: &EngineId) -> Option<ModelId> {
-    let name = if engine_id.is_path() { engine_id.last_part() } else { engine_id.as_str() };
-    ModelId::read(name).ok().filter(|id| id.as_str().contains(|c: char| c.is_ascii_alphanumeric()))
-}
-
 fn is_path(id: &str) -> bool {
     let after_drive = id.strip_prefix(|c: char| c.is_ascii_alphabetic()).and_then(|rest| rest.strip_prefix(':'));
     let on_a_drive = after_drive.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '\\']));
@@ -174,8 +166,6 @@ text_newtype!(EngineId);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
     fn engine(id: &str) -> EngineId {
         EngineId::read(id).unwrap()
     }
@@ -211,29 +201,6 @@ mod tests {
         assert!(!engine("qwen3:4b").is_path(), "a tag is not a drive");
         for bad in ["", "a\u{0}", "a\r\nb", "a\u{1b}[2J", "a\u{202e}b", "../x", "/a/../b", &"x".repeat(1025)] {
             assert!(EngineId::read(bad).is_err(), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn a_path_goes_out_as_its_last_part_or_not_at_all() {
-        let out = |id: &str| public_name(&engine(id)).map(String::from);
-        assert_eq!(out("mlx-community/GLM-5"), Some("mlx-community/GLM-5".into()));
-        assert_eq!(out("/Users/jane/models/smollm2"), Some("smollm2".into()));
-        assert_eq!(out("/Users/jane/models/smollm2/"), Some("smollm2".into()));
-        assert_eq!(out("C:\\models\\tiny.gguf"), Some("tiny.gguf".into()));
-        assert_eq!(out("~/tiny"), Some("tiny".into()));
-        for hopeless in ["/", "~", "/Users/jane/my model", "C:\\", "/x/-", "My Model"] {
-            assert_eq!(out(hopeless), None, "{hopeless:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_public_name_ever_is_a_path(id in r"[~/.]{0,2}([a-zA-Z]:)?([/\\]?[a-zA-Z0-9 ._-]{1,6}){1,5}") {
-            if let Some(name) = EngineId::read(&id).ok().as_ref().and_then(public_name) {
-                prop_assert!(!is_path(name.as_str()), "{name:?}");
-                prop_assert!(!id.starts_with('/') || !name.as_str().contains('/'));
-            }
         }
     }
 }
