@@ -17,6 +17,23 @@ const RECIPE: [(&str, &str); 4] = [
     ("PORTEN_ENGINE_MODELS", "deepseek-v4-flash"),
 ];
 
+const AT_8000: [(&str, &str); 2] = [("PORTEN_ENGINE_URL", "http://localhost:8000"), ("PORTEN_ENGINE_MODELS", "tiny")];
+
+/// From `porten run` to what is waited for, on a busy machine.
+const SOON: Duration = Duration::from_secs(20);
+
+/// A Hub on loopback, and an agent with these settings that a person signed in and started.
+async fn running(settings: &[(&str, &str)]) -> (Hub, Agent) {
+    let hub = Hub::start_dev().await;
+    let mut agent = Agent::new(&hub);
+    for (name, value) in settings {
+        agent.set(name, value);
+    }
+    agent.login(&hub).await;
+    agent.run();
+    (hub, agent)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_recipe_as_written_ends_in_an_answer_that_carries_the_hubs_id() {
     if !network_namespace("the_recipe_as_written_ends_in_an_answer_that_carries_the_hubs_id") {
@@ -28,15 +45,8 @@ async fn the_recipe_as_written_ends_in_an_answer_that_carries_the_hubs_id() {
     }
     let address = "127.0.0.1:8000".parse().expect("an address");
     let engine = Engine::start_at(address, Manner::exo("mlx-community/DeepSeek-V4-Flash")).await;
-    let hub = Hub::start_dev().await;
-    let mut agent = Agent::bare();
-    agent.set("PORTEN_HUB_URL", &hub.ws_url());
-    for (name, value) in RECIPE {
-        agent.set(name, value);
-    }
-    agent.login(&hub).await;
-    agent.run();
-    let status = agent.status_until(Duration::from_secs(20), "the agent is ready", is_ready).await;
+    let (hub, agent) = running(&RECIPE).await;
+    let status = agent.status_until(SOON, "the agent is ready", is_ready).await;
     assert_eq!(status["memory"]["advertised_mib"], 262_144);
     assert_eq!(status["memory"]["set_by"]["name"], "PORTEN_VRAM_BUDGET_MB");
     let stream = hub.client().stream_chat("deepseek-v4-flash", "Hi").await;
@@ -57,12 +67,8 @@ async fn with_no_engine_named_exo_is_found_on_its_own_port() {
     }
     let address = "127.0.0.1:52415".parse().expect("an address");
     let _exo = Engine::start_at(address, Manner::exo("tiny")).await;
-    let hub = Hub::start_dev().await;
-    let mut agent = Agent::new(&hub);
-    agent.set("PORTEN_ENGINE_MODELS", "tiny");
-    agent.login(&hub).await;
-    agent.run();
-    let status = agent.status_until(Duration::from_secs(20), "the agent is ready", is_ready).await;
+    let (hub, agent) = running(&[("PORTEN_ENGINE_MODELS", "tiny")]).await;
+    let status = agent.status_until(SOON, "the agent is ready", is_ready).await;
     assert_eq!((&status["engine"]["kind"], &status["engine"]["origin"]["from"]), (&"exo".into(), &"found".into()));
     assert_eq!(hub.client().chat("tiny", "Hi").await.status, 200);
 }
@@ -74,15 +80,8 @@ async fn a_dead_port_8000_with_exo_on_its_own_is_one_sentence_with_the_line_to_s
     }
     let address = "127.0.0.1:52415".parse().expect("an address");
     let exo = Engine::start_at(address, Manner::exo("tiny")).await;
-    let hub = Hub::start_dev().await;
-    let mut agent = Agent::new(&hub);
-    agent.set("PORTEN_ENGINE_URL", "http://localhost:8000");
-    agent.set("PORTEN_ENGINE_MODELS", "tiny");
-    agent.login(&hub).await;
-    agent.run();
-    let status = agent
-        .status_until(Duration::from_secs(20), "it is said", |status| status["notices"][0]["code"] == "engine_down")
-        .await;
+    let (hub, agent) = running(&AT_8000).await;
+    let status = agent.status_until(SOON, "it is said", |status| status["notices"][0]["code"] == "engine_down").await;
     let text = status["notices"][0]["text"].as_str().unwrap_or_default();
     assert!(text.contains("PORTEN_ENGINE_URL=http://localhost:52415"), "{text}");
     assert!(exo.asked().is_empty(), "a person's choice wins: exo is not used");
@@ -96,13 +95,8 @@ async fn localhost_is_both_loopbacks_whichever_the_engine_listens_on() {
     }
     for address in ["127.0.0.1:8000", "[::1]:8000"] {
         let _engine = Engine::start_at(address.parse().expect("an address"), Manner::mlx("tiny")).await;
-        let hub = Hub::start_dev().await;
-        let mut agent = Agent::new(&hub);
-        agent.set("PORTEN_ENGINE_URL", "http://localhost:8000");
-        agent.set("PORTEN_ENGINE_MODELS", "tiny");
-        agent.login(&hub).await;
-        agent.run();
-        agent.status_until(Duration::from_secs(20), "the agent is ready", is_ready).await;
+        let (hub, agent) = running(&AT_8000).await;
+        agent.status_until(SOON, "the agent is ready", is_ready).await;
         assert_eq!(hub.client().chat("tiny", "Hi").await.status, 200, "{address}");
     }
 }
