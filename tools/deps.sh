@@ -7,7 +7,7 @@ set -euo pipefail
 packages=(dbus dbus-x11 gnome-keyring libsecret-tools iproute2 util-linux)
 
 if ! is_debian; then
-    say "No Debian packages here ($(uname -s)): tests that need a Linux keychain or a network namespace say so and skip."
+    say "No Debian packages here ($(uname -s)). A Mac needs none of them: the tests that do are for Linux alone. On another Linux install dbus, gnome-keyring, secret-tool, iproute2 and util-linux yourself."
     exit 0
 fi
 # Any C compiler and any Python will do, wherever they come from.

@@ -44,7 +44,8 @@ async fn ask(requests: &SendRequest<Bytes>, request: Request<()>, body: Bytes) -
     let mut requests = requests.clone().ready().await.expect("the link lives");
     let (answer, mut stream) = requests.send_request(request, body.is_empty()).expect("a request");
     if !body.is_empty() {
-        stream.send_data(body, true).expect("a body");
+        // A refusal may be there before the body is on its way: the answer is then all that counts.
+        let _ = stream.send_data(body, true);
     }
     let answer = answer.await.expect("an answer");
     let (head, mut body) = answer.into_parts();

@@ -23,7 +23,7 @@ fn streamed() -> Value {
 
 /// A long answer: more than fits on the way to a client that does not read (the tunnel's window of 128 KiB, as much
 /// again in the Hub's socket, and what the Hub holds itself), so that a good part of it is stuck in the agent.
-const LONG: u32 = 1800;
+const LONG: u32 = 1400;
 
 /// Waits until the engine has given out all of the long answers: what is stuck now is stuck behind a client.
 async fn wait_until_full(engine: &Engine, stalled: usize) {
