@@ -16,8 +16,6 @@ use super::{Limits, Relay};
 use crate::engine::EngineError;
 use crate::ledger::{Entry, Outcome};
 
-/// When to ask again after the engine could not be reached (seconds).
-const ENGINE_RETRY: u32 = 2;
 /// For the body of an engine's refusal: it was decided already, and its words are few.
 const ERROR_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -56,17 +54,12 @@ async fn ask(relay: &Relay, job: &Job, prompt: Prompt, id: &RequestId) -> Result
         answer = post().await;
     }
     answer.map_err(|error| match error {
-        EngineError::Unreachable(_) => unreachable(),
+        EngineError::Unreachable(_) => super::unreachable(),
         EngineError::Unreadable(_) => engine_error::unreadable(),
         EngineError::Late(_) => {
             ApiError::unavailable(504, "engine_timeout", "The engine behind this node did not begin to answer.")
         }
     })
-}
-
-pub(super) fn unreachable() -> ApiError {
-    let text = "The engine behind this node cannot be reached.";
-    ApiError::unavailable(503, "engine_unreachable", text).retry_after(ENGINE_RETRY)
 }
 
 /// `untouched`: the engine produced nothing of an answer, so another node may be asked, if it could do better.

@@ -25,6 +25,9 @@ use crate::ledger::Ledger;
 use back::Back;
 use room::Room;
 
+/// When to ask again after the engine could not be reached (seconds).
+const ENGINE_RETRY: u32 = 2;
+
 /// How long each wait of a relayed request may last.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -129,6 +132,12 @@ fn is_refusal(error: &ApiError) -> bool {
 
 fn fresh_id() -> Option<RequestId> {
     RequestId::read(&format!("req-{:016x}", rand::random::<u64>()))
+}
+
+/// The engine is not there.
+fn unreachable() -> ApiError {
+    let text = "The engine behind this node cannot be reached.";
+    ApiError::unavailable(503, "engine_unreachable", text).retry_after(ENGINE_RETRY)
 }
 
 #[cfg(test)]

@@ -13,7 +13,6 @@ use porten_core::relay::{Facts, Head, Names, Wants, admit, admit_body, body};
 use porten_core::route::Route;
 use porten_core::wire::{MAX_BODY, MAX_STREAMS};
 
-use super::ask::unreachable;
 use super::room::Part;
 use super::{Relay, Stop};
 
@@ -54,7 +53,7 @@ pub(super) async fn receive(
     let ask = body::read(admitted.route, &body)?;
     let served = admit_body(&facts.serving, admitted.route, &ask.model)?;
     // A served model has an engine; between two facts of the loop it may just have gone.
-    let engine = facts.engine.clone().ok_or_else(unreachable)?;
+    let engine = facts.engine.clone().ok_or_else(super::unreachable)?;
     let prompt = Prompt { bytes: Bytes::from(ask.for_engine(&served.engine_id)), _room: room };
     let job = Job {
         route: admitted.route,
