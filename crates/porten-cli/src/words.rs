@@ -101,7 +101,8 @@ fn engine(snapshot: &Snapshot, now: Timestamp) -> String {
     match &engine.reach {
         ReachView::Unknown => place,
         ReachView::Up { since } => format!("{place} · Answering for {}", age(*since, now)),
-        ReachView::Down { why, since } => format!("{place} · No answer for {} · {why}", age(*since, now)),
+        // Why, and what to do, stands in the headline and in the notice.
+        ReachView::Down { since, .. } => format!("{place} · No answer for {}", age(*since, now)),
     }
 }
 

@@ -243,6 +243,7 @@ fn failure(end: &End, goodbye: Option<&Goodbye>) -> Failure {
         (End::Closed { code: close::REPLACED, .. }, _) => Failure::Refused(Refused::Replaced),
         (End::Closed { code: close::RESTART | 1001, .. }, _) => Failure::Lost(Lost::Restart),
         (_, Some(goodbye)) => farewell(goodbye),
+        (End::Ours, None) => Failure::Lost(Lost::Closed),
         _ => Failure::Lost(Lost::Cut),
     }
 }

@@ -52,7 +52,8 @@ fn answers(engine: &EngineView) -> Rung {
     }
 }
 
-pub(super) const START_ENGINE: &str = "Start exo (or your engine) on this Mac; Porten notices by itself";
+/// The sentence before it says what to start or to set.
+pub(super) const START_ENGINE: &str = "Porten notices by itself when one answers";
 
 fn proven(engine: &EngineView, models: &[ModelView]) -> Rung {
     let step = Step::ModelProven;

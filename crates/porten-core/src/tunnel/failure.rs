@@ -31,6 +31,9 @@ pub enum Lost {
     /// The link was cut, or its peer fell silent.
     #[error("the connection to the Hub was lost")]
     Cut,
+    /// This side closed it: it was drained, or the Hub broke the protocol.
+    #[error("this side closed the link")]
+    Closed,
     /// The Hub restarts.
     #[error("the Hub is restarting")]
     Restart,
