@@ -160,3 +160,6 @@ fn sentence(text: &str) -> String {
     let capital: String = chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect();
     if capital.ends_with(['.', '!', '?']) { capital } else { format!("{capital}.") }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! What a person reads, for the pictures that matter.
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn now() -> Timestamp {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+/// A node that is ready, as the agent's socket tells it; a test changes what it is about.
+fn ready() -> Value {
+    let rung = |step: &str| json!({ "step": step, "state": "reached", "reason": "so", "remedy": null });
+    json!({
+        "seq": 7,
+        "overall": { "state": "ready", "models": 1, "wanted": 1 },
+        "host": {
+            "kind": "run", "pid": 1, "version": "0.1.0", "name": "studio-1", "node": "811cece4",
+            "since": "2026-11-22T09:00:00Z",
+        },
+        "account": { "name": "anna", "kept_in": "the Keychain" },
+        "hub": {
+            "url": "wss://porten.ai",
+            "origin": { "from": "default" },
+            "link": { "state": "online", "since": "2026-11-22T09:12:00Z" },
+            "rtt_ms": 34,
+        },
+        "engine": {
+            "url": "http://localhost:52415",
+            "origin": { "from": "found" },
+            "kind": "exo",
+            "reach": { "state": "up", "since": "2026-11-22T11:00:00Z" },
+        },
+        "memory": {
+            "raw_mib": 131_072, "advertised_mib": 262_144, "origin": "set",
+            "set_by": { "from": "environment", "name": "PORTEN_VRAM_BUDGET_MB" },
+        },
+        "models": [model("deepseek-v4-flash", &json!({ "state": "ready", "proven": "2026-11-22T11:59:52Z" }))],
+        "traffic": { "in_flight": 0, "completed": 12, "failed": 1, "cancelled": 2, "refused": 0, "tokens": 900 },
+        "ladder": [rung("signed_in"), rung("serving")],
+        "notices": [],
+    })
+}
+
+fn model(id: &str, state: &Value) -> Value {
+    json!({
+        "id": id, "engine_id": "x", "wanted": true, "state": state, "routes": ["/v1/chat/completions"],
+        "standing": "eligible", "tokens_per_s": 24.8,
+    })
+}
+
+fn told(picture: Value) -> String {
+    status(&serde_json::from_value(picture).unwrap(), now()).join("\n")
+}
+
+#[test]
+fn a_node_that_is_ready_tells_where_it_stands_and_who_set_what() {
+    assert_snapshot!(told(ready()), @r"
+    Ready
+
+      Node      studio-1
+      Account   anna · kept in the Keychain
+      Hub       wss://porten.ai · Online for 2 h · 34 ms
+      Engine    http://localhost:52415 (found by looking) · Answering for 1 h
+      Memory    262144 MB for models, set by PORTEN_VRAM_BUDGET_MB
+      Requests  0 running · 12 answered · 1 failed · 2 given up by clients · 0 refused
+
+      deepseek-v4-flash  Ready · proven 8 s ago · 24.8 tok/s
+    ");
+}
+
+#[test]
+fn what_needs_a_person_is_the_first_line_with_its_remedy() {
+    let mut picture = ready();
+    picture["overall"] = json!({ "state": "needs_you" });
+    picture["engine"]["reach"] = json!({ "state": "down", "why": "gone", "since": "2026-11-22T11:59:00Z" });
+    picture["models"] = json!([model("deepseek-v4-flash", &json!({ "state": "withdrawn" }))]);
+    picture["notices"] = json!([{
+        "code": "engine_down", "subject": "", "severity": "needs_you", "title": "The engine does not answer",
+        "text": "no engine answers at http://localhost:8000; start it", "remedy": "Porten notices by itself",
+        "since": "2026-11-22T11:59:00Z",
+    }]);
+    assert_snapshot!(told(picture), @r"
+    Needs you · No engine answers at http://localhost:8000; start it. Porten notices by itself.
+
+      Node      studio-1
+      Account   anna · kept in the Keychain
+      Hub       wss://porten.ai · Online for 2 h · 34 ms
+      Engine    http://localhost:52415 (found by looking) · No answer for 1 min
+      Memory    262144 MB for models, set by PORTEN_VRAM_BUDGET_MB
+      Requests  0 running · 12 answered · 1 failed · 2 given up by clients · 0 refused
+
+      deepseek-v4-flash  Withdrawn · no engine
+
+      ! The engine does not answer: No engine answers at http://localhost:8000; start it. Porten notices by itself.
+    ");
+}
+
+#[test]
+fn every_state_word_reads_as_it_is_meant() {
+    let states = [
+        json!({ "state": "off" }),
+        json!({ "state": "connecting" }),
+        json!({ "state": "serving", "requests": 1 }),
+        json!({ "state": "serving", "requests": 2 }),
+        json!({ "state": "ready", "models": 1, "wanted": 2 }),
+        json!({ "state": "waiting", "until": "2026-11-22T12:00:12Z" }),
+        json!({ "state": "finishing", "requests": 0 }),
+        json!({ "state": "finishing", "requests": 2 }),
+        json!({ "state": "needs_you" }),
+    ];
+    let words = states.map(|state| overall(&serde_json::from_value(state).unwrap(), now()));
+    assert_snapshot!(words.join("\n"), @r"
+    Off
+    Connecting…
+    Serving 1 request
+    Serving 2 requests
+    Ready · 1 of 2 models
+    Trying again in 12 s
+    Finishing
+    Finishing 2 requests
+    Needs you
+    ");
+}
+
+#[test]
+fn every_model_state_reads_as_it_is_meant() {
+    let mut picture = ready();
+    picture["models"] = json!([
+        model("a", &json!({ "state": "off" })),
+        model("b", &json!({ "state": "withdrawn" })),
+        model("c", &json!({ "state": "unmatched", "why": "the engine does not serve c; it serves d" })),
+        model("d", &json!({ "state": "proving" })),
+        model("e", &json!({ "state": "ready", "proven": "2026-11-22T11:58:00Z" })),
+        model("f", &json!({ "state": "serving", "requests": 3 })),
+        model("long-name", &json!({ "state": "failed", "why": "no token in 30 s" })),
+    ]);
+    picture["models"][4]["standing"] = json!("needs_memory");
+    let lines = models(&serde_json::from_value(picture).unwrap(), now());
+    assert_snapshot!(lines.join("\n"), @r"
+    a          Off
+    b          Withdrawn · no engine
+    c          Failed · the engine does not serve c; it serves d
+    d          Proving
+    e          Ready · proven 2 min ago · 24.8 tok/s · the Hub asks for more memory
+    f          Serving 3 requests · 24.8 tok/s
+    long-name  Failed · no token in 30 s
+    ");
+}
