@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::PathBuf;
 
+use porten_agent::clock::Clock;
+use porten_agent::credentials::Credentials;
 use porten_agent::hub_http::HubHttp;
 use porten_agent::node::{NodeIdError, node_id};
 use porten_agent::places::{Places, PlacesError};
@@ -64,6 +66,12 @@ impl Setup {
     /// Where this node's credential for the configured Hub is kept.
     pub(crate) fn vault(&self, node: &str) -> Vault {
         Vault::open(self.config.keychain.value, &self.places.state, node, self.config.hub.value.origin())
+    }
+
+    /// The owner of this node's credential, for as long as no agent runs.
+    pub(crate) fn credentials(&self) -> anyhow::Result<Credentials> {
+        let vault = self.vault(&self.node()?);
+        Ok(Credentials::spawn(vault, Self::hub_http()?, self.config.hub.value.clone(), Clock::start()))
     }
 
     /// The client for sign-in.

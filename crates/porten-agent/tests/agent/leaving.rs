@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use h2::RecvStream;
+use porten_agent::agent::Agent;
 use porten_core::snapshot::Overall;
 use porten_core::wire::{self, FromAgent, FromHub, close};
 use porten_link::End;
 use tokio::sync::Notify;
 
-use crate::support::agent::Home;
+use crate::support::agent::{Home, Link};
 use crate::support::engine::{EVENTS, Engine, event, healthy, stream};
 use crate::support::house::{advertised, house, link, post, shows};
 use crate::support::hub::Hub;
@@ -32,17 +34,33 @@ async fn slow_engine(go: &Arc<Notify>) -> Engine {
     .await
 }
 
-#[tokio::test]
-async fn an_agent_that_is_asked_to_end_finishes_what_runs_and_takes_nothing_new() {
+/// A house in the middle of an answer: its first event has come, the rest comes when `go` is told.
+struct Busy {
+    go: Arc<Notify>,
+    hub: Hub,
+    agent: Agent,
+    link: Link,
+    body: RecvStream,
+    /// Held so that they live as long as the rest.
+    _kept: (Home, Engine),
+}
+
+async fn busy() -> Busy {
     let go = Arc::new(Notify::new());
     let (mut hub, engine) = (Hub::start().await, slow_engine(&go).await);
     let home = Home::signed_in(&hub.url, &engine).await;
-    let mut agent = home.start();
+    let agent = home.start();
     let mut link = link(&mut hub).await;
     advertised(&mut link).await;
     let response = post(&link.call, &chat(true)).await.unwrap();
     let mut body = soon("a head", response).await.unwrap().into_body();
     assert!(next(&mut body).await.is_some());
+    Busy { go, hub, agent, link, body, _kept: (home, engine) }
+}
+
+#[tokio::test]
+async fn an_agent_that_is_asked_to_end_finishes_what_runs_and_takes_nothing_new() {
+    let Busy { go, hub: _hub, mut agent, mut link, mut body, _kept } = busy().await;
     agent.quit();
     let said = link.hear(|said| matches!(said, FromAgent::Draining(_))).await;
     assert_eq!(said, FromAgent::Draining(wire::Draining { in_flight: 1 }));
@@ -71,14 +89,7 @@ async fn an_agent_that_is_asked_to_end_finishes_what_runs_and_takes_nothing_new(
 
 #[tokio::test]
 async fn an_agent_that_is_asked_to_end_ends_also_when_it_is_then_asked_to_go_online() {
-    let go = Arc::new(Notify::new());
-    let (mut hub, engine) = (Hub::start().await, slow_engine(&go).await);
-    let home = Home::signed_in(&hub.url, &engine).await;
-    let mut agent = home.start();
-    let mut link = link(&mut hub).await;
-    advertised(&mut link).await;
-    let mut body = soon("a head", post(&link.call, &chat(true)).await.unwrap()).await.unwrap().into_body();
-    assert!(next(&mut body).await.is_some());
+    let Busy { go, hub, mut agent, link: _link, mut body, _kept } = busy().await;
     agent.quit();
     for online in [false, true] {
         agent.client().send(porten_core::command::Command::SetOnline { online }).await.unwrap();
@@ -107,14 +118,7 @@ async fn an_idle_agent_ends_at_once_whatever_its_link_is_doing() {
 
 #[tokio::test]
 async fn ending_now_cuts_what_runs_and_leaves_the_engine() {
-    let go = Arc::new(Notify::new());
-    let (mut hub, engine) = (Hub::start().await, slow_engine(&go).await);
-    let home = Home::signed_in(&hub.url, &engine).await;
-    let mut agent = home.start();
-    let mut link = link(&mut hub).await;
-    advertised(&mut link).await;
-    let mut body = soon("a head", post(&link.call, &chat(true)).await.unwrap()).await.unwrap().into_body();
-    assert!(next(&mut body).await.is_some());
+    let Busy { go: _go, hub: _hub, mut agent, link: _link, mut body, _kept } = busy().await;
     agent.quit_now();
     soon("the end", agent.ended()).await;
     assert!(matches!(soon("the cut", body.data()).await, Some(Err(_))), "never a clean end");

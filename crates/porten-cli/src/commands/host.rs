@@ -6,8 +6,6 @@ use anyhow::Result;
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use porten_agent::agent::{Agent, Setup as AgentSetup};
-use porten_agent::clock::Clock;
-use porten_agent::credentials::Credentials;
 use porten_agent::seat::{Taken, take};
 use porten_agent::{Beat, relay, tcp};
 use porten_core::seat::Host;
@@ -45,9 +43,7 @@ pub(crate) async fn run(setup: Setup) -> Result<Exit> {
 
 /// A store that fails may open later (a locked keychain): the agent then says so and waits for the person.
 async fn is_signed_in(setup: &Setup) -> Result<bool> {
-    let vault = setup.vault(&setup.node()?);
-    let credentials = Credentials::spawn(vault, Setup::hub_http()?, setup.config.hub.value.clone(), Clock::start());
-    Ok(credentials.reload().await.map_or(true, |signed_in| signed_in.is_some()))
+    Ok(setup.credentials()?.reload().await.map_or(true, |signed_in| signed_in.is_some()))
 }
 
 /// Prints the state as it changes, until asked to end: once to finish, twice to end now.

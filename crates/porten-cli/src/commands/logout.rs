@@ -1,8 +1,6 @@
 //! `porten logout`.
 
 use anyhow::Result;
-use porten_agent::clock::Clock;
-use porten_agent::credentials::Credentials;
 use porten_agent::local::{Local, LocalError};
 use porten_core::command::Command;
 
@@ -16,9 +14,7 @@ pub(crate) async fn run(setup: &Setup) -> Result<Exit> {
     match Local::at(&setup.places.socket())?.send(&Command::SignOut).await {
         Ok(()) => {}
         Err(LocalError::NotRunning) => {
-            let vault = setup.vault(&setup.node()?);
-            let hub = setup.config.hub.value.clone();
-            let credentials = Credentials::spawn(vault, Setup::hub_http()?, hub, Clock::start());
+            let credentials = setup.credentials()?;
             let signed_in = credentials.reload().await;
             credentials.forget(true).await?;
             if matches!(signed_in, Ok(None)) {
