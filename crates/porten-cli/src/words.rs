@@ -130,9 +130,18 @@ fn model(model: &ModelView, now: Timestamp) -> String {
         ModelState::Off => "Off".to_owned(),
         ModelState::Withdrawn => "Withdrawn · no engine".to_owned(),
         ModelState::Unmatched { why } | ModelState::Failed { why } => format!("Failed · {why}"),
+        ModelState::Waiting { why } => format!("Waiting · {why}"),
+        ModelState::Placing => "Loading · the engine was asked".to_owned(),
+        ModelState::Downloading { percent, mib_per_s } => {
+            let speed = mib_per_s.map(|speed| format!(" · {speed} MB/s")).unwrap_or_default();
+            format!("Downloading {percent} %{speed}")
+        }
+        ModelState::Loading { layers, of } => format!("Loading {layers}/{of} layers"),
+        ModelState::Warming => "Warming · first token".to_owned(),
         ModelState::Proving => "Proving".to_owned(),
         ModelState::Ready { proven } => format!("Ready · proven {} ago{speed}{hub}", age(*proven, now)),
         ModelState::Serving { requests } => format!("Serving {}{speed}", count(*requests, "request")),
+        ModelState::Finishing { requests } => format!("Finishing · {}", count(*requests, "request")),
     }
 }
 

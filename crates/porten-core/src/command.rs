@@ -6,6 +6,7 @@ use crate::ids::ModelId;
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
     /// Be online, or not. Going offline finishes what runs first.
@@ -30,6 +31,7 @@ pub enum Command {
 
 /// A command that was not taken, told to the person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 #[error("{text}")]
 pub struct Declined {
     /// What a front end switches on.
@@ -40,6 +42,7 @@ pub struct Declined {
 
 /// Why a command was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum DeclinedCode {
     /// No such model is configured.

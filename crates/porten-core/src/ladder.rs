@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// One step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// A credential is there.
@@ -12,6 +13,10 @@ pub enum Step {
     HubConnected,
     /// The engine lists models.
     EngineAnswers,
+    /// The engine's Macs are heard of; only where the engine tells about them.
+    ClusterComplete,
+    /// A wanted model is in memory; only where the engine tells.
+    ModelLoaded,
     /// A wanted model generated a token.
     ModelProven,
     /// The Hub places requests for it here.
@@ -22,6 +27,7 @@ pub enum Step {
 
 /// How a step stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum RungState {
     /// So it is.
@@ -36,6 +42,7 @@ pub enum RungState {
 
 /// One step as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub struct Rung {
     /// Which.
     pub step: Step,
@@ -81,6 +88,8 @@ impl Step {
             Self::SignedIn => "Signed in",
             Self::HubConnected => "Hub connected",
             Self::EngineAnswers => "Engine answers",
+            Self::ClusterComplete => "Cluster complete",
+            Self::ModelLoaded => "Model loaded",
             Self::ModelProven => "Model proven",
             Self::Offered => "Offered by the Hub",
             Self::Serving => "Serving",

@@ -7,11 +7,12 @@ pub const ASSUMED_WIRED_PERCENT: u64 = 75;
 
 /// Where the advertised number comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum BudgetOrigin {
     /// The person set it: the pooled total, taken as it is.
     Set,
-    /// Three quarters of this machine's memory, since nobody said how much its GPU may hold.
+    /// Three quarters of what is installed, since nobody said how much the GPUs may hold.
     Assumed,
     /// Nothing is known; nothing is advertised.
     Unknown,
@@ -19,24 +20,34 @@ pub enum BudgetOrigin {
 
 /// The node's memory (MiB).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub struct Memory {
-    /// Installed in this machine, if the system says.
+    /// Installed, if the system or the engine says: of the pooled Macs together, else of this machine.
     pub raw_mib: Option<u64>,
+    /// What the GPUs may hold of it, as far as is known.
+    pub usable_mib: Option<u64>,
     /// What the Hub is told.
     pub advertised_mib: u64,
     /// Where that comes from.
     pub origin: BudgetOrigin,
 }
 
-/// The budget: what the person set, else what this machine alone could hold.
+/// The budget: what the person set, else what the GPUs could hold of `raw_mib`.
 #[must_use]
 pub fn budget(raw_mib: Option<u64>, set_mib: Option<u64>) -> Memory {
-    let (advertised_mib, origin) = match (set_mib, raw_mib) {
+    let usable_mib = raw_mib.map(usable);
+    let (advertised_mib, origin) = match (set_mib, usable_mib) {
         (Some(set), _) => (set, BudgetOrigin::Set),
-        (None, Some(raw)) => (raw * ASSUMED_WIRED_PERCENT / 100, BudgetOrigin::Assumed),
+        (None, Some(usable)) => (usable, BudgetOrigin::Assumed),
         (None, None) => (0, BudgetOrigin::Unknown),
     };
-    Memory { raw_mib, advertised_mib, origin }
+    Memory { raw_mib, usable_mib, advertised_mib, origin }
+}
+
+/// What a Mac's GPU may hold of its memory when nobody has said otherwise (MiB).
+#[must_use]
+pub const fn usable(installed_mib: u64) -> u64 {
+    installed_mib * ASSUMED_WIRED_PERCENT / 100
 }
 
 #[cfg(test)]

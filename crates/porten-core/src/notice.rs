@@ -10,6 +10,7 @@ use crate::time::{Moment, Now};
 
 /// What a notice is about. Front ends switch on it; the words are for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// Nobody is signed in, or the Hub no longer knows this machine.
@@ -20,6 +21,10 @@ pub enum Code {
     HubUnreachable,
     /// The engine does not answer.
     EngineDown,
+    /// What the engine tells of its Macs does not move any more.
+    ClusterStale,
+    /// A wanted model cannot be loaded.
+    ModelUnplaced,
     /// A wanted id cannot be matched to one the engine serves.
     ModelUnmatched,
     /// The engine lists a model but cannot generate with it.
@@ -32,6 +37,7 @@ pub enum Code {
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Works, but not as it should.
@@ -42,6 +48,7 @@ pub enum Severity {
 
 /// One thing to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub struct Notice {
     /// What it is about.
     pub code: Code,
@@ -56,6 +63,7 @@ pub struct Notice {
     /// What to do, one sentence.
     pub remedy: String,
     /// Since when.
+    #[cfg_attr(feature = "ts", ts(type = "string"))]
     pub since: Timestamp,
 }
 
@@ -79,10 +87,13 @@ impl Code {
     #[must_use]
     pub const fn severity(self) -> Severity {
         match self {
-            Self::SignIn | Self::HubRefused | Self::EngineDown | Self::ModelUnmatched | Self::NothingToServe => {
-                Severity::NeedsYou
-            }
-            Self::HubUnreachable | Self::ModelUnproven | Self::NotOffered => Severity::Degraded,
+            Self::SignIn
+            | Self::HubRefused
+            | Self::EngineDown
+            | Self::ModelUnmatched
+            | Self::ModelUnplaced
+            | Self::NothingToServe => Severity::NeedsYou,
+            Self::HubUnreachable | Self::ClusterStale | Self::ModelUnproven | Self::NotOffered => Severity::Degraded,
         }
     }
 
@@ -90,10 +101,10 @@ impl Code {
     #[must_use]
     pub const fn patience(self) -> Duration {
         match self {
-            Self::SignIn | Self::HubRefused => Duration::ZERO,
+            Self::SignIn | Self::HubRefused | Self::ModelUnplaced => Duration::ZERO,
             Self::NotOffered => Duration::from_secs(2),
             Self::EngineDown | Self::ModelUnmatched | Self::NothingToServe => Duration::from_secs(5),
-            Self::HubUnreachable | Self::ModelUnproven => Duration::from_secs(10),
+            Self::HubUnreachable | Self::ClusterStale | Self::ModelUnproven => Duration::from_secs(10),
         }
     }
 
@@ -101,7 +112,8 @@ impl Code {
     #[must_use]
     pub const fn causes(self) -> &'static [Self] {
         match self {
-            Self::ModelUnmatched | Self::ModelUnproven | Self::NothingToServe => &[Self::EngineDown],
+            Self::ClusterStale | Self::ModelUnmatched | Self::NothingToServe => &[Self::EngineDown],
+            Self::ModelUnplaced | Self::ModelUnproven => &[Self::EngineDown, Self::ClusterStale],
             Self::NotOffered => &[Self::HubUnreachable, Self::HubRefused, Self::SignIn],
             Self::SignIn | Self::HubRefused | Self::HubUnreachable | Self::EngineDown => &[],
         }

@@ -15,6 +15,7 @@ pub enum Dialect {
 
 /// One forwardable route. On the wire it is its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub enum Route {
     /// `POST /v1/chat/completions`
     #[serde(rename = "/v1/chat/completions")]

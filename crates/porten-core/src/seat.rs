@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 /// What hosts the agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum Host {
     /// The menu-bar app.

@@ -194,6 +194,7 @@ pub struct ModelTraffic {
 
 /// Whether a Hub places requests for a model on this node, and if not, why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// Requests for it may come here.

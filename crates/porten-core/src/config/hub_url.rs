@@ -99,6 +99,12 @@ impl HubUrl {
         &self.origin
     }
 
+    /// What clients of this Hub set as the base address of their OpenAI client.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("{}/v1", self.origin)
+    }
+
     /// As a person writes it: `wss://host[:port]`.
     #[must_use]
     pub fn as_str(&self) -> &str {

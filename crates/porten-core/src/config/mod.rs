@@ -68,6 +68,7 @@ pub struct Config {
 
 /// How the engine is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum EngineKind {
     /// Any server with OpenAI's routes.

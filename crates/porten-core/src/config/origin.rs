@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 #[serde(tag = "from", content = "name", rename_all = "snake_case")]
 pub enum Origin {
     /// This environment variable. A front end shows such a value locked.

@@ -40,6 +40,7 @@ pub enum IdError {
 
 /// A model's public name, as Hub and clients say it: `[A-Za-z0-9._/:@-]{1,200}`, never a path on somebody's disk.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export, as = "String"))]
 #[serde(try_from = "String", into = "String")]
 pub struct ModelId(String);
 

@@ -82,11 +82,13 @@ pub fn draw(facts: &Facts<'_>, book: &mut Book, now: Now) -> Snapshot {
         account: facts.account.cloned(),
         hub: HubView {
             url: facts.config.hub.value.as_str().to_owned(),
+            endpoint: facts.config.hub.value.endpoint(),
             origin: facts.config.hub.origin.clone(),
             link,
             rtt_ms: facts.rtt_ms,
         },
         engine,
+        cluster: None,
         memory: MemoryView { memory: facts.memory, set_by: origin(facts.config.budget_mib.as_ref(), Origin::Default) },
         models,
         traffic: facts.traffic,

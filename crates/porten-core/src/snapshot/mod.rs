@@ -1,5 +1,11 @@
 //! The one picture that every front end shows: whole, never a patch; no prompt, no answer, no token in it.
 
+mod cluster;
+mod model;
+
+pub use cluster::{ClusterView, Freshness, LinkKind, MemberState, MemberView};
+pub use model::{ModelState, ModelView, Placed};
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -7,12 +13,11 @@ use crate::config::{EngineKind, Origin};
 use crate::ladder::Rung;
 use crate::memory::Memory;
 use crate::notice::Notice;
-use crate::route::Route;
 use crate::seat::Host;
-use crate::wire;
 
 /// Everything there is to see.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub struct Snapshot {
     /// Grows with each picture that differs from the last.
     pub seq: u64,
@@ -26,6 +31,8 @@ pub struct Snapshot {
     pub hub: HubView,
     /// The engine.
     pub engine: EngineView,
+    /// The pooled Macs, where the engine tells about them: exo does.
+    pub cluster: Option<ClusterView>,
     /// The pooled memory.
     pub memory: MemoryView,
     /// The models that may be served, in the order of the configuration.
@@ -40,6 +47,7 @@ pub struct Snapshot {
 
 /// The state word.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Overall {
     /// The person wants it off.
@@ -61,6 +69,7 @@ pub enum Overall {
     /// The Hub could not be reached.
     Waiting {
         /// When the next try is.
+        #[cfg_attr(feature = "ts", ts(type = "string"))]
         until: Timestamp,
     },
     /// Going offline.
@@ -74,6 +83,7 @@ pub enum Overall {
 
 /// The process that hosts the agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub struct HostView {
     /// Which kind.
     pub kind: Host,
@@ -86,11 +96,13 @@ pub struct HostView {
     /// This node's stable id.
     pub node: String,
     /// Since when it runs.
+    #[cfg_attr(feature = "ts", ts(type = "string"))]
     pub since: Timestamp,
 }
 
 /// Who is signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub struct AccountView {
     /// The account's name, once the Hub has said it.
     pub name: Option<String>,
@@ -100,9 +112,12 @@ pub struct AccountView {
 
 /// The link to the Hub.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub struct HubView {
     /// The Hub's address.
     pub url: String,
+    /// What clients of the Hub set as the base address of their OpenAI client: ends in `/v1`.
+    pub endpoint: String,
     /// Who set it.
     pub origin: Origin,
     /// The link.
@@ -113,6 +128,7 @@ pub struct HubView {
 
 /// Where the link is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum LinkView {
     /// Not wanted.
@@ -127,11 +143,13 @@ pub enum LinkView {
     /// The Hub said welcome.
     Online {
         /// Since when.
+        #[cfg_attr(feature = "ts", ts(type = "string"))]
         since: Timestamp,
     },
     /// Waiting for the next attempt.
     Waiting {
         /// When it is.
+        #[cfg_attr(feature = "ts", ts(type = "string"))]
         until: Timestamp,
         /// Why the last one ended.
         why: String,
@@ -147,6 +165,7 @@ pub enum LinkView {
 
 /// The engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub struct EngineView {
     /// Where it is, or is looked for.
     pub url: Option<String>,
@@ -160,6 +179,7 @@ pub struct EngineView {
 
 /// Whether the engine answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum ReachView {
     /// Not asked yet.
@@ -167,6 +187,7 @@ pub enum ReachView {
     /// Answers.
     Up {
         /// Since when.
+        #[cfg_attr(feature = "ts", ts(type = "string"))]
         since: Timestamp,
     },
     /// Does not.
@@ -174,12 +195,14 @@ pub enum ReachView {
         /// One sentence.
         why: String,
         /// Since when.
+        #[cfg_attr(feature = "ts", ts(type = "string"))]
         since: Timestamp,
     },
 }
 
-/// The pooled memory.
+/// The memory: of the pooled Macs where the engine tells about them, else of this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub struct MemoryView {
     /// The numbers (MiB).
     #[serde(flatten)]
@@ -188,59 +211,9 @@ pub struct MemoryView {
     pub set_by: Origin,
 }
 
-/// One model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ModelView {
-    /// The Hub's id.
-    pub id: String,
-    /// The engine's id, if it could be matched. It may be a path: for this machine's own screens only.
-    pub engine_id: Option<String>,
-    /// What the person wants.
-    pub wanted: bool,
-    /// What is.
-    pub state: ModelState,
-    /// Routes that were proven.
-    pub routes: Vec<Route>,
-    /// What the Hub says of it.
-    pub standing: Option<wire::Standing>,
-    /// Tokens per second of the last answer.
-    pub tokens_per_s: Option<f64>,
-}
-
-/// What a model does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
-pub enum ModelState {
-    /// Not wanted.
-    Off,
-    /// The engine does not answer.
-    Withdrawn,
-    /// No served id matches, or more than one.
-    Unmatched {
-        /// One sentence.
-        why: String,
-    },
-    /// One token is being asked for.
-    Proving,
-    /// It generated a token; requests may come.
-    Ready {
-        /// When it last generated.
-        proven: Timestamp,
-    },
-    /// Requests are running on it.
-    Serving {
-        /// How many.
-        requests: u32,
-    },
-    /// It was asked for one token and gave none.
-    Failed {
-        /// One sentence.
-        why: String,
-    },
-}
-
 /// Requests, as numbers only.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 pub struct TrafficView {
     /// Running now.
     pub in_flight: u32,

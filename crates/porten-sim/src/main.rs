@@ -1,0 +1,3 @@
+//! An exo cluster made of software.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The menu-bar app.
+
+fn main() {}

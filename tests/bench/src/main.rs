@@ -1,0 +1,3 @@
+//! Direct versus through the tunnel, in one run.
+
+fn main() {}
