@@ -2,6 +2,7 @@
 
 // The words that everybody uses.
 pub mod api_error;
+pub mod bridge;
 pub mod command;
 pub mod ids;
 pub mod ladder;
