@@ -16,17 +16,41 @@ pub struct Asked {
     pub answer: oneshot::Sender<Result<(), Declined>>,
 }
 
+/// Says that somebody looks, as long as it lives: what changes by the second is then asked for more often.
+#[derive(Debug)]
+pub struct Look(Arc<watch::Sender<u32>>);
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        self.0.send_modify(|lookers| *lookers -= 1);
+    }
+}
+
 /// A front end's hold on an agent in this process.
 #[derive(Debug, Clone)]
 pub struct Client {
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    lookers: Arc<watch::Sender<u32>>,
     // Unbounded: a person's commands are few, and none may be lost.
     commands: mpsc::UnboundedSender<Asked>,
 }
 
 impl Client {
-    pub(crate) const fn new(snapshots: watch::Receiver<Arc<Snapshot>>, commands: mpsc::UnboundedSender<Asked>) -> Self {
-        Self { snapshots, commands }
+    pub(crate) fn new(snapshots: watch::Receiver<Arc<Snapshot>>, commands: mpsc::UnboundedSender<Asked>) -> Self {
+        Self { snapshots, lookers: Arc::new(watch::Sender::new(0)), commands }
+    }
+
+    /// How many look.
+    pub(crate) fn lookers(&self) -> watch::Receiver<u32> {
+        self.lookers.subscribe()
+    }
+
+    /// From now on somebody looks, until the answer is dropped. Following [`Client::watch`] alone is not looking: the
+    /// menu bar follows all day.
+    #[must_use]
+    pub fn look(&self) -> Look {
+        self.lookers.send_modify(|lookers| *lookers += 1);
+        Look(Arc::clone(&self.lookers))
     }
 
     /// The picture now.

@@ -1,13 +1,12 @@
 //! What the person wants, on disk before it is answered: it survives a crash and a reboot. What *is* is never stored.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use porten_core::ids::ModelId;
 use serde::{Deserialize, Serialize};
 
-use crate::places::replace;
+use crate::kept::{self, KeepError};
 
 /// The person's wishes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,46 +14,28 @@ use crate::places::replace;
 pub struct Wishes {
     /// To be online.
     pub online: bool,
-    /// The models that were turned off; every other configured one is on.
+    /// The models that were turned on. A configured one is on without being here.
+    pub on: BTreeSet<ModelId>,
+    /// The models that were turned off.
     pub off: BTreeSet<ModelId>,
 }
 
 impl Default for Wishes {
     fn default() -> Self {
-        Self { online: true, off: BTreeSet::new() }
+        Self { online: true, on: BTreeSet::new(), off: BTreeSet::new() }
     }
 }
 
-/// The wishes cannot be kept.
+/// The wishes cannot be kept; the old ones are untouched.
 #[derive(Debug, thiserror::Error)]
-#[error("{} cannot be written, so the wish was not taken: {source}", path.display())]
-pub struct WishesError {
-    path: PathBuf,
-    #[source]
-    source: io::Error,
-}
+#[error("the wish was not taken: {0}")]
+pub struct WishesError(#[from] KeepError);
 
 impl Wishes {
-    /// What was wanted last; the defaults if nothing was, or if the file does not read (it is then kept aside).
+    /// What was wanted last, or the defaults.
     #[must_use]
     pub fn fetch(state: &Path) -> Self {
-        let path = file(state);
-        let text = match std::fs::read(&path) {
-            Ok(text) => text,
-            Err(error) => {
-                if error.kind() != io::ErrorKind::NotFound {
-                    tracing::warn!(%error, path = %path.display(), "wishes cannot be read; starting from the defaults");
-                }
-                return Self::default();
-            }
-        };
-        serde_json::from_slice(&text).unwrap_or_else(|error| {
-            let aside = path.with_extension("unreadable");
-            tracing::warn!(%error, kept = %aside.display(), "wishes do not read; starting from the defaults");
-            // Best effort: the file is the person's, and a later write must not lose it silently.
-            let _ = std::fs::rename(&path, aside);
-            Self::default()
-        })
+        kept::fetch(&file(state))
     }
 
     /// Keeps them.
@@ -62,9 +43,14 @@ impl Wishes {
     /// # Errors
     /// The disk is full or not writable; the old wishes are untouched.
     pub fn store(&self, state: &Path) -> Result<(), WishesError> {
-        let path = file(state);
-        let text = serde_json::to_string_pretty(self).unwrap_or_default();
-        replace(&path, &text).map_err(|source| WishesError { path, source })
+        Ok(kept::store(&file(state), self)?)
+    }
+
+    /// Wants a model on, or off.
+    pub fn turn(&mut self, id: ModelId, on: bool) {
+        let (into, out) = if on { (&mut self.on, &mut self.off) } else { (&mut self.off, &mut self.on) };
+        out.remove(&id);
+        into.insert(id);
     }
 }
 
@@ -77,14 +63,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wishes_survive_and_an_unreadable_file_is_kept_aside() {
+    fn wishes_survive_and_the_last_word_about_a_model_counts() {
         let state = tempfile::tempdir().unwrap();
         assert_eq!(Wishes::fetch(state.path()), Wishes::default());
-        let wishes = Wishes { online: false, off: BTreeSet::from([ModelId::read("tiny").unwrap()]) };
+        let mut wishes = Wishes { online: false, ..Wishes::default() };
+        let id = ModelId::read("tiny").unwrap();
+        wishes.turn(id.clone(), true);
+        wishes.turn(id.clone(), false);
         wishes.store(state.path()).unwrap();
-        assert_eq!(Wishes::fetch(state.path()), wishes);
-        std::fs::write(file(state.path()), "{\"online\":").unwrap();
-        assert_eq!(Wishes::fetch(state.path()), Wishes::default());
-        assert_eq!(std::fs::read_to_string(state.path().join("wishes.unreadable")).unwrap(), "{\"online\":");
+        let back = Wishes::fetch(state.path());
+        assert_eq!(back, Wishes { online: false, on: BTreeSet::new(), off: BTreeSet::from([id]) });
+    }
+
+    #[test]
+    fn wishes_of_an_older_version_are_read() {
+        let state = tempfile::tempdir().unwrap();
+        std::fs::write(file(state.path()), r#"{"online":false,"off":["tiny"]}"#).unwrap();
+        let wishes = Wishes::fetch(state.path());
+        assert!(!wishes.online && wishes.on.is_empty() && wishes.off.len() == 1);
     }
 }

@@ -128,6 +128,7 @@ fn model(model: &ModelView, now: Timestamp) -> String {
     };
     match &model.state {
         ModelState::Off => "Off".to_owned(),
+        ModelState::OffElsewhere => "Off elsewhere · turned off in exo".to_owned(),
         ModelState::Withdrawn => "Withdrawn · no engine".to_owned(),
         ModelState::Unmatched { why } | ModelState::Failed { why } => format!("Failed · {why}"),
         ModelState::Waiting { why } => format!("Waiting · {why}"),

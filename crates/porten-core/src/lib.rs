@@ -21,7 +21,9 @@ pub mod models_list;
 pub mod nearest;
 
 // The decisions and machines.
+pub mod desk;
 pub mod engine;
+pub mod exo;
 pub mod memory;
 pub mod models;
 pub mod picture;

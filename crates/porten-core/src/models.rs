@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::config::EngineKind;
+use crate::desk::Desk;
 use crate::engine::{Health, Reach, Standing};
+use crate::exo::{Telling, Told};
 use crate::ids::{EngineId, Matched, ModelId, Wanted, match_catalog, match_wanted};
 use crate::relay::{Served, Serving};
 use crate::wire::{Advert, AdvertModel, Offer};
@@ -15,6 +18,55 @@ pub fn plan(wanted: &[Wanted], catalog: &[Offer], served: &[EngineId]) -> Matche
         return match_wanted(wanted, served);
     }
     match_catalog(catalog.iter().map(|offer| offer.id.as_str()), served)
+}
+
+/// What a person has said of models, on top of the settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Said<'a> {
+    /// Whether the settings list models.
+    pub listed: bool,
+    /// Turned on.
+    pub on: &'a BTreeSet<ModelId>,
+    /// Turned off.
+    pub off: &'a BTreeSet<ModelId>,
+}
+
+/// The paired models that are not wanted now. Where nobody said anything: what the settings list is wanted; else what
+/// the engine serves, and of exo, which lists all it knows, what is loaded there.
+#[must_use]
+pub fn unwanted(
+    matched: &Matched,
+    said: Said<'_>,
+    health: &Health,
+    telling: &Telling,
+    desk: &Desk,
+) -> BTreeSet<ModelId> {
+    let cluster = is_exo(health) && telling.told() != Told::Nothing;
+    let mut unwanted = said.off.clone();
+    for pair in &matched.pairs {
+        let engine = pair.engine.as_str();
+        let placed = || telling.instances().any(|(instance, _)| instance.model == engine);
+        let unsaid = !said.listed && !said.on.contains(&pair.hub);
+        if cluster && (desk.is_elsewhere(engine) || (unsaid && !placed())) {
+            unwanted.insert(pair.hub.clone());
+        }
+    }
+    unwanted
+}
+
+/// Whether the engine can be asked for this model at all: exo must have loaded it first.
+#[must_use]
+pub fn is_loaded(engine_id: &str, health: &Health, telling: &Telling) -> bool {
+    match telling.told() {
+        _ if !is_exo(health) => true,
+        Told::Nothing => true,
+        Told::NotYet => false,
+        Told::Cluster => telling.is_ready(engine_id),
+    }
+}
+
+fn is_exo(health: &Health) -> bool {
+    matches!(health.reach(), Reach::Up { listing, .. } if listing.kind == EngineKind::Exo)
 }
 
 /// The models that requests may be for: wanted on, and proven by an engine that answers.
@@ -40,6 +92,7 @@ pub fn advert(serving: &Serving, memory_mib: u64, max_streams: u32, engine_up: b
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::time::Duration;
 
     use jiff::Timestamp;
@@ -47,6 +100,8 @@ mod tests {
     use super::*;
     use crate::config::{EngineKind, EngineUrl};
     use crate::engine::{Input, Listing, Proof};
+    use crate::exo;
+    use crate::reply::Reply;
     use crate::route::Route;
     use crate::time::{Moment, Now};
 
@@ -58,7 +113,12 @@ mod tests {
         let mut health = Health::default();
         health.on(Input::Tick, now());
         let models = vec![EngineId::read(engine_id).unwrap()];
-        let listing = Listing { kind: EngineKind::Openai, url: EngineUrl::localhost(8000).unwrap(), models };
+        let listing = Listing {
+            kind: EngineKind::Openai,
+            url: EngineUrl::localhost(8000).unwrap(),
+            models,
+            sizes: BTreeMap::new(),
+        };
         health.on(Input::Probed(Ok(listing)), now());
         health.on(Input::Wanted(vec![engine_id.into()]), now());
         health
@@ -89,5 +149,57 @@ mod tests {
         let matched = plan(&[], &[offer("gpt-oss-120b"), offer("deepseek-v4-flash")], &served);
         assert_eq!(matched.pairs.len(), 1);
         assert_eq!(matched.pairs[0].hub.as_str(), "gpt-oss-120b");
+    }
+
+    const EXO_ID: &str = "mlx-community/gpt-oss-120b-MXFP4-Q8";
+
+    /// exo lists a model; with `instances` it also tells what is loaded.
+    fn exo(instances: Option<&str>) -> (Health, Telling, Matched) {
+        let mut health = Health::default();
+        health.on(Input::Tick, now());
+        let models = vec![EngineId::read(EXO_ID).unwrap()];
+        let url = EngineUrl::localhost(52415).unwrap();
+        let listing = Listing { kind: EngineKind::Exo, url, models, sizes: BTreeMap::new() };
+        health.on(Input::Probed(Ok(listing)), now());
+        let mut telling = Telling::default();
+        if let Some(instances) = instances {
+            let told = exo::Input::Told(exo::Document::Instances, Reply::answer(200, instances));
+            telling.on(told, now());
+        }
+        let matched = plan(&[Wanted::read("gpt-oss-120b").unwrap()], &[], &[EngineId::read(EXO_ID).unwrap()]);
+        (health, telling, matched)
+    }
+
+    const PLACED: &str = r#"{"i":{"MlxRingInstance":{"shardAssignments":{"modelId":"mlx-community/gpt-oss-120b-MXFP4-Q8",
+        "nodeToRunner":{"a":"r"},"runnerToShard":{"r":{"PipelineShardMetadata":{"modelCard":{}}}}}}}}"#;
+
+    #[test]
+    fn of_exo_only_what_is_loaded_or_asked_for_is_wanted() {
+        let id = BTreeSet::from([ModelId::read("gpt-oss-120b").unwrap()]);
+        let none = BTreeSet::new();
+        let off = |instances: Option<&str>, listed, on, off| {
+            let (health, telling, matched) = exo(instances);
+            !unwanted(&matched, Said { listed, on, off }, &health, &telling, &Desk::default()).is_empty()
+        };
+        assert!(off(Some("{}"), false, &none, &none), "nobody asked for it, and it is not loaded");
+        assert!(off(None, false, &none, &none), "not known yet");
+        assert!(!off(Some(PLACED), false, &none, &none), "somebody loaded it in exo");
+        assert!(!off(Some("{}"), true, &none, &none), "the settings list it");
+        assert!(!off(Some("{}"), false, &id, &none), "a person turned it on");
+        assert!(off(Some(PLACED), true, &none, &id), "a person turned it off");
+    }
+
+    #[test]
+    fn a_model_that_exo_has_not_loaded_is_not_asked_for_a_token() {
+        let loaded = |instances| {
+            let (health, telling, _) = exo(instances);
+            is_loaded(EXO_ID, &health, &telling)
+        };
+        assert!(!loaded(None) && !loaded(Some("{}")) && !loaded(Some(PLACED)));
+        let (health, mut telling, _) = exo(Some(PLACED));
+        let ready = exo::Input::Told(exo::Document::Runners, Reply::answer(200, r#"{"r":{"RunnerReady":{}}}"#));
+        telling.on(ready, now());
+        assert!(is_loaded(EXO_ID, &health, &telling));
+        assert!(is_loaded("anything", &up("other"), &Telling::default()), "other engines list what is loaded");
     }
 }

@@ -20,6 +20,8 @@ pub const MAX_MODELS: usize = 2048;
 pub struct EngineModel {
     /// The engine's name for it, perhaps a path.
     pub id: EngineId,
+    /// Its weights (MiB), where the engine tells: exo does.
+    pub size_mib: Option<u64>,
 }
 
 /// A body that is no list of models.
@@ -61,6 +63,8 @@ pub fn read(body: &[u8]) -> Result<Vec<EngineModel>, ListError> {
     #[derive(Deserialize)]
     struct Entry {
         id: String,
+        #[serde(default)]
+        storage_size_megabytes: Value,
     }
     if body.len() > MAX_LIST {
         return Err(ListError::TooLong);
@@ -77,7 +81,8 @@ pub fn read(body: &[u8]) -> Result<Vec<EngineModel>, ListError> {
     }
     let mut ids =
         data.iter().map(|entry| EngineId::read(&entry.id)).collect::<Result<Vec<_>, _>>().map_err(ListError::Id)?;
-    let models = ids.iter().map(|id| EngineModel { id: id.clone() }).collect();
+    let sizes = data.iter().map(|entry| entry.storage_size_megabytes.as_u64());
+    let models = ids.iter().cloned().zip(sizes).map(|(id, size_mib)| EngineModel { id, size_mib }).collect();
     ids.sort_unstable();
     if ids.windows(2).any(|pair| pair.first() == pair.last()) {
         return Err(ListError::Twice);

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use porten_core::command::{Command, Declined, DeclinedCode};
 use porten_core::config::EngineKind;
 use porten_core::engine::{self, Listing, Proof, ProofFailure, Reach};
+use porten_core::exo::{self, Document, InstanceId, Preview};
+use porten_core::reply::Reply;
 use porten_core::route::Route;
 use porten_core::snapshot::AccountView;
 use porten_core::tunnel::{self, ConnId, Effect};
@@ -30,7 +32,11 @@ pub(super) enum Done {
     Reloaded(Result<Option<SignedIn>, VaultTrouble>, Option<Answer>),
     Dropped(Result<Option<SignedIn>, VaultTrouble>),
     Forgotten(Result<(), VaultTrouble>, Answer),
-    Kept(Wishes, Result<(), WishesError>, Answer),
+    Kept(Wishes, Result<(), WishesError>, Command, Answer),
+    Told(u64, Document, Reply),
+    Offered(String, Result<Vec<Preview>, String>),
+    Ordered(String, Result<(), String>),
+    Deleted(InstanceId),
 }
 
 /// The connections that are dialled or up; one, except for a moment while another is being dropped.
@@ -141,6 +147,8 @@ impl World {
             Command::Nudge => {
                 self.step_tunnel(tunnel::Input::Nudge);
                 self.step_health(engine::Input::Nudge);
+                self.following.desk.nudge();
+                self.step_telling(exo::Input::Nudge);
                 // The front end may be gone already.
                 let _ = asked.answer.send(Ok(()));
             }
@@ -156,17 +164,17 @@ impl World {
             && let Some(Asked { command, answer }) = self.waiting.pop_front()
         {
             let mut wishes = self.wishes.clone();
-            match command {
-                Command::SetOnline { online } => wishes.online = online,
+            match &command {
+                Command::SetOnline { online } => wishes.online = *online,
                 Command::SetModel { id, on } => {
                     let known = self.matched.pairs.iter().map(|pair| &pair.hub);
                     let known = known.chain(self.matched.unmatched.iter().map(porten_core::ids::Unmatched::hub));
-                    if !known.into_iter().any(|known| *known == id) {
+                    if !known.into_iter().any(|known| known == id) {
                         let text = format!("There is no model {id} here; `porten models` lists them.");
                         let _ = answer.send(Err(Declined { code: DeclinedCode::UnknownModel, text }));
                         continue;
                     }
-                    let _ = if on { wishes.off.remove(&id) } else { wishes.off.insert(id) };
+                    wishes.turn(id.clone(), *on);
                 }
                 Command::CredentialChanged | Command::SignOut | Command::Nudge => {}
             }
@@ -174,7 +182,7 @@ impl World {
             let state = self.hands.places.state.clone();
             self.tasks.spawn_blocking(move || {
                 let kept = wishes.store(&state);
-                Done::Kept(wishes, kept, answer)
+                Done::Kept(wishes, kept, command, answer)
             });
         }
     }
@@ -203,7 +211,11 @@ impl World {
             Ok(Done::Forgotten(result, answer)) => {
                 reply(Some(answer), result.map_err(|trouble| credential(&trouble)));
             }
-            Ok(Done::Kept(wishes, result, answer)) => self.kept(wishes, result, answer),
+            Ok(Done::Kept(wishes, result, command, answer)) => self.kept(wishes, result, &command, answer),
+            Ok(Done::Told(turn, document, reply)) => self.told(turn, document, reply),
+            Ok(Done::Offered(model, places)) => self.offered(&model, places),
+            Ok(Done::Ordered(model, result)) => self.ordered(&model, result),
+            Ok(Done::Deleted(instance)) => self.deleted(&instance),
             // Tasks are never aborted one by one, and panics are forbidden by lint; what is left is shutdown.
             Err(error) => tracing::error!(%error, "a task of the loop ended unfinished"),
         }
@@ -236,14 +248,16 @@ impl World {
         }
     }
 
-    fn kept(&mut self, wishes: Wishes, result: Result<(), WishesError>, answer: Answer) {
+    fn kept(&mut self, wishes: Wishes, result: Result<(), WishesError>, command: &Command, answer: Answer) {
         self.storing = false;
         let told = match result {
             Ok(()) => {
                 let online = wishes.online;
                 let changed = online != self.wishes.online;
                 self.wishes = wishes;
-                self.match_models();
+                if let Command::SetModel { id, on } = command {
+                    self.said(id, *on);
+                }
                 // Who is ending ends; the wish is for the next time.
                 match (changed && !self.is_quitting(), online) {
                     (true, true) => {

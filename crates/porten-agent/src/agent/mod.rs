@@ -7,6 +7,7 @@
 //! ledger ─changed──►└────────────┘──spawns───► dial · probe · prove · keychain · disk
 //! ```
 
+mod cluster;
 mod effects;
 mod leave;
 mod world;
@@ -133,7 +134,13 @@ impl Agent {
         let socket_stop = CancellationToken::new();
         let serving = local::serve(&places.socket(), client.clone(), socket_stop.clone())?;
         let (quit, now) = (CancellationToken::new(), CancellationToken::new());
-        let inputs = world::Inputs { told: told_seen, asked: commands_seen, quit: quit.clone(), now: now.clone() };
+        let inputs = world::Inputs {
+            told: told_seen,
+            asked: commands_seen,
+            quit: quit.clone(),
+            now: now.clone(),
+            lookers: client.lookers(),
+        };
         let task = tokio::spawn(world.run(inputs, snapshots));
         Ok(Self { client, quit, now, task, socket: tokio::spawn(serving), socket_stop })
     }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use porten_core::config::Config;
 use porten_core::detect::Chosen;
 use porten_core::engine::{self, Health, Reach};
+use porten_core::exo;
 use porten_core::ids::Matched;
 use porten_core::memory::{Memory, budget};
 use porten_core::models;
@@ -21,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::cluster::Following;
 use super::effects::{Done, Sessions};
 use super::leave::Leaving;
 use crate::client::Asked;
@@ -54,6 +56,7 @@ pub(super) struct Inputs {
     pub(super) asked: mpsc::UnboundedReceiver<Asked>,
     pub(super) quit: CancellationToken,
     pub(super) now: CancellationToken,
+    pub(super) lookers: watch::Receiver<u32>,
 }
 
 /// The loop's state.
@@ -62,7 +65,10 @@ pub(super) struct World {
     pub(super) chosen: Chosen,
     host: HostView,
     pub(super) kept_in: String,
-    memory: Memory,
+    /// Of this machine (MiB), if the system says.
+    pub(super) installed_mib: Option<u64>,
+    pub(super) memory: Memory,
+    pub(super) following: Following,
     pub(super) wishes: Wishes,
     pub(super) hands: Hands,
     pub(super) tunnel: Tunnel,
@@ -78,7 +84,7 @@ pub(super) struct World {
     link_since: Option<Timestamp>,
     rtt_ms: Option<u32>,
     pub(super) leaving: Option<Leaving>,
-    reading: Reading,
+    pub(super) reading: Reading,
     book: Book,
     /// Commands that wait for the disk, in their order.
     pub(super) waiting: VecDeque<Asked>,
@@ -97,13 +103,16 @@ impl World {
         hands: Hands,
     ) -> Self {
         let memory = budget(installed_mib, config.budget_mib.as_ref().map(|set| set.value));
+        let following = Following::begin(&hands.places.state);
         let chosen = Chosen { url: config.engine_url.clone(), kind: config.engine.clone() };
         let mut world = Self {
             config,
             chosen,
             host,
             kept_in,
+            installed_mib,
             memory,
+            following,
             wishes,
             hands,
             tunnel: Tunnel::default(),
@@ -143,6 +152,7 @@ impl World {
         let online = self.wishes.online;
         self.step_tunnel(tunnel::Input::Wanted(online));
         self.step_health(engine::Input::Tick);
+        self.follow();
         self.derive(&snapshots);
         loop {
             let deadline = self.hands.clock.instant(self.deadline());
@@ -158,8 +168,13 @@ impl World {
                 Some(_) = self.sessions.running.join_next() => true,
                 () = tokio::time::sleep_until(deadline) => { self.tick(); false }
                 () = self.hands.ledger.changed() => { self.count(); false }
+                Ok(()) = inputs.lookers.changed() => {
+                    self.following.lookers = *inputs.lookers.borrow_and_update();
+                    false
+                }
             };
             self.owes_picture = true;
+            self.follow();
             self.settle();
             if at_once || self.numbers_are_due() {
                 self.derive(&snapshots);
@@ -227,7 +242,7 @@ impl World {
         self.match_models();
     }
 
-    /// Pairs anew what is wanted with what is listed, and has what is new proven.
+    /// Pairs anew what is wanted with what is listed.
     pub(super) fn match_models(&mut self) {
         let listed = match self.health.reach() {
             Reach::Up { listing, .. } => listing.models.as_slice(),
@@ -235,9 +250,6 @@ impl World {
         };
         let wanted = self.config.models.as_ref().map_or(&[][..], |models| &models.value);
         self.matched = models::plan(wanted, &self.catalog, listed);
-        let on = self.matched.pairs.iter().filter(|pair| !self.wishes.off.contains(&pair.hub));
-        let on = on.map(|pair| pair.engine.as_str().to_owned()).collect();
-        self.step_health(engine::Input::Wanted(on));
     }
 
     /// Requests began or ended.
@@ -257,6 +269,7 @@ impl World {
     fn tick(&mut self) {
         self.step_tunnel(tunnel::Input::Tick);
         self.step_health(engine::Input::Tick);
+        self.step_telling(exo::Input::Tick);
     }
 
     /// The next moment at which time alone changes something.
@@ -268,6 +281,7 @@ impl World {
             self.health.deadline(),
             self.book.deadline(now),
             self.leaving.map(Leaving::until),
+            self.cluster_deadline(now),
             picture,
         ];
         candidates.into_iter().flatten().min().unwrap_or(now + Duration::from_secs(3600))
@@ -281,7 +295,7 @@ impl World {
 
     /// Derives from the facts what relay tasks, the Hub and the front ends are told, each only if it differs.
     fn derive(&mut self, snapshots: &watch::Sender<Arc<Snapshot>>) {
-        let serving = models::serving(&self.matched, &self.wishes.off, &self.health);
+        let serving = models::serving(&self.matched, &self.following.unwanted, &self.health);
         let engine = match self.health.reach() {
             Reach::Up { listing, .. } => Some(listing.url.clone()),
             Reach::Unknown | Reach::Down { .. } => None,
@@ -330,7 +344,9 @@ impl World {
             rtt_ms: self.rtt_ms,
             health: &self.health,
             matched: &self.matched,
-            off: &self.wishes.off,
+            telling: &self.following.telling,
+            desk: &self.following.desk,
+            off: &self.following.unwanted,
             standings: &self.standings,
             memory: self.memory,
             traffic: self.reading.traffic,

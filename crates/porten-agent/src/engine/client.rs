@@ -3,11 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use porten_core::config::EngineUrl;
 use porten_core::reply::Reply;
 use porten_core::route::Route;
-use reqwest::{Client, Response, redirect};
+use reqwest::{Client, RequestBuilder, Response, redirect};
+use url::Url;
 
 /// A local engine that takes longer to accept a connection is as good as down.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
@@ -76,20 +77,41 @@ impl EngineClient {
 
     /// Gets one of the engine's documents, bounded in time and size.
     pub async fn get(&self, at: &EngineUrl, path: &'static str, deadline: Duration, limit: usize) -> Reply {
-        let fetch = async {
-            let mut response = self.client.get(at.at(path)).send().await.ok()?;
-            let status = response.status().as_u16();
-            let mut body = Vec::new();
-            while let Some(chunk) = response.chunk().await.ok()? {
-                if body.len() + chunk.len() > limit {
-                    return None;
-                }
-                body.extend_from_slice(&chunk);
-            }
-            Some(Reply::answer(status, body))
-        };
-        tokio::time::timeout(deadline, fetch).await.ok().flatten().unwrap_or(Reply::Lost)
+        bounded(self.client.get(at.at(path)), deadline, limit).await
     }
+
+    /// Any other question of this agent's own, bounded in time and size. What a Hub sends never comes here.
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<&serde_json::Value>,
+        deadline: Duration,
+        limit: usize,
+    ) -> Reply {
+        let request = self.client.request(method, url);
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        bounded(request, deadline, limit).await
+    }
+}
+
+async fn bounded(request: RequestBuilder, deadline: Duration, limit: usize) -> Reply {
+    let fetch = async {
+        let mut response = request.send().await.ok()?;
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.ok()? {
+            if body.len() + chunk.len() > limit {
+                return None;
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Some(Reply::answer(status, body))
+    };
+    tokio::time::timeout(deadline, fetch).await.ok().flatten().unwrap_or(Reply::Lost)
 }
 
 /// A head that does not parse was answered; everything else ended before one came.

@@ -1,6 +1,7 @@
 //! Talks to the one configured engine: lists, proves, and carries requests; never through a proxy, never redirected.
 
 mod client;
+pub mod exo;
 mod probe;
 mod prove;
 

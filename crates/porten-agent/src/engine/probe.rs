@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use porten_core::config::EngineUrl;
+use porten_core::config::{EngineKind, EngineUrl};
 use porten_core::detect::{self, Chosen, Decision, LOOKED_AT, NODE_ID, Probe};
 use porten_core::engine::Listing;
-use porten_core::models_list;
+use porten_core::models_list::{self, EngineModel};
 use porten_core::reply::Reply;
 
 use super::client::EngineClient;
@@ -24,7 +24,7 @@ pub async fn probe(engine: &EngineClient, chosen: &Chosen, last: Option<&Listing
     if let Some(last) = last
         && let Some(models) = list(&models(engine, &last.url).await)
     {
-        return Ok(Listing { models, ..last.clone() });
+        return Ok(listing(last.kind, last.url.clone(), models));
     }
     let places: Vec<EngineUrl> = match &chosen.url {
         Some(url) => vec![url.value.clone()],
@@ -40,7 +40,7 @@ pub async fn probe(engine: &EngineClient, chosen: &Chosen, last: Option<&Listing
         Decision::Use { url, kind } => {
             let answer = answers.iter().find(|probe| probe.url == url.value);
             let models = answer.and_then(|probe| list(&probe.models)).unwrap_or_default();
-            Ok(Listing { kind: kind.value, url: url.value, models })
+            Ok(listing(kind.value, url.value, models))
         }
         Decision::Missing(why) => Err(why.to_string()),
     }
@@ -62,8 +62,12 @@ async fn models(engine: &EngineClient, at: &EngineUrl) -> Reply {
     engine.get(at, models_list::PATH, PROBE_DEADLINE, models_list::MAX_LIST).await
 }
 
-fn list(reply: &Reply) -> Option<Vec<porten_core::ids::EngineId>> {
+fn list(reply: &Reply) -> Option<Vec<EngineModel>> {
     let Reply::Answer { status: 200, body, .. } = reply else { return None };
-    let models = models_list::read(body).ok()?;
-    Some(models.into_iter().map(|model| model.id).collect())
+    models_list::read(body).ok()
+}
+
+fn listing(kind: EngineKind, url: EngineUrl, models: Vec<EngineModel>) -> Listing {
+    let sizes = models.iter().filter_map(|model| Some((model.id.as_str().to_owned(), model.size_mib?))).collect();
+    Listing { kind, url, models: models.into_iter().map(|model| model.id).collect(), sizes }
 }

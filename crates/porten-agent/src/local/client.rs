@@ -8,7 +8,7 @@ use porten_core::snapshot::Snapshot;
 use reqwest::{Client, Response, redirect};
 use serde::de::DeserializeOwned;
 
-use super::{COMMAND, PROTOCOL, PROTOCOL_HEADER, SNAPSHOT, VERSION_HEADER, WATCH};
+use super::{COMMAND, LOOK, PROTOCOL, PROTOCOL_HEADER, SNAPSHOT, VERSION_HEADER, WATCH};
 
 /// For one exchange; sign-out waits for the Hub (10 s) and twice for the keychain (10 s each).
 const DEADLINE: Duration = Duration::from_secs(40);
@@ -69,6 +69,15 @@ impl Local {
     /// No agent runs, or it does not answer.
     pub async fn watch(&self) -> Result<Lines, LocalError> {
         let response = self.exchange(self.client.get(url(WATCH))).await?;
+        Ok(self.lines(response))
+    }
+
+    /// The same, by somebody who looks at the screen now.
+    ///
+    /// # Errors
+    /// No agent runs, or it does not answer.
+    pub async fn look(&self) -> Result<Lines, LocalError> {
+        let response = self.exchange(self.client.get(url(LOOK))).await?;
         Ok(self.lines(response))
     }
 

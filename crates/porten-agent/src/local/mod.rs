@@ -3,7 +3,7 @@
 mod client;
 mod server;
 
-pub use client::{Local, LocalError};
+pub use client::{Lines, Local, LocalError};
 pub use server::{ServeError, serve};
 
 /// Names the protocol in each answer; grows when an old front end could no longer read it.
@@ -15,6 +15,8 @@ pub const VERSION_HEADER: &str = "porten-version";
 
 pub(crate) const SNAPSHOT: &str = "/v1/snapshot";
 pub(crate) const WATCH: &str = "/v1/watch";
+/// Like [`WATCH`], by somebody who looks at the screen now: what changes by the second is then asked for more often.
+pub(crate) const LOOK: &str = "/v1/look";
 pub(crate) const COMMAND: &str = "/v1/command";
 /// No command is longer (bytes).
 pub(crate) const MAX_COMMAND: usize = 16 * 1024;

@@ -22,8 +22,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{COMMAND, MAX_COMMAND, PROTOCOL, PROTOCOL_HEADER, SNAPSHOT, VERSION_HEADER, WATCH};
-use crate::client::Client;
+use super::{COMMAND, LOOK, MAX_COMMAND, PROTOCOL, PROTOCOL_HEADER, SNAPSHOT, VERSION_HEADER, WATCH};
+use crate::client::{Client, Look};
 
 /// Front ends at a time; a handful is normal.
 const MAX_CONNECTIONS: usize = 64;
@@ -124,16 +124,18 @@ fn is_ours(socket: &UnixStream) -> bool {
 async fn answer(client: Client, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     Ok(match (request.method(), request.uri().path()) {
         (&Method::GET, SNAPSHOT) => json(StatusCode::OK, &*client.snapshot()),
-        (&Method::GET, WATCH) => watch(&client),
+        (&Method::GET, WATCH) => watch(&client, None),
+        (&Method::GET, LOOK) => watch(&client, Some(client.look())),
         (&Method::POST, COMMAND) => command(&client, request.into_body()).await,
-        (_, SNAPSHOT | WATCH | COMMAND) => text(StatusCode::METHOD_NOT_ALLOWED),
+        (_, SNAPSHOT | WATCH | LOOK | COMMAND) => text(StatusCode::METHOD_NOT_ALLOWED),
         _ => text(StatusCode::NOT_FOUND),
     })
 }
 
-/// One picture a line, the first at once, the others when they change.
-fn watch(client: &Client) -> Response<Body> {
-    let lines = client.watch().map(|snapshot| {
+/// One picture a line, the first at once, the others when they change; `look` lasts as long as the front end reads.
+fn watch(client: &Client, look: Option<Look>) -> Response<Body> {
+    let lines = client.watch().map(move |snapshot| {
+        let _look = &look;
         let mut line = serde_json::to_vec(&*snapshot).unwrap_or_default();
         line.push(b'\n');
         Ok(Frame::data(Bytes::from(line)))

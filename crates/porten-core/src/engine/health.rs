@@ -20,8 +20,10 @@ use crate::time::{Moment, Now};
 
 /// Between probes of an engine that does not answer: a refused connection costs nothing.
 pub const DOWN_PROBE_GAP: Duration = Duration::from_secs(2);
-/// Between probes of one that does; exo builds a list of 123 model cards for each.
+/// Between probes of one that does.
 pub const UP_PROBE_GAP: Duration = Duration::from_secs(15);
+/// Between probes of exo: it builds a list of 123 model cards for each, and its heartbeat is watched besides.
+const EXO_PROBE_GAP: Duration = Duration::from_secs(60);
 
 /// What a probe found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct Listing {
     pub url: EngineUrl,
     /// The ids it lists.
     pub models: Vec<EngineId>,
+    /// The weights of those it tells the size of (MiB), by id.
+    pub sizes: BTreeMap<String, u64>,
 }
 
 /// What happened.
@@ -43,6 +47,8 @@ pub enum Input {
     Nudge,
     /// The answer to [`Effect::Probe`]: what it lists, or one sentence that says why not.
     Probed(Result<Listing, String>),
+    /// Another question to the engine got no answer: probe it now.
+    Doubted,
     /// The engine ids that are wanted of it, replacing the last.
     Wanted(Vec<String>),
     /// The answer to [`Effect::Prove`].
@@ -147,6 +153,7 @@ impl Health {
                 self.probe_due = now.mono;
                 self.models.values_mut().for_each(|owed| owed.doubt(now.mono));
             }
+            Input::Doubted => self.probe_due = now.mono,
             Input::Probed(result) => self.probed(result, now),
             Input::Wanted(ids) => self.want(ids, now.mono),
             Input::Proved(id, result) => self.proved(&id, result, now),
@@ -175,7 +182,8 @@ impl Health {
         };
         match result {
             Ok(listing) => {
-                self.probe_due = now.mono + UP_PROBE_GAP;
+                let gap = if listing.kind == EngineKind::Exo { EXO_PROBE_GAP } else { UP_PROBE_GAP };
+                self.probe_due = now.mono + gap;
                 self.doubted = false;
                 self.reach = Reach::Up { listing, since: was_up.unwrap_or(now.wall) };
             }
@@ -246,6 +254,7 @@ mod tests {
             kind: EngineKind::Openai,
             url: EngineUrl::localhost(8000).unwrap(),
             models: vec![EngineId::read("m").unwrap()],
+            sizes: BTreeMap::new(),
         }
     }
 

@@ -2,10 +2,16 @@
 
 use super::{Facts, is_ready};
 use crate::ladder::{Rung, Step};
-use crate::snapshot::{EngineView, LinkView, ModelState, ModelView, ReachView};
+use crate::snapshot::{ClusterView, EngineView, Freshness, LinkView, MemberState, ModelState, ModelView, ReachView};
 use crate::wire::Standing;
 
-pub(super) fn climb(facts: &Facts<'_>, link: &LinkView, engine: &EngineView, models: &[ModelView]) -> Vec<Rung> {
+pub(super) fn climb(
+    facts: &Facts<'_>,
+    link: &LinkView,
+    engine: &EngineView,
+    cluster: Option<&ClusterView>,
+    models: &[ModelView],
+) -> Vec<Rung> {
     let hub = hub(link);
     let offered = offered(link, models);
     let serving = match (&offered.state, facts.traffic.in_flight) {
@@ -13,7 +19,12 @@ pub(super) fn climb(facts: &Facts<'_>, link: &LinkView, engine: &EngineView, mod
         (crate::ladder::RungState::Reached, n) => Rung::reached(Step::Serving, requests(n)),
         _ => Rung::unknown(Step::Serving),
     };
-    vec![signed_in(facts, link), hub, answers(engine), proven(engine, models), offered, serving]
+    let mut ladder = vec![signed_in(facts, link), hub, answers(engine)];
+    if let Some(cluster) = cluster {
+        ladder.extend([complete(cluster), loaded(models)]);
+    }
+    ladder.extend([proven(engine, models), offered, serving]);
+    ladder
 }
 
 pub(super) fn requests(n: u32) -> String {
@@ -55,6 +66,49 @@ fn answers(engine: &EngineView) -> Rung {
 /// The sentence before it says what to start or to set.
 pub(super) const START_ENGINE: &str = "Porten notices by itself when one answers";
 
+fn complete(cluster: &ClusterView) -> Rung {
+    let step = Step::ClusterComplete;
+    if let Freshness::Stale { .. } = cluster.freshness {
+        return Rung::failed(step, CLUSTER_STALE, RESTART_EXO);
+    }
+    let late = cluster.members.iter().find(|member| matches!(member.state, MemberState::Late { .. }));
+    if let Some(late) = late {
+        return Rung::failed(step, format!("{} is not heard of", late.name), "Look after that Mac");
+    }
+    match cluster.members.iter().find(|member| member.state == MemberState::Joining) {
+        Some(joining) => Rung::pending(step, format!("{} is joining", joining.name)),
+        None if cluster.members.len() == 1 => Rung::reached(step, "1 Mac"),
+        None => Rung::reached(step, format!("{} Macs", cluster.members.len())),
+    }
+}
+
+pub(super) const CLUSTER_STALE: &str = "what exo tells of its Macs has stopped moving";
+pub(super) const RESTART_EXO: &str = "Quit exo on each Mac and start it again";
+
+fn loaded(models: &[ModelView]) -> Rung {
+    let step = Step::ModelLoaded;
+    let is_loaded = |model: &&ModelView| is_ready(&model.state) || model.state == ModelState::Proving;
+    let loaded: Vec<&str> = models.iter().filter(is_loaded).map(|model| model.id.as_str()).collect();
+    if !loaded.is_empty() {
+        return Rung::reached(step, loaded.join(", "));
+    }
+    let coming = models.iter().find_map(|model| {
+        let why = match &model.state {
+            ModelState::Waiting { why } => format!("waiting for {why}"),
+            ModelState::Placing => "being placed".to_owned(),
+            ModelState::Downloading { percent, .. } => format!("downloading {percent} %"),
+            ModelState::Loading { layers, of } => format!("loading {layers}/{of} layers"),
+            ModelState::Warming => "warming up".to_owned(),
+            _ => return None,
+        };
+        Some(format!("{}: {why}", model.id))
+    });
+    match coming {
+        Some(why) => Rung::pending(step, why),
+        None => Rung::unknown(step),
+    }
+}
+
 fn proven(engine: &EngineView, models: &[ModelView]) -> Rung {
     let step = Step::ModelProven;
     if !matches!(engine.reach, ReachView::Up { .. }) {
@@ -67,6 +121,13 @@ fn proven(engine: &EngineView, models: &[ModelView]) -> Rung {
     }
     if models.iter().any(|model| model.state == ModelState::Proving) {
         return Rung::pending(step, "asking for one token");
+    }
+    let coming = |model: &ModelView| {
+        use ModelState::{Downloading, Loading, Placing, Waiting, Warming};
+        matches!(model.state, Waiting { .. } | Placing | Downloading { .. } | Loading { .. } | Warming)
+    };
+    if models.iter().any(coming) {
+        return Rung::unknown(step);
     }
     for model in models {
         match &model.state {

@@ -1,6 +1,7 @@
 //! Draws the one picture from the facts: pure, so that every state a person can see can be made in a test.
 
 mod climb;
+mod cluster;
 mod models;
 mod raise;
 
@@ -9,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::config::{Config, Origin, Setting};
+use crate::desk::Desk;
 use crate::engine::{Health, Reach};
+use crate::exo::Telling;
 use crate::ids::{Matched, ModelId};
 use crate::memory::Memory;
 use crate::notice::Book;
@@ -53,9 +56,13 @@ pub struct Facts<'a> {
     pub rtt_ms: Option<u32>,
     /// The engine.
     pub health: &'a Health,
+    /// What exo has told, if it is exo.
+    pub telling: &'a Telling,
+    /// What is being placed there.
+    pub desk: &'a Desk,
     /// Wanted and listed, paired.
     pub matched: &'a Matched,
-    /// The ids that the person turned off.
+    /// The ids that are not wanted.
     pub off: &'a BTreeSet<ModelId>,
     /// What the Hub says of each advertised id.
     pub standings: &'a BTreeMap<String, wire::Standing>,
@@ -72,9 +79,10 @@ pub struct Facts<'a> {
 pub fn draw(facts: &Facts<'_>, book: &mut Book, now: Now) -> Snapshot {
     let link = link(facts, now);
     let engine = engine(facts);
-    let models = models::draw(facts);
-    let ladder = climb::climb(facts, &link, &engine, &models);
-    let notices = book.draw(raise::raise(facts, &link, &engine, &models), now);
+    let cluster = cluster::draw(facts, now);
+    let models = models::draw(facts, cluster.as_ref());
+    let ladder = climb::climb(facts, &link, &engine, cluster.as_ref(), &models);
+    let notices = book.draw(raise::raise(facts, &link, &engine, cluster.as_ref(), &models), now);
     Snapshot {
         seq: 0,
         overall: overall(facts, &link, &models, !notices.is_empty() && needs_you(&notices)),
@@ -88,7 +96,7 @@ pub fn draw(facts: &Facts<'_>, book: &mut Book, now: Now) -> Snapshot {
             rtt_ms: facts.rtt_ms,
         },
         engine,
-        cluster: None,
+        cluster,
         memory: MemoryView { memory: facts.memory, set_by: origin(facts.config.budget_mib.as_ref(), Origin::Default) },
         models,
         traffic: facts.traffic,

@@ -1,17 +1,27 @@
 //! The conditions that hold now and are worth a notice if they last.
 
-use super::climb::{SIGN_IN, START_ENGINE, refusal};
+use super::climb::{CLUSTER_STALE, RESTART_EXO, SIGN_IN, START_ENGINE, refusal};
 use super::{Facts, is_ready};
 use crate::notice::{Code, Raised};
-use crate::snapshot::{EngineView, LinkView, ModelState, ModelView, ReachView};
+use crate::snapshot::{ClusterView, EngineView, Freshness, LinkView, ModelState, ModelView, ReachView};
 
-pub(super) fn raise(facts: &Facts<'_>, link: &LinkView, engine: &EngineView, models: &[ModelView]) -> Vec<Raised> {
+pub(super) fn raise(
+    facts: &Facts<'_>,
+    link: &LinkView,
+    engine: &EngineView,
+    cluster: Option<&ClusterView>,
+    models: &[ModelView],
+) -> Vec<Raised> {
     if !facts.online || facts.draining {
         return Vec::new();
     }
     let mut raised: Vec<Raised> = hub(facts, link).into_iter().collect();
     if let ReachView::Down { why, .. } = &engine.reach {
         raised.push(one(Code::EngineDown, "", "The engine does not answer", why, START_ENGINE));
+    }
+    if let Some(ClusterView { freshness: Freshness::Stale { .. }, .. }) = cluster {
+        let text = format!("{CLUSTER_STALE}: it has lost its leader, or hangs");
+        raised.push(one(Code::ClusterStale, "", "exo stands still", &text, RESTART_EXO));
     }
     let linked = matches!(link, LinkView::Online { .. });
     if linked && models.is_empty() && matches!(engine.reach, ReachView::Up { .. }) {
@@ -23,7 +33,7 @@ pub(super) fn raise(facts: &Facts<'_>, link: &LinkView, engine: &EngineView, mod
             "Set PORTEN_ENGINE_MODELS to an id that the Hub offers",
         ));
     }
-    raised.extend(models.iter().filter_map(|row| model(row, linked)));
+    raised.extend(models.iter().filter_map(|row| model(row, linked, cluster.is_some())));
     raised
 }
 
@@ -49,7 +59,7 @@ fn hub(facts: &Facts<'_>, link: &LinkView) -> Option<Raised> {
     }
 }
 
-fn model(model: &ModelView, linked: bool) -> Option<Raised> {
+fn model(model: &ModelView, linked: bool, placing: bool) -> Option<Raised> {
     match &model.state {
         ModelState::Unmatched { why } => Some(one(
             Code::ModelUnmatched,
@@ -57,6 +67,13 @@ fn model(model: &ModelView, linked: bool) -> Option<Raised> {
             &format!("{} is not matched", model.id),
             why,
             "Set PORTEN_ENGINE_MODELS to hub-id=engine-id",
+        )),
+        ModelState::Failed { why } if placing && model.placed.is_none() => Some(one(
+            Code::ModelUnplaced,
+            &model.id,
+            &format!("{} is not loaded", model.id),
+            why,
+            "Free memory on the Macs or turn another model off, then look again",
         )),
         ModelState::Failed { why } => Some(one(
             Code::ModelUnproven,

@@ -24,6 +24,8 @@ struct Scene {
     account: Option<AccountView>,
     tunnel: State,
     health: Health,
+    telling: Telling,
+    desk: Desk,
     matched: Matched,
     off: BTreeSet<ModelId>,
     standings: BTreeMap<String, wire::Standing>,
@@ -54,6 +56,8 @@ impl Scene {
             account: Some(AccountView { name: Some("anna".into()), kept_in: "the Keychain".into() }),
             tunnel: State::Up { conn: ConnId(1), since: Moment::START },
             health: Health::default(),
+            telling: Telling::default(),
+            desk: Desk::default(),
             matched: crate::ids::match_wanted(&[Wanted::read(HUB_ID).unwrap()], &[EngineId::read(ENGINE_ID).unwrap()]),
             off: BTreeSet::new(),
             standings: BTreeMap::from([(HUB_ID.to_owned(), wire::Standing::Eligible)]),
@@ -73,7 +77,7 @@ impl Scene {
     fn engine_is_up(&mut self) {
         let url = config::EngineUrl::localhost(8000).unwrap();
         let models = vec![EngineId::read(ENGINE_ID).unwrap()];
-        let listing = Listing { kind: config::EngineKind::Openai, url, models };
+        let listing = Listing { kind: config::EngineKind::Openai, url, models, sizes: BTreeMap::new() };
         self.health = Health::default();
         self.health.on(Input::Tick, self.now);
         self.health.on(Input::Probed(Ok(listing)), self.now);
@@ -93,6 +97,8 @@ impl Scene {
             link_since: Some(self.now.wall),
             rtt_ms: None,
             health: &self.health,
+            telling: &self.telling,
+            desk: &self.desk,
             matched: &self.matched,
             off: &self.off,
             standings: &self.standings,

@@ -39,6 +39,8 @@ pub struct ModelView {
 pub enum ModelState {
     /// Not wanted.
     Off,
+    /// Others unloaded it in the engine; that is not fought, it stays off until a person turns it on.
+    OffElsewhere,
     /// The engine does not answer.
     Withdrawn,
     /// No served id matches, or more than one.

@@ -1,0 +1,225 @@
+//! How the loop follows exo: what it is asked, what is placed there, and what of that is wanted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use porten_core::config::EngineKind;
+use porten_core::desk::{self, Desk, View};
+use porten_core::engine::{self, Reach};
+use porten_core::exo::{self, Document, InstanceId, Pace, Phase, Telling};
+use porten_core::ids::ModelId;
+use porten_core::memory::budget;
+use porten_core::models::{self, Said};
+use porten_core::reply::Reply;
+use porten_core::time::Moment;
+
+use super::effects::Done;
+use super::world::World;
+use crate::engine::exo as ask;
+use crate::kept;
+
+/// What is known of exo's cluster, and what is being placed there.
+pub(super) struct Following {
+    pub(super) telling: Telling,
+    pub(super) desk: Desk,
+    /// The paired models that are not wanted.
+    pub(super) unwanted: BTreeSet<ModelId>,
+    /// Front ends that look.
+    pub(super) lookers: u32,
+    /// Counts the engines, so that what an earlier one still says is not believed.
+    turn: u64,
+    at: Option<porten_core::config::EngineUrl>,
+    proving: Vec<String>,
+}
+
+impl Following {
+    /// Follows nothing yet; remembers what was placed from here before.
+    pub(super) fn begin(state: &Path) -> Self {
+        Self {
+            telling: Telling::default(),
+            desk: Desk::remembering(kept::fetch(&placed(state))),
+            unwanted: BTreeSet::new(),
+            lookers: 0,
+            turn: 0,
+            at: None,
+            proving: Vec::new(),
+        }
+    }
+}
+
+/// The instances that were placed from here: those alone are ever deleted.
+fn placed(state: &Path) -> PathBuf {
+    state.join("placed.json")
+}
+
+impl World {
+    /// Brings everything about the cluster up to date with what was just heard.
+    pub(super) fn follow(&mut self) {
+        let at = self.exo_url();
+        if at != self.following.at {
+            self.following.telling = Telling::default();
+            self.following.turn += 1;
+            self.following.at = at;
+        }
+        self.want();
+        if self.following.at.is_some() {
+            let pace = self.pace();
+            self.step_telling(exo::Input::Pace(pace));
+            self.tend_desk();
+        }
+        let set = self.config.budget_mib.as_ref().map(|set| set.value);
+        self.memory = budget(self.following.telling.cluster().installed_mib().or(self.installed_mib), set);
+    }
+
+    fn exo_url(&self) -> Option<porten_core::config::EngineUrl> {
+        match self.health.reach() {
+            Reach::Up { listing, .. } if listing.kind == EngineKind::Exo => Some(listing.url.clone()),
+            _ => None,
+        }
+    }
+
+    /// Which models are wanted, and which of them can be asked for a token.
+    fn want(&mut self) {
+        let said = Said { listed: self.config.models.is_some(), on: &self.wishes.on, off: &self.wishes.off };
+        let Following { telling, desk, .. } = &self.following;
+        let unwanted = models::unwanted(&self.matched, said, &self.health, telling, desk);
+        let proving: Vec<String> = (self.matched.pairs.iter())
+            .filter(|pair| !unwanted.contains(&pair.hub))
+            .filter(|pair| models::is_loaded(pair.engine.as_str(), &self.health, telling))
+            .map(|pair| pair.engine.as_str().to_owned())
+            .collect();
+        self.following.unwanted = unwanted;
+        if proving != self.following.proving {
+            self.following.proving.clone_from(&proving);
+            self.step_health(engine::Input::Wanted(proving));
+        }
+    }
+
+    fn wanted(&self) -> Vec<String> {
+        let wanted = self.matched.pairs.iter().filter(|pair| !self.following.unwanted.contains(&pair.hub));
+        wanted.map(|pair| pair.engine.as_str().to_owned()).collect()
+    }
+
+    fn pace(&self) -> Pace {
+        let Following { telling, desk, lookers, .. } = &self.following;
+        let wanted = self.wanted();
+        let comes =
+            |(instance, phase): (&exo::Instance, Phase)| phase != Phase::Ready && wanted.contains(&instance.model);
+        if desk.is_busy() || telling.instances().any(comes) {
+            Pace::Loading
+        } else if *lookers > 0 || self.reading.traffic.in_flight > 0 || wanted.iter().any(|id| !telling.is_ready(id)) {
+            Pace::Lively
+        } else {
+            Pace::Calm
+        }
+    }
+
+    pub(super) fn step_telling(&mut self, input: exo::Input) {
+        let Some(at) = self.following.at.clone() else { return };
+        let now = self.hands.clock.now();
+        let Some(document) = self.following.telling.on(input, now) else { return };
+        let (engine, turn) = (self.hands.engine.clone(), self.following.turn);
+        self.tasks.spawn(async move { Done::Told(turn, document, ask::fetch(&engine, &at, document).await) });
+    }
+
+    /// exo answered, or did not.
+    pub(super) fn told(&mut self, turn: u64, document: Document, reply: Reply) {
+        if turn != self.following.turn {
+            return;
+        }
+        if reply == Reply::Lost && document == Document::LastSeen {
+            self.step_health(engine::Input::Doubted);
+        }
+        self.step_telling(exo::Input::Told(document, reply));
+    }
+
+    fn tend_desk(&mut self) {
+        let now = self.hands.clock.now();
+        let wanted = self.wanted();
+        let Following { telling, desk, .. } = &mut self.following;
+        let in_flight: BTreeMap<String, u32> = (self.matched.pairs.iter())
+            .filter_map(|pair| {
+                let traffic = self.reading.by_model.get(pair.hub.as_str())?;
+                Some((pair.engine.as_str().to_owned(), traffic.in_flight))
+            })
+            .collect();
+        let view = View {
+            wanted: &wanted,
+            instances: &telling.instances().collect::<Vec<_>>(),
+            nodes: &telling.cluster().members.iter().map(|member| member.id.clone()).collect(),
+            moving_for: telling.moving_for(now),
+            in_flight: &in_flight,
+        };
+        for effect in desk.look(&view, now.mono) {
+            self.effect_desk(effect);
+        }
+    }
+
+    fn effect_desk(&mut self, effect: desk::Effect) {
+        let Some(at) = self.following.at.clone() else { return };
+        let engine = self.hands.engine.clone();
+        match effect {
+            desk::Effect::AskPlaces(model) => {
+                self.tasks.spawn(async move {
+                    let places = ask::fetch_places(&engine, &at, &model).await;
+                    Done::Offered(model, places)
+                });
+            }
+            desk::Effect::Order(model, place) => {
+                let (path, ours) = (placed(&self.hands.places.state), self.following.desk.ours().clone());
+                self.tasks.spawn(async move {
+                    // First remembered, then ordered: what a crash leaves behind must be known as ours.
+                    let kept = tokio::task::spawn_blocking(move || kept::store(&path, &ours)).await;
+                    let result = match kept {
+                        Ok(Ok(())) => ask::order(&engine, &at, &place).await,
+                        Ok(Err(error)) => Err(error.to_string()),
+                        Err(_) => Err("the order could not be remembered".to_owned()),
+                    };
+                    Done::Ordered(model, result)
+                });
+            }
+            desk::Effect::Delete(instance) => {
+                self.tasks.spawn(async move {
+                    ask::delete(&engine, &at, &instance).await;
+                    Done::Deleted(instance)
+                });
+            }
+        }
+    }
+
+    pub(super) fn offered(&mut self, model: &str, places: Result<Vec<exo::Preview>, String>) {
+        let now = self.hands.clock.now().mono;
+        if let Some(effect) = self.following.desk.offered(model, places, now) {
+            self.effect_desk(effect);
+        }
+    }
+
+    pub(super) fn ordered(&mut self, model: &str, result: Result<(), String>) {
+        if let Err(why) = &result {
+            tracing::warn!(%model, %why, "not placed");
+        }
+        self.following.desk.ordered(model, result, self.hands.clock.now().mono);
+        self.step_telling(exo::Input::Nudge);
+    }
+
+    pub(super) fn deleted(&mut self, instance: &InstanceId) {
+        self.following.desk.deleted(instance);
+        self.step_telling(exo::Input::Nudge);
+    }
+
+    /// A person turned a model on or off.
+    pub(super) fn said(&mut self, id: &ModelId, on: bool) {
+        let pair = self.matched.pairs.iter().find(|pair| pair.hub == *id);
+        if let Some(pair) = pair {
+            self.following.desk.said(pair.engine.as_str(), on);
+        }
+        self.step_telling(exo::Input::Nudge);
+    }
+
+    /// When time alone changes something here.
+    pub(super) fn cluster_deadline(&self, now: Moment) -> Option<Moment> {
+        self.following.at.as_ref()?;
+        let Following { telling, desk, .. } = &self.following;
+        [telling.deadline(now), desk.deadline()].into_iter().flatten().min()
+    }
+}

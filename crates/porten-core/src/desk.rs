@@ -1,0 +1,358 @@
+//! Brings what is wanted and what exo has loaded together: asks for places, takes one, waits, and gives memory back.
+//!
+//! ```text
+//!              wanted, nothing there          chosen            it is there
+//!   at rest ─────────────────────► asking ─────────► ordered ─────────────► loading … ready
+//!      ▲                             │ no place          │ nothing came of it   │ gone, others deleted it
+//!      │  1 min, or a person         ▼                   ▼                      ▼
+//!      └─────────────────────────  failed ◄──────────────┘           left alone until a person says on
+//! ```
+//!
+//! Only what was placed from here is ever deleted, and only after its last request.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::exo::{Instance, InstanceId, NodeId, Phase, Preview, choose};
+use crate::time::Moment;
+
+/// How long exo's state must have been moving before a model is placed that nobody asked for just now: after a restart or
+/// a lost leader exo repeats its history, and shows instances that are gone, or none that are there.
+pub const SETTLED: Duration = Duration::from_secs(30);
+/// From an order to the instance's appearance; 0.4 s is usual (measured).
+const APPEARS: Duration = Duration::from_secs(20);
+/// After a failure, before the next try.
+const REST: Duration = Duration::from_secs(60);
+/// After this many failures in a row a person must look.
+const TRIES: u32 = 5;
+/// A model that was turned off keeps its memory at most this long for requests that still run.
+const LAST_REQUESTS: Duration = Duration::from_secs(10 * 60);
+
+/// What the desk looks at.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// The engine ids that are wanted on, the most wanted first.
+    pub wanted: &'a [String],
+    /// What is placed.
+    pub instances: &'a [(&'a Instance, Phase)],
+    /// The nodes that are there.
+    pub nodes: &'a BTreeSet<NodeId>,
+    /// For how long exo's state has been moving; `None`: it does not, so nothing is believed.
+    pub moving_for: Option<Duration>,
+    /// Requests that run, by engine id.
+    pub in_flight: &'a BTreeMap<String, u32>,
+}
+
+/// What the host must do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Ask for the places of this model, and answer with [`Desk::offered`].
+    AskPlaces(String),
+    /// Remember that this instance is ours ([`Desk::ours`]), then post it, and answer with [`Desk::ordered`].
+    Order(String, Preview),
+    /// Delete this instance of ours; answer with [`Desk::deleted`].
+    Delete(InstanceId),
+}
+
+/// How one wanted model stands that is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Order {
+    Asking,
+    Posting(InstanceId),
+    Ordered {
+        instance: InstanceId,
+        until: Moment,
+    },
+    Failed {
+        why: String,
+        until: Moment,
+    },
+    Stopped {
+        why: String,
+    },
+    /// Others deleted it.
+    Elsewhere,
+}
+
+/// What the desk knows of one model.
+#[derive(Debug, Default)]
+struct Sheet {
+    order: Option<Order>,
+    /// A person asked for it just now.
+    said: bool,
+    failures: u32,
+    /// The nodes that were there while it was ready.
+    ready_with: Option<BTreeSet<NodeId>>,
+    /// It was there and not ready yet; why not, if exo said.
+    coming: Option<String>,
+}
+
+/// Where a model stands that exo does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stand {
+    /// Wanted; for what it waits.
+    Waiting(String),
+    /// Being ordered.
+    Placing,
+    /// One sentence.
+    Failed(String),
+    /// Turned off in exo.
+    Elsewhere,
+}
+
+/// The machine.
+#[derive(Debug, Default)]
+pub struct Desk {
+    sheets: BTreeMap<String, Sheet>,
+    ours: BTreeSet<InstanceId>,
+    deleting: BTreeSet<InstanceId>,
+    /// Since when an instance waits for its last requests.
+    emptying: BTreeMap<InstanceId, Moment>,
+    settles: Option<Moment>,
+}
+
+impl Desk {
+    /// A desk that remembers what was placed from here before.
+    #[must_use]
+    pub fn remembering(ours: BTreeSet<InstanceId>) -> Self {
+        Self { ours, ..Self::default() }
+    }
+
+    /// The instances that were placed from here.
+    #[must_use]
+    pub const fn ours(&self) -> &BTreeSet<InstanceId> {
+        &self.ours
+    }
+
+    /// A person turned a model on or off.
+    pub fn said(&mut self, model: &str, on: bool) {
+        let sheet = self.sheets.entry(model.to_owned()).or_default();
+        *sheet = Sheet { said: on, ..Sheet::default() };
+    }
+
+    /// A person wants everything tried again.
+    pub fn nudge(&mut self) {
+        for sheet in self.sheets.values_mut() {
+            if matches!(sheet.order, Some(Order::Failed { .. } | Order::Stopped { .. })) {
+                sheet.order = None;
+                sheet.failures = 0;
+                sheet.said = true;
+            }
+        }
+    }
+
+    /// Whether something is under way here, or waits for exo.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        let busy = |order: &Order| matches!(order, Order::Asking | Order::Posting(_) | Order::Ordered { .. });
+        !self.deleting.is_empty()
+            || !self.emptying.is_empty()
+            || self.sheets.values().any(|sheet| sheet.said || sheet.order.as_ref().is_some_and(busy))
+    }
+
+    /// Whether others turned it off.
+    #[must_use]
+    pub fn is_elsewhere(&self, model: &str) -> bool {
+        self.sheets.get(model).is_some_and(|sheet| sheet.order == Some(Order::Elsewhere))
+    }
+
+    /// When [`Desk::look`] has something to do that no fact announces.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Moment> {
+        let orders = self.sheets.values().filter_map(|sheet| match sheet.order {
+            Some(Order::Ordered { until, .. } | Order::Failed { until, .. }) => Some(until),
+            _ => None,
+        });
+        let empty = self.emptying.values().map(|since| *since + LAST_REQUESTS);
+        orders.chain(empty).chain(self.settles).min()
+    }
+
+    /// Looks at what is wanted and what is there.
+    pub fn look(&mut self, view: &View<'_>, now: Moment) -> Vec<Effect> {
+        self.settles = None;
+        let Some(moving_for) = view.moving_for else { return Vec::new() };
+        self.forget_gone(view, moving_for);
+        self.sheets.retain(|model, sheet| sheet.said || view.wanted.contains(model));
+        let mut effects = self.give_back(view, now);
+        for model in view.wanted {
+            let there = view.instances.iter().filter(|(instance, _)| instance.model == *model);
+            let phases: Vec<&Phase> = there.map(|(_, phase)| phase).collect();
+            if phases.is_empty() {
+                effects.extend(self.miss(model, view, moving_for, now));
+            } else {
+                self.find(model, &phases, view.nodes);
+            }
+        }
+        effects
+    }
+
+    /// It is there.
+    fn find(&mut self, model: &str, phases: &[&Phase], nodes: &BTreeSet<NodeId>) {
+        let sheet = self.sheets.entry(model.to_owned()).or_default();
+        sheet.order = None;
+        sheet.said = false;
+        if phases.contains(&&Phase::Ready) {
+            sheet.ready_with = Some(nodes.clone());
+            sheet.coming = None;
+            sheet.failures = 0;
+            return;
+        }
+        let failed = phases.iter().find_map(|phase| match phase {
+            Phase::Failed(why) => Some(why.clone()),
+            _ => None,
+        });
+        // exo goes back to loading between its tries: the reason stays.
+        if failed.is_some() || sheet.coming.is_none() {
+            sheet.coming = Some(failed.unwrap_or_default());
+        }
+    }
+
+    /// It is not there.
+    fn miss(&mut self, model: &str, view: &View<'_>, moving_for: Duration, now: Moment) -> Option<Effect> {
+        let busy = self.another_is_coming(model, view);
+        let sheet = self.sheets.entry(model.to_owned()).or_default();
+        match &sheet.order {
+            Some(Order::Asking | Order::Posting(_) | Order::Stopped { .. } | Order::Elsewhere) => return None,
+            Some(Order::Ordered { until, .. }) if now.reached(*until) => {
+                fail(sheet, "exo took the order, and nothing came of it".to_owned(), now);
+                return None;
+            }
+            Some(Order::Ordered { .. }) => return None,
+            Some(Order::Failed { until, .. }) if !now.reached(*until) => return None,
+            Some(Order::Failed { .. }) | None => {}
+        }
+        if let Some(why) = sheet.coming.take() {
+            let why = if why.is_empty() { "exo dropped it while it was loading".to_owned() } else { why };
+            fail(sheet, why, now);
+            return None;
+        }
+        // The same Macs, and exo's state went on moving: somebody deleted it on purpose. That is not fought.
+        if moving_for >= APPEARS && sheet.ready_with.take().is_some_and(|nodes| nodes == *view.nodes) {
+            sheet.order = Some(Order::Elsewhere);
+            return None;
+        }
+        if !sheet.said && moving_for < SETTLED {
+            self.settles = Some(now + (SETTLED - moving_for));
+            return None;
+        }
+        if busy {
+            return None;
+        }
+        sheet.order = Some(Order::Asking);
+        Some(Effect::AskPlaces(model.to_owned()))
+    }
+
+    /// One at a time: a second order would count on memory that the first is about to fill.
+    fn another_is_coming(&self, model: &str, view: &View<'_>) -> bool {
+        let ordered = |order: &Order| matches!(order, Order::Asking | Order::Posting(_) | Order::Ordered { .. });
+        let ordering =
+            self.sheets.iter().any(|(other, sheet)| other != model && sheet.order.as_ref().is_some_and(ordered));
+        ordering || view.instances.iter().any(|(_, phase)| !matches!(phase, Phase::Ready | Phase::Failed(_)))
+    }
+
+    /// Deletes what is ours and not wanted any more, once nothing runs on it.
+    fn give_back(&mut self, view: &View<'_>, now: Moment) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for (instance, _) in view.instances {
+            let unwanted = !view.wanted.contains(&instance.model);
+            if !unwanted || !self.ours.contains(&instance.id) || self.deleting.contains(&instance.id) {
+                self.emptying.remove(&instance.id);
+                continue;
+            }
+            let since = *self.emptying.entry(instance.id.clone()).or_insert(now);
+            let running = view.in_flight.get(&instance.model).copied().unwrap_or(0);
+            if running == 0 || now.since(since) >= LAST_REQUESTS {
+                self.emptying.remove(&instance.id);
+                self.deleting.insert(instance.id.clone());
+                effects.push(Effect::Delete(instance.id.clone()));
+            }
+        }
+        effects
+    }
+
+    /// Forgets instances of ours that exo has not shown for long enough to be sure.
+    fn forget_gone(&mut self, view: &View<'_>, moving_for: Duration) {
+        let shown = |id: &InstanceId| view.instances.iter().any(|(instance, _)| instance.id == *id);
+        self.emptying.retain(|id, _| shown(id));
+        if moving_for >= SETTLED {
+            let ordered: BTreeSet<InstanceId> = self.sheets.values().filter_map(Sheet::coming).collect();
+            self.ours.retain(|id| shown(id) || ordered.contains(id));
+        }
+    }
+
+    /// The answer to [`Effect::AskPlaces`]: the places, or one sentence that says why there is none.
+    pub fn offered(&mut self, model: &str, places: Result<Vec<Preview>, String>, now: Moment) -> Option<Effect> {
+        let sheet = self.sheets.get_mut(model).filter(|sheet| sheet.order == Some(Order::Asking))?;
+        match places.map(choose) {
+            Ok(Some(place)) => {
+                sheet.order = Some(Order::Posting(place.id.clone()));
+                self.ours.insert(place.id.clone());
+                Some(Effect::Order(model.to_owned(), place))
+            }
+            Ok(None) => {
+                fail(sheet, "exo finds no place for it".to_owned(), now);
+                None
+            }
+            Err(why) => {
+                fail(sheet, why, now);
+                None
+            }
+        }
+    }
+
+    /// The answer to [`Effect::Order`].
+    pub fn ordered(&mut self, model: &str, result: Result<(), String>, now: Moment) {
+        let Some(sheet) = self.sheets.get_mut(model) else { return };
+        let Some(Order::Posting(instance)) = &sheet.order else { return };
+        match result {
+            Ok(()) => sheet.order = Some(Order::Ordered { instance: instance.clone(), until: now + APPEARS }),
+            Err(why) => {
+                self.ours.remove(instance);
+                fail(sheet, why, now);
+            }
+        }
+    }
+
+    /// The answer to [`Effect::Delete`]; it is asked again at the next look if exo still shows it.
+    pub fn deleted(&mut self, instance: &InstanceId) {
+        self.deleting.remove(instance);
+    }
+
+    /// Where a wanted model stands that exo does not hold.
+    #[must_use]
+    pub fn stand(&self, model: &str) -> Stand {
+        let Some(sheet) = self.sheets.get(model) else { return Stand::Waiting("exo's state".to_owned()) };
+        match &sheet.order {
+            Some(Order::Asking | Order::Posting(_) | Order::Ordered { .. }) => Stand::Placing,
+            Some(Order::Failed { why, .. } | Order::Stopped { why }) => Stand::Failed(why.clone()),
+            Some(Order::Elsewhere) => Stand::Elsewhere,
+            None => match self.sheets.iter().find(|(other, sheet)| *other != model && sheet.coming().is_some()) {
+                Some((other, _)) => Stand::Waiting(other.clone()),
+                None if self.settles.is_some() => Stand::Waiting("exo to settle".to_owned()),
+                None => Stand::Waiting("its turn".to_owned()),
+            },
+        }
+    }
+}
+
+impl Sheet {
+    fn coming(&self) -> Option<InstanceId> {
+        match &self.order {
+            Some(Order::Posting(instance) | Order::Ordered { instance, .. }) => Some(instance.clone()),
+            _ => None,
+        }
+    }
+}
+
+fn fail(sheet: &mut Sheet, why: String, now: Moment) {
+    sheet.failures += 1;
+    sheet.said = false;
+    sheet.order = Some(if sheet.failures >= TRIES {
+        Order::Stopped { why: format!("{why}; tried {TRIES} times") }
+    } else {
+        Order::Failed { why, until: now + REST }
+    });
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! The documents that are asked for: exact paths, how often, and how large they may be.
+
+use std::time::Duration;
+
+/// One of exo's documents. There is none for `/state/tasks`: it holds people's prompts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Document {
+    /// Which node answers.
+    NodeId,
+    /// When each node was last heard of: the heartbeat.
+    LastSeen,
+    /// Which models are placed where.
+    Instances,
+    /// What each placed part does.
+    Runners,
+    /// Which nodes there are, and their links.
+    Topology,
+    /// Names, chips, versions.
+    Identities,
+    /// Installed and free memory.
+    Memory,
+    /// How busy and warm the nodes are.
+    System,
+    /// Their network interfaces.
+    Network,
+    /// Their Thunderbolt ports.
+    Thunderbolt,
+    /// What is being downloaded. One entry per node and known model: 100 kB a node, so only while something loads.
+    Downloads,
+}
+
+impl Document {
+    /// All of them, the telling ones first.
+    pub const ALL: [Self; 11] = [
+        Self::NodeId,
+        Self::LastSeen,
+        Self::Instances,
+        Self::Topology,
+        Self::Runners,
+        Self::Identities,
+        Self::Memory,
+        Self::Network,
+        Self::Thunderbolt,
+        Self::System,
+        Self::Downloads,
+    ];
+
+    /// Where it is.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::NodeId => crate::detect::NODE_ID,
+            Self::LastSeen => "/state/lastSeen",
+            Self::Instances => "/state/instances",
+            Self::Runners => "/state/runners",
+            Self::Topology => "/state/topology",
+            Self::Identities => "/state/nodeIdentities",
+            Self::Memory => "/state/nodeMemory",
+            Self::System => "/state/nodeSystem",
+            Self::Network => "/state/nodeNetwork",
+            Self::Thunderbolt => "/state/nodeThunderbolt",
+            Self::Downloads => "/state/downloads",
+        }
+    }
+
+    /// The largest that is read (bytes): several times what six nodes fill (measured: 134 kB of downloads a node).
+    #[must_use]
+    pub const fn limit(self) -> usize {
+        match self {
+            Self::Downloads => 4 * 1024 * 1024,
+            _ => 1024 * 1024,
+        }
+    }
+
+    /// How old it may become while nobody looks and nothing runs; `None`: it is not asked for then.
+    pub(super) const fn calm(self) -> Option<Duration> {
+        match self {
+            Self::LastSeen => Some(Duration::from_secs(15)),
+            Self::Instances | Self::Runners => Some(Duration::from_secs(30)),
+            Self::Topology => Some(Duration::from_secs(60)),
+            Self::Memory => Some(Duration::from_secs(120)),
+            Self::NodeId | Self::Identities | Self::Network | Self::Thunderbolt => Some(Duration::from_secs(300)),
+            Self::System | Self::Downloads => None,
+        }
+    }
+
+    /// How old it may become while somebody looks, or requests run.
+    pub(super) const fn lively(self) -> Option<Duration> {
+        match self {
+            Self::LastSeen => Some(Duration::from_secs(3)),
+            Self::Instances | Self::Runners => Some(Duration::from_secs(6)),
+            Self::Memory | Self::System => Some(Duration::from_secs(10)),
+            Self::Topology => Some(Duration::from_secs(15)),
+            _ => self.calm(),
+        }
+    }
+
+    /// How old it may become while a model loads.
+    pub(super) const fn loading(self) -> Option<Duration> {
+        match self {
+            Self::Instances | Self::Runners | Self::Downloads => Some(Duration::from_secs(3)),
+            Self::LastSeen => Some(Duration::from_secs(6)),
+            _ => self.lively(),
+        }
+    }
+}

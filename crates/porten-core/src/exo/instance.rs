@@ -1,0 +1,254 @@
+//! The placed models: which Macs hold which part, and how far each has come.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::members::NodeId;
+
+/// exo's id of an instance.
+pub type InstanceId = String;
+
+/// A placed model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Its id.
+    pub id: InstanceId,
+    /// The engine's id of the model.
+    pub model: String,
+    /// The weights in all (bytes), as its card says.
+    pub bytes: u64,
+    shards: Vec<Shard>,
+}
+
+/// The part that one node holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Shard {
+    node: NodeId,
+    runner: String,
+    bytes: u64,
+    /// Layers of this shard alone, in a pipeline; `None` where each holds a slice of every layer.
+    layers: Option<u32>,
+}
+
+/// What a runner does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Runner {
+    Idle,
+    Loading { layers: u32, of: u32 },
+    Warming,
+    Ready,
+    Failed(String),
+    Unknown,
+}
+
+/// A download of a model to a node.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Download {
+    model: String,
+    done: u64,
+    total: u64,
+    bytes_per_s: Option<f64>,
+    failed: Option<String>,
+}
+
+/// How far an instance has come: as far as the last of its parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Placed; nothing has begun.
+    Placed,
+    /// Weights are being fetched.
+    Downloading {
+        /// Of all its Macs (0–100).
+        percent: u8,
+        /// Of all its Macs (MiB a second).
+        mib_per_s: Option<u32>,
+    },
+    /// Weights are being read into memory.
+    Loading {
+        /// Layers that are there.
+        layers: u32,
+        /// Layers in all.
+        of: u32,
+    },
+    /// A first run through it.
+    Warming,
+    /// It can serve.
+    Ready,
+    /// A part failed; exo tries four times more, then deletes the instance.
+    Failed(String),
+}
+
+impl Instance {
+    /// The nodes that hold it.
+    pub fn nodes(&self) -> impl Iterator<Item = &NodeId> {
+        self.shards.iter().map(|shard| &shard.node)
+    }
+
+    pub(super) fn weights_on(&self, node: &NodeId) -> u64 {
+        self.shards.iter().filter(|shard| shard.node == *node).map(|shard| shard.bytes).sum()
+    }
+
+    /// How far it has come.
+    pub(super) fn phase(
+        &self,
+        runners: &BTreeMap<String, Runner>,
+        downloads: &BTreeMap<NodeId, Vec<Download>>,
+    ) -> Phase {
+        let states: Vec<Option<&Runner>> = self.shards.iter().map(|shard| runners.get(&shard.runner)).collect();
+        if let Some(why) = states.iter().find_map(|state| match state {
+            Some(Runner::Failed(why)) => Some(why),
+            _ => None,
+        }) {
+            return Phase::Failed(why.clone());
+        }
+        if !states.is_empty() && states.iter().all(|state| *state == Some(&Runner::Ready)) {
+            return Phase::Ready;
+        }
+        if let Some(phase) = self.fetching(downloads) {
+            return phase;
+        }
+        if let Some((layers, of)) = self.layers(&states) {
+            return Phase::Loading { layers, of };
+        }
+        let begun = |state: &Option<&Runner>| matches!(state, Some(Runner::Warming | Runner::Ready));
+        if !states.is_empty() && states.iter().all(begun) { Phase::Warming } else { Phase::Placed }
+    }
+
+    /// The downloads of this model to the nodes of this instance, if one is under way.
+    fn fetching(&self, downloads: &BTreeMap<NodeId, Vec<Download>>) -> Option<Phase> {
+        let ours: Vec<&Download> = self
+            .shards
+            .iter()
+            .filter_map(|shard| downloads.get(&shard.node)?.iter().find(|download| download.model == self.model))
+            .collect();
+        if let Some(why) = ours.iter().find_map(|download| download.failed.clone()) {
+            return Some(Phase::Failed(why));
+        }
+        let total: u64 = ours.iter().map(|download| download.total.max(download.done)).sum();
+        let done: u64 = ours.iter().map(|download| download.done).sum();
+        if ours.iter().all(|download| download.total > 0 && download.done >= download.total) {
+            return None;
+        }
+        let percent = u8::try_from((done * 100).checked_div(total).unwrap_or(0).min(100)).unwrap_or(100);
+        let speeds: Vec<f64> = ours.iter().filter_map(|download| download.bytes_per_s).collect();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, which is right")]
+        let mib_per_s = (!speeds.is_empty()).then(|| (speeds.iter().sum::<f64>() / 1_048_576.0).round() as u32);
+        Some(Phase::Downloading { percent, mib_per_s })
+    }
+
+    /// Layers there and in all: a pipeline's parts add up; where each part has a slice of all, the slowest counts.
+    fn layers(&self, states: &[Option<&Runner>]) -> Option<(u32, u32)> {
+        if !states.iter().any(|state| matches!(state, Some(Runner::Loading { .. }))) {
+            return None;
+        }
+        let progress = self.shards.iter().zip(states).map(|(shard, state)| match state {
+            Some(Runner::Loading { layers, of }) => (*layers, *of),
+            Some(Runner::Warming | Runner::Ready) => (shard.layers.unwrap_or(u32::MAX), shard.layers.unwrap_or(0)),
+            _ => (0, shard.layers.unwrap_or(0)),
+        });
+        if self.shards.iter().all(|shard| shard.layers.is_some()) {
+            return Some(progress.fold((0, 0), |(layers, of), (one, all)| (layers + one, of + all)));
+        }
+        let of = progress.clone().map(|(_, of)| of).max()?;
+        Some((progress.map(|(layers, _)| layers).min()?.min(of), of))
+    }
+}
+
+/// Reads `instances`. An instance of an unknown kind is still one; one without parts is none.
+pub(super) fn read_instances(document: &Value) -> Vec<Instance> {
+    let instances = document.as_object().into_iter().flatten();
+    instances.filter_map(|(id, tagged)| read_instance(id, tagged)).collect()
+}
+
+fn read_instance(id: &str, tagged: &Value) -> Option<Instance> {
+    let assigned = &untagged(tagged)?.1["shardAssignments"];
+    let nodes = assigned["nodeToRunner"].as_object()?;
+    let shards: Vec<(Shard, u64)> = nodes
+        .iter()
+        .filter_map(|(node, runner)| {
+            let runner = runner.as_str()?;
+            let (bytes, all, layers) = read_shard(assigned["runnerToShard"].get(runner)?, nodes.len())?;
+            Some((Shard { node: node.clone(), runner: runner.to_owned(), bytes, layers }, all))
+        })
+        .collect();
+    let bytes = shards.iter().map(|(_, all)| *all).max()?;
+    let shards = shards.into_iter().map(|(shard, _)| shard).collect();
+    Some(Instance { id: id.to_owned(), model: assigned["modelId"].as_str()?.to_owned(), bytes, shards })
+}
+
+/// The bytes of this part, the bytes of the whole, and its own layers in a pipeline.
+fn read_shard(tagged: &Value, parts: usize) -> Option<(u64, u64, Option<u32>)> {
+    let (tag, shard) = untagged(tagged)?;
+    let all = shard["modelCard"]["storageSize"]["inBytes"].as_u64().unwrap_or(0);
+    let number = |key: &str| shard[key].as_u64();
+    let pipeline = tag == "PipelineShardMetadata";
+    match (pipeline, number("startLayer"), number("endLayer"), number("nLayers")) {
+        (true, Some(start), Some(end), Some(of)) if of > 0 && end >= start => {
+            let layers = end - start;
+            let bytes = u128::from(all) * u128::from(layers) / u128::from(of);
+            Some((u64::try_from(bytes).ok()?, all, u32::try_from(layers).ok()))
+        }
+        _ => Some((all / u64::try_from(parts).ok()?.max(1), all, None)),
+    }
+}
+
+/// Reads `runners`. Entries of dead instances stay there for ever: only those that an instance names mean something.
+pub(super) fn read_runners(document: &Value) -> BTreeMap<String, Runner> {
+    let runners = document.as_object().into_iter().flatten();
+    runners.map(|(id, tagged)| (id.clone(), read_runner(tagged))).collect()
+}
+
+fn read_runner(tagged: &Value) -> Runner {
+    let Some((tag, body)) = untagged(tagged) else { return Runner::Unknown };
+    let number = |key: &str| body[key].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    match tag {
+        "RunnerIdle" | "RunnerConnecting" | "RunnerConnected" => Runner::Idle,
+        "RunnerLoading" => Runner::Loading { layers: number("layersLoaded"), of: number("totalLayers") },
+        "RunnerLoaded" | "RunnerWarmingUp" => Runner::Warming,
+        "RunnerReady" | "RunnerRunning" => Runner::Ready,
+        "RunnerFailed" => Runner::Failed(first_line(&body["errorMessage"])),
+        _ => Runner::Unknown,
+    }
+}
+
+/// Reads `downloads`, leaving out what is only known and not wanted.
+pub(super) fn read_downloads(document: &Value) -> BTreeMap<NodeId, Vec<Download>> {
+    super::members::by_node(document, |entries| {
+        entries.as_array().into_iter().flatten().filter_map(read_download).collect()
+    })
+}
+
+fn read_download(tagged: &Value) -> Option<Download> {
+    let (tag, body) = untagged(tagged)?;
+    let (_, shard) = untagged(&body["shardMetadata"])?;
+    let model = shard["modelCard"]["modelId"].as_str()?.to_owned();
+    let bytes = |value: &Value, key: &str| value[key]["inBytes"].as_u64().unwrap_or(0);
+    let progress = &body["downloadProgress"];
+    let (done, total) = match tag {
+        "DownloadOngoing" => (bytes(progress, "downloaded"), bytes(progress, "total")),
+        "DownloadCompleted" => {
+            let total = bytes(body, "total").max(1);
+            (total, total)
+        }
+        _ => (bytes(body, "downloaded"), bytes(body, "total")),
+    };
+    let failed = (tag == "DownloadFailed").then(|| first_line(&body["errorMessage"]));
+    Some(Download { model, done, total, bytes_per_s: progress["speed"].as_f64(), failed })
+}
+
+/// The one key and value of exo's tagged unions.
+fn untagged(value: &Value) -> Option<(&str, &Value)> {
+    value.as_object()?.iter().next().map(|(tag, body)| (tag.as_str(), body))
+}
+
+/// The first line of what may be a whole traceback, without the exit code's bracket left open.
+fn first_line(text: &Value) -> String {
+    let text = text.as_str().unwrap_or_default();
+    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("it does not say why").trim();
+    const LONGEST: usize = 200;
+    line.chars().take(LONGEST).collect()
+}
+
+#[cfg(test)]
+mod tests;

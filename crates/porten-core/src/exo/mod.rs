@@ -1,0 +1,19 @@
+//! What exo tells about its cluster, read leniently: an unknown word is unknown, and never spoils a document.
+//!
+//! exo answers documents of its state under `/state/<path>`, and pushes nothing. Its whole `/state` is never asked for:
+//! that holds the prompts of running requests. The shapes are those of exo 0.3.70 (measured).
+
+mod document;
+mod instance;
+mod links;
+mod members;
+mod preview;
+mod rhythm;
+mod telling;
+
+pub use document::Document;
+pub use instance::{Instance, InstanceId, Phase};
+pub use members::{Cluster, Member, NodeId};
+pub use preview::{INSTANCE, PREVIEWS, Preview, PreviewError, choose, read_previews};
+pub use rhythm::{Pace, Rhythm};
+pub use telling::{Input, Telling, Told};
