@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use porten_core::ladder::RungState;
 use porten_core::memory::BudgetOrigin;
-use porten_core::snapshot::{LinkView, ModelState, ModelView, Overall, ReachView, Snapshot};
+use porten_core::snapshot::{
+    LinkKind, LinkView, MemberState, MemberView, ModelState, ModelView, Overall, ReachView, Snapshot,
+};
 use porten_core::wire::Standing;
 
 /// The state in one line: the word, and the one thing that belongs to it.
@@ -36,6 +38,9 @@ pub(crate) fn status(snapshot: &Snapshot, now: Timestamp) -> Vec<String> {
     fact("Hub", format!("{} · {}", snapshot.hub.url, link(snapshot, now)));
     fact("Engine", engine(snapshot, now));
     fact("Memory", memory(snapshot));
+    for (n, mac) in snapshot.cluster.iter().flat_map(|cluster| &cluster.members).enumerate() {
+        fact(if n == 0 { "Macs" } else { "" }, member(mac, now));
+    }
     let traffic = &snapshot.traffic;
     fact(
         "Requests",
@@ -113,6 +118,32 @@ fn memory(snapshot: &Snapshot) -> String {
         (BudgetOrigin::Set, _) => format!("{told} MB for models, set by {}", snapshot.memory.set_by),
         (BudgetOrigin::Assumed, Some(raw)) => format!("{told} MB for models, assumed: three quarters of {raw} MB"),
         (BudgetOrigin::Assumed | BudgetOrigin::Unknown, _) => "Not known; set PORTEN_VRAM_BUDGET_MB".to_owned(),
+    }
+}
+
+fn member(mac: &MemberView, now: Timestamp) -> String {
+    let mut said = vec![mac.name.clone()];
+    said.extend(mac.installed_mib.map(|mib| format!("{} GB", mib / 1024)));
+    said.extend(mac.chip.clone());
+    said.extend(mac.link.map(|link| words(link).to_owned()));
+    if mac.this_mac {
+        said.push("this Mac".to_owned());
+    }
+    match mac.state {
+        MemberState::Online => {}
+        MemberState::Joining => said.push("Joining".to_owned()),
+        MemberState::Late { since } => said.push(format!("last heard of {} ago", age(since, now))),
+    }
+    said.join(" · ")
+}
+
+const fn words(link: LinkKind) -> &'static str {
+    match link {
+        LinkKind::Rdma => "RDMA",
+        LinkKind::ThunderboltIp => "Thunderbolt IP",
+        LinkKind::Ethernet => "Ethernet",
+        LinkKind::WiFi => "Wi-Fi",
+        LinkKind::Other => "VPN or another link",
     }
 }
 

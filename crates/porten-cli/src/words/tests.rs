@@ -22,6 +22,7 @@ fn ready() -> Value {
         "account": { "name": "anna", "kept_in": "the Keychain" },
         "hub": {
             "url": "wss://porten.ai",
+            "endpoint": "https://porten.ai/v1",
             "origin": { "from": "default" },
             "link": { "state": "online", "since": "2026-11-22T09:12:00Z" },
             "rtt_ms": 34,
@@ -32,8 +33,9 @@ fn ready() -> Value {
             "kind": "exo",
             "reach": { "state": "up", "since": "2026-11-22T11:00:00Z" },
         },
+        "cluster": { "freshness": { "state": "fresh" }, "members": [mac("studio-1", true, &Value::Null), mac("mbp", false, &json!("rdma"))] },
         "memory": {
-            "raw_mib": 131_072, "advertised_mib": 262_144, "origin": "set",
+            "raw_mib": 131_072, "usable_mib": 98_304, "advertised_mib": 262_144, "origin": "set",
             "set_by": { "from": "environment", "name": "PORTEN_VRAM_BUDGET_MB" },
         },
         "models": [model("deepseek-v4-flash", &json!({ "state": "ready", "proven": "2026-11-22T11:59:52Z" }))],
@@ -46,7 +48,15 @@ fn ready() -> Value {
 fn model(id: &str, state: &Value) -> Value {
     json!({
         "id": id, "engine_id": "x", "wanted": true, "state": state, "routes": ["/v1/chat/completions"],
-        "standing": "eligible", "tokens_per_s": 24.8,
+        "standing": "eligible", "tokens_per_s": 24.8, "size_mib": 147_000, "placed": "here", "on": ["studio-1", "mbp"],
+    })
+}
+
+fn mac(name: &str, this_mac: bool, link: &Value) -> Value {
+    json!({
+        "id": name, "name": name, "this_mac": this_mac, "state": { "state": "online" }, "model": "Mac Studio",
+        "chip": "Apple M3 Ultra", "macos": "26.2", "installed_mib": 131_072, "free_mib": 100_000, "usable_mib": 98_304,
+        "models_mib": 0, "gpu_percent": 3, "gpu_celsius": 40, "watts": 30, "link": link,
     })
 }
 
@@ -64,6 +74,8 @@ fn a_node_that_is_ready_tells_where_it_stands_and_who_set_what() {
       Hub       wss://porten.ai · Online for 2 h · 34 ms
       Engine    http://localhost:52415 (found by looking) · Answering for 1 h
       Memory    262144 MB for models, set by PORTEN_VRAM_BUDGET_MB
+      Macs      studio-1 · 128 GB · Apple M3 Ultra · this Mac
+                mbp · 128 GB · Apple M3 Ultra · RDMA
       Requests  0 running · 12 answered · 1 failed · 2 given up by clients · 0 refused
 
       deepseek-v4-flash  Ready · proven 8 s ago · 24.8 tok/s
@@ -89,6 +101,8 @@ fn what_needs_a_person_is_the_first_line_with_its_remedy() {
       Hub       wss://porten.ai · Online for 2 h · 34 ms
       Engine    http://localhost:52415 (found by looking) · No answer for 1 min
       Memory    262144 MB for models, set by PORTEN_VRAM_BUDGET_MB
+      Macs      studio-1 · 128 GB · Apple M3 Ultra · this Mac
+                mbp · 128 GB · Apple M3 Ultra · RDMA
       Requests  0 running · 12 answered · 1 failed · 2 given up by clients · 0 refused
 
       deepseek-v4-flash  Withdrawn · no engine
@@ -132,17 +146,31 @@ fn every_model_state_reads_as_it_is_meant() {
         model("b", &json!({ "state": "withdrawn" })),
         model("c", &json!({ "state": "unmatched", "why": "the engine does not serve c; it serves d" })),
         model("d", &json!({ "state": "proving" })),
+        model("da", &json!({ "state": "waiting", "why": "a" })),
+        model("db", &json!({ "state": "placing" })),
+        model("dc", &json!({ "state": "downloading", "percent": 43, "mib_per_s": 1_100 })),
+        model("dd", &json!({ "state": "loading", "layers": 12, "of": 43 })),
+        model("de", &json!({ "state": "warming" })),
+        model("df", &json!({ "state": "finishing", "requests": 2 })),
+        model("dg", &json!({ "state": "off_elsewhere" })),
         model("e", &json!({ "state": "ready", "proven": "2026-11-22T11:58:00Z" })),
         model("f", &json!({ "state": "serving", "requests": 3 })),
         model("long-name", &json!({ "state": "failed", "why": "no token in 30 s" })),
     ]);
-    picture["models"][4]["standing"] = json!("needs_memory");
+    picture["models"][11]["standing"] = json!("needs_memory");
     let lines = models(&serde_json::from_value(picture).unwrap(), now());
     assert_snapshot!(lines.join("\n"), @r"
     a          Off
     b          Withdrawn · no engine
     c          Failed · the engine does not serve c; it serves d
     d          Proving
+    da         Waiting · a
+    db         Loading · the engine was asked
+    dc         Downloading 43 % · 1100 MB/s
+    dd         Loading 12/43 layers
+    de         Warming · first token
+    df         Finishing · 2 requests
+    dg         Off elsewhere · turned off in exo
     e          Ready · proven 2 min ago · 24.8 tok/s · the Hub asks for more memory
     f          Serving 3 requests · 24.8 tok/s
     long-name  Failed · no token in 30 s
