@@ -1,23 +1,63 @@
 //! Which models are meant, which may be served now, and what the Hub is told of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::EngineKind;
 use crate::desk::Desk;
 use crate::engine::{Health, Reach, Standing};
 use crate::exo::{Telling, Told};
-use crate::ids::{EngineId, Matched, ModelId, Wanted, match_catalog, match_wanted};
+use crate::ids::{EngineId, Matched, ModelId, Pair, Unmatched, Wanted, match_catalog, match_wanted};
 use crate::relay::{Served, Serving};
 use crate::wire::{Advert, AdvertModel, Offer};
+
+/// What an engine serves, as far as it matters for pairing.
+#[derive(Debug, Clone, Copy)]
+pub struct Shelf<'a> {
+    /// The ids it lists.
+    pub listed: &'a [EngineId],
+    /// Their weights (MiB), where it tells.
+    pub sizes: &'a BTreeMap<String, u64>,
+    /// The ids it has loaded, where it tells.
+    pub loaded: &'a BTreeSet<String>,
+}
 
 /// Pairs what is wanted with what the engine lists. With nothing configured, whatever of the Hub's catalog the engine
 /// lists is meant.
 #[must_use]
-pub fn plan(wanted: &[Wanted], catalog: &[Offer], served: &[EngineId]) -> Matched {
+pub fn plan(wanted: &[Wanted], catalog: &[Offer], shelf: Shelf<'_>) -> Matched {
     if !wanted.is_empty() {
-        return match_wanted(wanted, served);
+        return match_wanted(wanted, shelf.listed);
     }
-    match_catalog(catalog.iter().map(|offer| offer.id.as_str()), served)
+    let mut matched = match_catalog(catalog.iter().map(|offer| offer.id.as_str()), shelf.listed);
+    let (mut pairs, mut unmatched) = (Vec::new(), Vec::new());
+    for why in std::mem::take(&mut matched.unmatched) {
+        match pick(&why, catalog, shelf) {
+            Some(pair) => pairs.push(pair),
+            None => unmatched.push(why),
+        }
+    }
+    matched.pairs.extend(pairs);
+    Matched { unmatched, ..matched }
+}
+
+/// One of several builds of a model, where nobody said which: the loaded one; else the largest whose weights fit into
+/// what the Hub asks of a node for it, since that number was made for one of them.
+fn pick(why: &Unmatched, catalog: &[Offer], shelf: Shelf<'_>) -> Option<Pair> {
+    let Unmatched::Several { hub, matches } = why else { return None };
+    let room = catalog.iter().find(|offer| offer.id == hub.as_str())?.memory_mib;
+    let loaded: Vec<&EngineId> = matches.iter().filter(|id| shelf.loaded.contains(id.as_str())).collect();
+    let size = |id: &&EngineId| shelf.sizes.get(id.as_str()).copied().filter(|size| *size <= room);
+    let engine = match loaded.as_slice() {
+        [one] => *one,
+        _ => {
+            let largest = matches.iter().filter_map(|id| size(&id)).max()?;
+            let mut fitting = matches.iter().filter(|id| size(id) == Some(largest));
+            let one = fitting.next()?;
+            // Two builds of one size differ in something that only a person can judge.
+            fitting.next().is_none().then_some(one)?
+        }
+    };
+    Some(Pair { hub: hub.clone(), engine: engine.clone() })
 }
 
 /// What a person has said of models, on top of the settings.
@@ -92,7 +132,6 @@ pub fn advert(serving: &Serving, memory_mib: u64, max_streams: u32, engine_up: b
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::time::Duration;
 
     use jiff::Timestamp;
@@ -107,6 +146,13 @@ mod tests {
 
     fn now() -> Now {
         Now::new(Moment::START, Timestamp::UNIX_EPOCH)
+    }
+
+    /// Lists these, and tells nothing more.
+    fn shelf(listed: &[EngineId]) -> Shelf<'_> {
+        static SIZES: BTreeMap<String, u64> = BTreeMap::new();
+        static LOADED: BTreeSet<String> = BTreeSet::new();
+        Shelf { listed, sizes: &SIZES, loaded: &LOADED }
     }
 
     fn up(engine_id: &str) -> Health {
@@ -128,7 +174,7 @@ mod tests {
     fn only_a_proven_model_that_is_wanted_on_is_told_to_the_hub() {
         let engine_id = "/Users/me/models/DeepSeek-V4-Flash";
         let wanted = [Wanted::read("deepseek-v4-flash").unwrap()];
-        let matched = plan(&wanted, &[], &[EngineId::read(engine_id).unwrap()]);
+        let matched = plan(&wanted, &[], shelf(&[EngineId::read(engine_id).unwrap()]));
         let mut health = up(engine_id);
         assert!(serving(&matched, &BTreeSet::new(), &health).is_empty(), "listed, but not proven");
         let proof = Proof { routes: vec![Route::ChatCompletions], took: Duration::ZERO };
@@ -146,7 +192,7 @@ mod tests {
     fn with_nothing_configured_what_the_hub_offers_and_the_engine_lists_is_meant() {
         let offer = |id: &str| Offer { id: id.into(), memory_mib: 1, routes: vec![] };
         let served = [EngineId::read("mlx-community/gpt-oss-120b-MXFP4-Q8").unwrap()];
-        let matched = plan(&[], &[offer("gpt-oss-120b"), offer("deepseek-v4-flash")], &served);
+        let matched = plan(&[], &[offer("gpt-oss-120b"), offer("deepseek-v4-flash")], shelf(&served));
         assert_eq!(matched.pairs.len(), 1);
         assert_eq!(matched.pairs[0].hub.as_str(), "gpt-oss-120b");
     }
@@ -166,7 +212,7 @@ mod tests {
             let told = exo::Input::Told(exo::Document::Instances, Reply::answer(200, instances));
             telling.on(told, now());
         }
-        let matched = plan(&[Wanted::read("gpt-oss-120b").unwrap()], &[], &[EngineId::read(EXO_ID).unwrap()]);
+        let matched = plan(&[Wanted::read("gpt-oss-120b").unwrap()], &[], shelf(&[EngineId::read(EXO_ID).unwrap()]));
         (health, telling, matched)
     }
 
@@ -201,5 +247,27 @@ mod tests {
         telling.on(ready, now());
         assert!(is_loaded(EXO_ID, &health, &telling));
         assert!(is_loaded("anything", &up("other"), &Telling::default()), "other engines list what is loaded");
+    }
+
+    #[test]
+    fn of_several_builds_the_loaded_one_is_meant_else_the_largest_that_the_hubs_number_has_room_for() {
+        let id = |bits: u32| format!("mlx-community/Qwen3-Coder-Next-{bits}bit");
+        let listed = [4, 5, 8].map(|bits| EngineId::read(&id(bits)).unwrap());
+        // The cards of exo 0.3.70 (MiB).
+        let sizes = BTreeMap::from([(id(4), 43_487), (id(5), 55_027), (id(8), 85_258)]);
+        let offer = Offer { id: "qwen3-coder-next".into(), memory_mib: 51_000, routes: vec![] };
+        let meant = |memory_mib, sizes: &BTreeMap<String, u64>, loaded: &BTreeSet<String>| {
+            let shelf = Shelf { listed: &listed, sizes, loaded };
+            let matched = plan(&[], &[Offer { memory_mib, ..offer.clone() }], shelf);
+            matched.pairs.first().map(|pair| pair.engine.as_str().to_owned())
+        };
+        let none = BTreeSet::new();
+        assert_eq!(meant(51_000, &sizes, &none), Some(id(4)));
+        assert_eq!(meant(100_000, &sizes, &none), Some(id(8)));
+        assert_eq!(meant(1_000, &sizes, &none), None, "none of them");
+        assert_eq!(meant(51_000, &BTreeMap::new(), &none), None, "nothing tells them apart");
+        assert_eq!(meant(51_000, &sizes, &BTreeSet::from([id(5)])), Some(id(5)), "the one that is loaded");
+        let twins = BTreeMap::from([(id(4), 43_487), (id(5), 43_487)]);
+        assert_eq!(meant(51_000, &twins, &none), None, "a person must say");
     }
 }

@@ -131,6 +131,10 @@ impl World {
             self.step_health(engine::Input::Doubted);
         }
         self.step_telling(exo::Input::Told(document, reply));
+        if document == Document::Instances {
+            // Of several builds of a model the loaded one is meant.
+            self.match_models();
+        }
     }
 
     fn tend_desk(&mut self) {

@@ -1,6 +1,6 @@
 //! All that the agent knows, and how it changes: each input is taken without waiting, then everything is derived anew.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use porten_core::config::Config;
 use porten_core::detect::Chosen;
 use porten_core::engine::{self, Health, Reach};
 use porten_core::exo;
-use porten_core::ids::Matched;
+use porten_core::ids::{Matched, Wanted};
 use porten_core::memory::{Memory, budget};
-use porten_core::models;
+use porten_core::models::{self, Shelf};
 use porten_core::notice::Book;
 use porten_core::picture::{self, Facts};
 use porten_core::snapshot::{AccountView, HostView, Snapshot};
@@ -244,12 +244,19 @@ impl World {
 
     /// Pairs anew what is wanted with what is listed.
     pub(super) fn match_models(&mut self) {
-        let listed = match self.health.reach() {
-            Reach::Up { listing, .. } => listing.models.as_slice(),
-            Reach::Unknown | Reach::Down { .. } => &[],
+        let Reach::Up { listing, .. } = self.health.reach() else {
+            let shelf = Shelf { listed: &[], sizes: &BTreeMap::new(), loaded: &BTreeSet::new() };
+            self.matched = models::plan(self.listed_models(), &self.catalog, shelf);
+            return;
         };
-        let wanted = self.config.models.as_ref().map_or(&[][..], |models| &models.value);
-        self.matched = models::plan(wanted, &self.catalog, listed);
+        let loaded = self.following.telling.instances().map(|(instance, _)| instance.model.clone()).collect();
+        let shelf = Shelf { listed: &listing.models, sizes: &listing.sizes, loaded: &loaded };
+        self.matched = models::plan(self.listed_models(), &self.catalog, shelf);
+    }
+
+    /// The models that the settings list.
+    fn listed_models(&self) -> &[Wanted] {
+        self.config.models.as_ref().map_or(&[][..], |models| &models.value)
     }
 
     /// Requests began or ended.

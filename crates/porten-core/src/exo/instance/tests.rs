@@ -32,7 +32,7 @@ fn placed(kind: &str, one: &Value, two: &Value) -> Instance {
     instances.into_iter().next().unwrap()
 }
 
-fn phase(instance: &Instance, one: Value, two: Value, downloads: Value) -> Phase {
+fn phase(instance: &Instance, one: Value, two: Value, downloads: &Value) -> Phase {
     let mut runners = serde_json::Map::new();
     runners.extend(
         [("ra", one), ("rb", two)]
@@ -40,7 +40,7 @@ fn phase(instance: &Instance, one: Value, two: Value, downloads: Value) -> Phase
             .filter(|(_, state)| !state.is_null())
             .map(|(id, state)| (id.into(), state)),
     );
-    instance.phase(&read_runners(&Value::Object(runners)), &read_downloads(&downloads))
+    instance.phase(&read_runners(&Value::Object(runners)), &read_downloads(downloads))
 }
 
 fn download(tag: &str, done: u64, total: u64) -> Value {
@@ -52,7 +52,7 @@ fn download(tag: &str, done: u64, total: u64) -> Value {
 #[test]
 fn an_instance_is_as_far_as_the_last_of_its_parts() {
     let here = || json!({ "a": download("DownloadCompleted", 9, 9), "b": download("DownloadCompleted", 9, 9) });
-    let at = |one: Value, two: Value| phase(&pipeline(), one, two, here());
+    let at = |one: Value, two: Value| phase(&pipeline(), one, two, &here());
     let (ready, idle) = (json!({ "RunnerReady": {} }), json!({ "RunnerIdle": {} }));
     assert_eq!(at(Value::Null, Value::Null), Phase::Placed);
     assert_eq!(at(idle.clone(), Value::Null), Phase::Placed);
@@ -69,21 +69,21 @@ fn an_instance_is_as_far_as_the_last_of_its_parts() {
 #[test]
 fn where_each_mac_holds_a_slice_of_all_layers_the_slowest_counts() {
     let loading = |n: u32| json!({ "RunnerLoading": { "layersLoaded": n, "totalLayers": 43 } });
-    assert_eq!(phase(&tensor(), loading(30), loading(12), json!({})), Phase::Loading { layers: 12, of: 43 });
+    assert_eq!(phase(&tensor(), loading(30), loading(12), &json!({})), Phase::Loading { layers: 12, of: 43 });
     let warming = json!({ "RunnerLoaded": {} });
-    assert_eq!(phase(&tensor(), warming, loading(12), json!({})), Phase::Loading { layers: 12, of: 43 });
+    assert_eq!(phase(&tensor(), warming, loading(12), &json!({})), Phase::Loading { layers: 12, of: 43 });
 }
 
 #[test]
 fn downloads_of_all_macs_are_one_progress_and_a_failed_one_is_named() {
     let downloads = json!({ "a": download("DownloadOngoing", 30, 100), "b": download("DownloadOngoing", 10, 100),
         "c": download("DownloadOngoing", 0, 100) });
-    let at = phase(&pipeline(), json!({ "RunnerIdle": {} }), Value::Null, downloads);
+    let at = phase(&pipeline(), json!({ "RunnerIdle": {} }), Value::Null, &downloads);
     assert_eq!(at, Phase::Downloading { percent: 20, mib_per_s: Some(2) });
     let failed = json!({ "a": download("DownloadFailed", 30, 100) });
-    assert_eq!(phase(&pipeline(), Value::Null, Value::Null, failed), Phase::Failed("disk full".into()));
+    assert_eq!(phase(&pipeline(), Value::Null, Value::Null, &failed), Phase::Failed("disk full".into()));
     let pending = json!({ "a": download("DownloadPending", 0, 0), "b": download("DownloadPending", 0, 0) });
-    let at = phase(&pipeline(), Value::Null, Value::Null, pending);
+    let at = phase(&pipeline(), Value::Null, Value::Null, &pending);
     assert_eq!(at, Phase::Downloading { percent: 0, mib_per_s: Some(2) });
 }
 
