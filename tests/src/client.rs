@@ -16,6 +16,8 @@ use crate::transcript::{End, Transcript};
 
 /// Nothing in a test takes longer than this.
 const LIMIT: Duration = Duration::from_secs(120);
+/// Somebody on this machine who is there answers in this time.
+const A_MOMENT: Duration = Duration::from_secs(2);
 /// The receive buffer of a reader that stalls: small, so that the sender feels it soon (bytes).
 const STALLED_BUFFER: u32 = 4096;
 
@@ -57,6 +59,12 @@ impl Client {
     pub async fn get(&self, path: &str) -> Answer {
         let request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.key);
         Answer::read(request.send().await.expect("an answer")).await
+    }
+
+    /// Whether anybody answers this with a 200, within a moment.
+    pub async fn try_get(&self, path: &str) -> bool {
+        let request = self.http.get(format!("{}{path}", self.base)).timeout(A_MOMENT);
+        request.send().await.is_ok_and(|answer| answer.status() == 200)
     }
 
     /// Posts JSON, and waits for the whole answer.

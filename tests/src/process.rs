@@ -136,14 +136,17 @@ impl Drop for Process {
     }
 }
 
-/// The path of a program of this workspace, beside the test's own: `target/PROFILE/`.
+/// The path of a program of this workspace, beside the test's own or this program's: `target/PROFILE/`.
 ///
 /// # Panics
 /// It was not built.
 #[must_use]
 pub fn binary(program: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its own path");
-    let path = test.parent().and_then(Path::parent).expect("tests lie in target/PROFILE/deps").join(program);
+    let this = std::env::current_exe().expect("a program knows its own path");
+    let folder = this.parent().expect("a program lies in a folder");
+    // Tests lie one deeper, in target/PROFILE/deps.
+    let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
+    let path = folder.join(program);
     assert!(path.is_file(), "{} is missing: run `cargo build --workspace --bins` first", path.display());
     path
 }

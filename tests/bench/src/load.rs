@@ -158,6 +158,7 @@ impl Asker {
             Some(sender) => sender,
             none => none.insert(connect(&self.address).await?),
         };
+        sender.ready().await?;
         let (head, ()) = self.head.clone().into_parts();
         let response = sender.send_request(Request::from_parts(head, Full::new(self.body.clone()))).await?;
         if response.status() != StatusCode::OK {

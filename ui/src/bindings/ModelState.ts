@@ -3,7 +3,7 @@
 /**
  * What a model does.
  */
-export type ModelState = { "state": "off" } | { "state": "withdrawn" } | { "state": "unmatched", 
+export type ModelState = { "state": "off" } | { "state": "off_elsewhere" } | { "state": "withdrawn" } | { "state": "unmatched", 
 /**
  * One sentence.
  */

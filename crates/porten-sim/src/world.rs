@@ -1,0 +1,107 @@
+//! The cluster, pure: what it is at a moment follows from what was asked of it, the time and the luck it was given.
+//!
+//! ```text
+//! routes ──ask──► World ──► placement (who)  ──► Life (phases of an instance)  ──► picture (/state)
+//!                   ▲            ▲                 Downloads, Tasks, Generations
+//!                   └── advance(now): time passes here and nowhere else
+//! ```
+
+mod build;
+mod command;
+mod download;
+mod generation;
+mod life;
+mod links;
+mod luck;
+mod member;
+mod pace;
+mod picture;
+mod placement;
+mod preview;
+mod step;
+mod tasks;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) use build::{Calendar, MakeError};
+pub(crate) use generation::{Event, Heard, Next};
+pub(crate) use placement::{Wish, Unplaceable};
+pub(crate) use preview::Preview;
+
+use crate::documents::card::Card;
+use crate::documents::instance::Instance;
+use download::Downloads;
+use generation::Generation;
+use life::Life;
+use luck::Luck;
+use member::Member;
+use tasks::Tasks;
+
+/// Time since the cluster began, as its own clock counts it: `--speed` makes that clock run faster.
+pub(crate) type Now = Duration;
+
+/// An instance and how far it is.
+#[derive(Debug)]
+struct Placed {
+    instance: Arc<Instance>,
+    life: Life,
+}
+
+/// A cluster.
+#[derive(Debug)]
+pub(crate) struct World {
+    cards: Vec<Arc<Card>>,
+    members: Vec<Member>,
+    /// exo looks for its neighbours at the port that it listens on itself.
+    api_port: u16,
+    calendar: Calendar,
+    luck: Luck,
+    now: Now,
+    /// What happened, telemetry aside; `lastEventAppliedIdx` counts it, and those who wait are woken by it.
+    events: u64,
+    instances: Vec<Placed>,
+    /// Runners of instances that are gone: exo never forgets them.
+    leftovers: Vec<String>,
+    downloads: Downloads,
+    tasks: Tasks,
+    generations: Vec<Generation>,
+}
+
+impl World {
+    /// The node that answers the API: the first Mac.
+    pub(crate) fn node_id(&self) -> &str {
+        self.members.first().map_or("", |member| &member.node)
+    }
+
+    pub(crate) fn cards(&self) -> &[Arc<Card>] {
+        &self.cards
+    }
+
+    pub(crate) fn card(&self, model: &str) -> Option<Arc<Card>> {
+        self.cards.iter().find(|card| card.model_id == model).map(Arc::clone)
+    }
+
+    /// Grows whenever something happens that somebody may wait for.
+    pub(crate) const fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// The instance of that id, once the cluster knows of it.
+    pub(crate) fn instance(&self, id: &str) -> Option<&Arc<Instance>> {
+        self.visible().map(|placed| &placed.instance).find(|instance| instance.id() == id)
+    }
+
+    /// The first instance of that model.
+    pub(crate) fn instance_of(&self, model: &str) -> Option<&Arc<Instance>> {
+        self.visible().map(|placed| &placed.instance).find(|instance| instance.model() == model)
+    }
+
+    fn visible(&self) -> impl Iterator<Item = &Placed> {
+        self.instances.iter().filter(|placed| placed.life.is_visible())
+    }
+
+    fn member(&self, node: &str) -> Option<&Member> {
+        self.members.iter().find(|member| member.node == node)
+    }
+}

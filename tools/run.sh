@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# `make run`: gets and builds whatever is missing, a line for each step and a sign of life for the long ones, then hands
+# over to porten-tour, which starts the app with all it needs (its own words: tests/src/bin/porten-tour.rs).
+#
+# PORTEN_HUB_URL, PORTEN_ENGINE_URL   used instead of a Hub for development and a cluster made of software
+# HEADLESS=1                          in the terminal, also where there is a display
+# MACS=3x128                          the Macs of the cluster made of software (porten-sim --help)
+set -euo pipefail
+. "$(dirname "$0")/common.sh"
+cd "$root"
+
+logs=$target/run
+mkdir -p "$logs"
+
+# step NAME COMMAND…: its output goes to a file; every 10 s its last line is shown, and if it fails the end of it.
+step() {
+    local name=$1 begun=$SECONDS shown=0 code=0
+    shift
+    printf '%-9s' "$name"
+    "$@" >"$logs/$name.log" 2>&1 </dev/null &
+    local work=$!
+    # shellcheck disable=SC2064 # the work of now
+    trap "kill $work 2>/dev/null; exit 130" INT TERM
+    while kill -0 "$work" 2>/dev/null; do
+        sleep 0.2
+        if [ $((SECONDS - begun - shown)) -ge 10 ]; then
+            shown=$((SECONDS - begun))
+            printf '\n  %4s s  %s' "$shown" "$(tail -n 1 "$logs/$name.log" | cut -c 1-90)"
+        fi
+    done
+    wait "$work" || code=$?
+    trap - INT TERM
+    if [ $code != 0 ]; then
+        printf '\n'
+        tail -n 30 "$logs/$name.log" >&2
+        stop "$code" "make run: the step \"$name\" failed. All that it said is in $logs/$name.log"
+    fi
+    [ $shown = 0 ] || printf '\n%9s' ""
+    printf 'done in %s s\n' "$((SECONDS - begun))"
+}
+
+step tools tools/check-tools.sh
+step packages tools/deps.sh run
+step popover tools/ui.sh build
+step programs cargo build --workspace --bins --locked
+exec "$target/debug/porten-tour" ${HEADLESS:+--headless}

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# The popover's TypeScript of what crosses the bridge, made from the Rust types by ts-rs into ui/src/bindings.
+#
+# Usage: types.sh write    makes the files anew
+#        types.sh check    fails if they differ from the Rust code
+set -euo pipefail
+. "$(dirname "$0")/common.sh"
+cd "$root"
+
+fresh=$target/bindings
+rm -rf "$fresh"
+TS_RS_EXPORT_DIR=$fresh TS_RS_LARGE_INT=number \
+    cargo test -q -p porten-core --lib --features ts --locked export_bindings >/dev/null
+
+case "${1:-}" in
+write)
+    rm -rf ui/src/bindings
+    cp -R "$fresh" ui/src/bindings
+    ;;
+check)
+    diff -r "$fresh" ui/src/bindings || stop 1 "ui/src/bindings is not what the Rust types say: tools/types.sh write"
+    say "$(find "$fresh" -name '*.ts' | wc -l | tr -d ' ') files are what the Rust types say."
+    ;;
+*) stop 2 "Usage: tools/types.sh write|check" ;;
+esac
