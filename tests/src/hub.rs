@@ -27,6 +27,7 @@ pub struct Hub {
     process: Option<Process>,
     home: Home,
     arguments: Vec<String>,
+    log: String,
 }
 
 /// A person's answer on the page.
@@ -49,6 +50,18 @@ impl Hub {
     /// # Panics
     /// It does not come up.
     pub async fn start_with(arguments: &[&str]) -> Self {
+        Self::start_as(arguments, "trace").await
+    }
+
+    /// The same with this level of its log instead of the most talkative one: what is to be fast must not talk so much.
+    ///
+    /// # Panics
+    /// It does not come up.
+    pub async fn start_with_log(level: &str) -> Self {
+        Self::start_as(&[], level).await
+    }
+
+    async fn start_as(arguments: &[&str], log: &str) -> Self {
         let mut hub = Self {
             account: String::new(),
             passphrase: String::new(),
@@ -57,6 +70,7 @@ impl Hub {
             process: None,
             home: Home::new(),
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            log: log.to_owned(),
         };
         hub.start().await;
         hub
@@ -72,7 +86,7 @@ impl Hub {
         let mut arguments = vec!["serve", "--dev", "--json", "--listen", &listen, "--state", &state];
         arguments.extend(self.arguments.iter().map(String::as_str));
         let mut environment = self.home.environment();
-        environment.insert("PORTEN_LOG".into(), "trace".into());
+        environment.insert("PORTEN_LOG".into(), self.log.clone());
         let mut process = Process::start("porten-hub", &arguments, &environment, self.home.path());
         let line = process.first_line(START).await;
         let told: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("the Hub printed {line}"));

@@ -14,6 +14,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("porten-app", &["porten-agent", "porten-core"]),
     ("porten-hub", &["porten-core", "porten-link"]),
     ("porten-sim", &["porten-core"]),
+    ("porten-bench", &["porten-tests"]),
     ("porten-tests", &["porten-agent", "porten-core", "porten-hub", "porten-link", "porten-sim"]),
 ];
 

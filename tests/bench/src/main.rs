@@ -1,3 +1,78 @@
-//! Direct versus through the tunnel, in one run.
+//! Direct versus through the tunnel, in one run: the same load tool asks one engine on every path.
 
-fn main() {}
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+mod answer;
+mod args;
+mod clock;
+mod engine;
+mod gates;
+mod load;
+mod order;
+mod path;
+mod rounds;
+mod row;
+mod runner;
+mod stats;
+mod suites;
+mod table;
+mod token;
+mod tokens;
+mod usage;
+
+use args::Role;
+
+/// A promise was broken, or we broke.
+const BROKEN: u8 = 1;
+/// Asked wrongly.
+const ASKED_WRONGLY: u8 = 2;
+/// Interrupted: what a shell says of a program that SIGINT ended.
+const INTERRUPTED: u8 = 130;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match args::read(std::env::args().skip(1)) {
+        Err(error) => return complain(&error, ASKED_WRONGLY),
+        Ok(Role::Help) => return help(),
+        Ok(Role::Engine) => engine::run().await.map_err(|error| complain(&error, BROKEN)),
+        Ok(Role::Load) => load::run().await.map_err(|error| complain(&error, BROKEN)),
+        Ok(Role::Runner(wishes)) => tokio::select! {
+            // Dropping the run ends everything that it started.
+            () = interrupted() => Err(ExitCode::from(INTERRUPTED)),
+            ended = runner::run(&wishes) => match ended {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(ExitCode::from(BROKEN)),
+                Err(error) => Err(complain(&error, BROKEN)),
+            },
+        },
+    };
+    done.err().unwrap_or(ExitCode::SUCCESS)
+}
+
+/// Ctrl-C, a polite kill, or the end of the terminal.
+async fn interrupted() {
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else {
+        // The default stays: the signal ends this process at once.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "it was asked for")]
+fn help() -> ExitCode {
+    println!("{}", args::HELP);
+    ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stderr, reason = "a person reads what went wrong")]
+fn complain(error: &dyn std::error::Error, code: u8) -> ExitCode {
+    eprintln!("porten-bench: {error}");
+    ExitCode::from(code)
+}

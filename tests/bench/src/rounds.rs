@@ -10,7 +10,7 @@ use tokio::process::Command;
 use crate::order::{Found, Order, Target, Work};
 use crate::path::Path;
 use crate::row::{Round, Row};
-use crate::suites::{Measure, Step};
+use crate::suites::Step;
 use crate::usage::Meter;
 
 /// A measurement that takes longer is not worth waiting for; the longest take a minute on a busy machine.

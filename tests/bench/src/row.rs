@@ -106,7 +106,8 @@ mod tests {
     fn the_file_has_exactly_the_promised_fields() {
         let row = Row::of(&plan(false, Some("ttfb"))[0], "direct", &[(Found::default(), None)]);
         let json = serde_json::to_string(&row).unwrap();
-        let expected = r#"{"suite":"ttfb","streams":1,"path":"direct","ttfb_p50_us":null,"ttfb_p99_us":null,"#.to_owned()
+        let expected = r#"{"suite":"ttfb","streams":1,"path":"direct","ttfb_p50_us":null,"ttfb_p99_us":null,"#
+            .to_owned()
             + r#""chunk_p50_us":null,"chunk_p99_us":null,"req_per_s":0.0,"tok_per_s":0.0,"errors":0,"#
             + r#""agent_rss_bytes":null,"agent_cpu_ms":null}"#;
         assert_eq!(json, expected);

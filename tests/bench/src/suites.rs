@@ -59,7 +59,9 @@ fn suite(suite: &'static str, quick: bool) -> Vec<Step> {
             let requests = if quick { [100, 20, 4, 2] } else { [500, 200, 32, 10] };
             at_all(Measure::Rate, requests, Work { tokens: 10, ..one })
         }
-        "paced" => at_all(Measure::Chunk, [1; 4], Work { tokens: if quick { 25 } else { 150 }, pace_us: PACE_US, ..one }),
+        "paced" => {
+            at_all(Measure::Chunk, [1; 4], Work { tokens: if quick { 25 } else { 150 }, pace_us: PACE_US, ..one })
+        }
         "burst1000" => {
             let requests = if quick { [2, 1, 1, 1] } else { [20, 8, 2, 1] };
             at_all(Measure::Rate, requests, Work { tokens: 1000, ..one })
