@@ -166,8 +166,22 @@ mod tests {
     #[test]
     fn what_makes_no_cluster_is_said_in_one_sentence_with_an_example() {
         for wrong in [
-            "", "3", "x128", "3x", "3xlots", "studio", "studio:", ":128", "studio:7", "1x4096", "0x128", "7x128",
-            "4x64,4x64", "a:64,a:64", "a b:64", "3x128,",
+            "",
+            "3",
+            "x128",
+            "3x",
+            "3xlots",
+            "studio",
+            "studio:",
+            ":128",
+            "studio:7",
+            "1x4096",
+            "0x128",
+            "7x128",
+            "4x64,4x64",
+            "a:64,a:64",
+            "a b:64",
+            "3x128,",
         ] {
             let said = read(wrong).unwrap_err().to_string();
             assert!(said.contains("like ") && said.lines().count() == 1, "{wrong}: {said}");

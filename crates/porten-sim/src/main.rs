@@ -1,3 +1,26 @@
-//! An exo cluster made of software.
+//! `porten-sim`: runs an exo cluster made of software.
 
-fn main() {}
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+mod args;
+mod logs;
+mod run;
+
+fn main() -> ExitCode {
+    let command = args::Command::parse();
+    let done = tokio::runtime::Runtime::new().map_err(run::Failure::from).and_then(|runtime| {
+        logs::start()?;
+        runtime.block_on(run::run(command))
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // With stderr closed there is nobody left to tell.
+            let _ = writeln!(std::io::stderr(), "porten-sim: {failure}");
+            failure.code()
+        }
+    }
+}

@@ -10,6 +10,7 @@ mod build;
 mod command;
 mod download;
 mod generation;
+mod lay;
 mod life;
 mod links;
 mod luck;
@@ -20,14 +21,15 @@ mod placement;
 mod preview;
 mod step;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use build::{Calendar, MakeError};
-pub(crate) use generation::{Event, Heard, Next};
-pub(crate) use placement::{Wish, Unplaceable};
-pub(crate) use preview::Preview;
+pub(crate) use generation::{Event, Next, Rates};
+pub(crate) use placement::Wish;
 
 use crate::documents::card::Card;
 use crate::documents::instance::Instance;
@@ -72,6 +74,11 @@ impl World {
     /// The node that answers the API: the first Mac.
     pub(crate) fn node_id(&self) -> &str {
         self.members.first().map_or("", |member| &member.node)
+    }
+
+    /// All nodes, in the order of the Macs.
+    pub(crate) fn nodes(&self) -> Vec<String> {
+        self.members.iter().map(|member| member.node.clone()).collect()
     }
 
     pub(crate) fn cards(&self) -> &[Arc<Card>] {

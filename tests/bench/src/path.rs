@@ -65,7 +65,8 @@ impl Engine {
             .kill_on_drop(true)
             .spawn()?;
         let out = process.stdout.take().ok_or(EngineError::Silent)?;
-        let line = tokio::time::timeout(START, BufReader::new(out).lines().next_line());
+        let mut lines = BufReader::new(out).lines();
+        let line = tokio::time::timeout(START, lines.next_line());
         let url = line.await.map_err(|_| EngineError::Silent)??.ok_or(EngineError::Silent)?;
         Ok(Self { url, _process: process })
     }

@@ -18,9 +18,9 @@ const FILES: u64 = 4096;
 /// Why a run came to no result.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunError {
-    #[error("{0}{}", cause(.0))]
+    #[error("{}", with_cause(.0))]
     Engine(#[from] EngineError),
-    #[error("{0}{}", cause(.0))]
+    #[error("{}", with_cause(.0))]
     Round(#[from] RoundError),
     #[error("{} cannot be written ({source})", path.display())]
     File { path: PathBuf, source: io::Error },
@@ -28,8 +28,8 @@ pub(crate) enum RunError {
     NoPlace(io::Error),
 }
 
-fn cause(error: &dyn std::error::Error) -> String {
-    error.source().map(|cause| format!(" ({cause})")).unwrap_or_default()
+fn with_cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error} ({cause})"))
 }
 
 /// Runs what was wished for; whether every promise was kept. Everything that it started ends with this future, be it

@@ -39,7 +39,6 @@ pub(crate) struct Shard {
 
 /// The same with how it was cut.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::enum_variant_names, reason = "exo's tags")]
 pub(crate) enum ShardMetadata {
     PipelineShardMetadata(Shard),
     TensorShardMetadata(Shard),

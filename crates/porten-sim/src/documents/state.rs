@@ -23,7 +23,11 @@ pub(crate) struct Stamp(pub(crate) Timestamp);
 impl Serialize for Stamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let is_whole = self.0.subsec_nanosecond() / 1_000 == 0;
-        if is_whole { serializer.collect_str(&format_args!("{:.0}", self.0)) } else { serializer.collect_str(&format_args!("{:.6}", self.0)) }
+        if is_whole {
+            serializer.collect_str(&format_args!("{:.0}", self.0))
+        } else {
+            serializer.collect_str(&format_args!("{:.6}", self.0))
+        }
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) struct TaskHead {
 /// What a task is about.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all_fields = "camelCase")]
+#[expect(clippy::enum_variant_names, reason = "exo's tags")]
 pub(crate) enum Task {
     CreateRunner {
         #[serde(flatten)]

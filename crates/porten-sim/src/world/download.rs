@@ -22,8 +22,13 @@ const WEIGHTS: &str = "model.safetensors";
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum How {
     /// Cancelled with so many bytes there, or just announced.
-    Held { bytes: u64 },
-    Ongoing { since: Now, had: u64 },
+    Held {
+        bytes: u64,
+    },
+    Ongoing {
+        since: Now,
+        had: u64,
+    },
     Completed,
 }
 
@@ -118,6 +123,11 @@ impl Downloads {
         self.find(node, model).map_or(0.0, |entry| ratio(entry.bytes(now), entry.total()))
     }
 
+    /// Bytes of all models on a node.
+    pub(super) fn stored(&self, node: &str, now: Now) -> u64 {
+        self.0.iter().filter(|entry| entry.node == node).map(|entry| entry.bytes(now)).sum()
+    }
+
     /// When the next one is done.
     pub(super) fn deadline(&self) -> Option<Now> {
         self.0.iter().filter_map(Entry::ends).min()
@@ -137,7 +147,13 @@ impl Downloads {
         let Some(entry) = self.find(node, model) else {
             let none = Memory::default();
             let shard_metadata = shard.clone();
-            return Download::DownloadPending { node_id, shard_metadata, model_directory, downloaded: none, total: none };
+            return Download::DownloadPending {
+                node_id,
+                shard_metadata,
+                model_directory,
+                downloaded: none,
+                total: none,
+            };
         };
         let (shard_metadata, total) = (entry.shard.clone(), Memory::from(entry.total()));
         match entry.how {

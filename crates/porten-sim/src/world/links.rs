@@ -57,7 +57,8 @@ fn socket_edge(to: &Member, port: u16) -> Edge {
 }
 
 pub(super) fn network(member: &Member) -> Interfaces<NetworkInterface> {
-    let interface = |name: String, ip_address: String, interface_type| NetworkInterface { name, ip_address, interface_type };
+    let interface =
+        |name: String, ip_address: String, interface_type| NetworkInterface { name, ip_address, interface_type };
     let host = 10 + member.place;
     let mut interfaces = vec![
         interface("lo0".into(), "127.0.0.1".into(), "unknown"),
@@ -68,6 +69,8 @@ pub(super) fn network(member: &Member) -> Interfaces<NetworkInterface> {
         // exo takes every interface but en0 and en1 for what may be Ethernet.
         interfaces.push(interface(format!("en{port}"), format!("169.254.{host}.{port}"), "maybe_ethernet"));
     }
+    // There although the bridge is off.
+    interfaces.push(interface("bridge0".into(), format!("169.254.{host}.9"), "thunderbolt"));
     Interfaces { interfaces }
 }
 

@@ -46,7 +46,7 @@ pub(crate) enum Unplaceable {
     Memory,
     #[error("Requested Tensor sharding but this model does not support tensor parallelism: {0}")]
     NoTensor(String),
-    #[error("No tensor sharding found for model with hidden_size={hidden}{} across candidate cycles", heads(*.heads))]
+    #[error("No tensor sharding found for model with hidden_size={hidden}{} across candidate cycles", and_heads(*.heads))]
     Indivisible { hidden: u32, heads: Option<u32> },
     #[error("Pipeline parallelism is not supported for DeepSeek V3.1 (8-bit)")]
     NoPipelineDeepSeek,
@@ -61,7 +61,7 @@ pub(crate) enum Unplaceable {
     Narrow { rank: usize, node: String, required: u64, layers: u32, free: u64 },
 }
 
-fn heads(heads: Option<u32>) -> String {
+fn and_heads(heads: Option<u32>) -> String {
     heads.map(|heads| format!(", num_key_value_heads={heads}")).unwrap_or_default()
 }
 
@@ -94,7 +94,9 @@ fn roomy(wish: &Wish, rooms: &[Room]) -> Vec<Vec<usize>> {
     let all = (1..1_usize << rooms.len()).map(|bits| (0..rooms.len()).filter(|place| bits >> place & 1 == 1).collect());
     let is_wide = |group: &Vec<usize>| group.len() >= wish.min_nodes && free(group, rooms) >= wish.card.bytes();
     let has_required = |group: &Vec<usize>| {
-        wish.required.iter().all(|node| group.iter().any(|place| rooms.get(*place).is_some_and(|room| room.node == *node)))
+        wish.required
+            .iter()
+            .all(|node| group.iter().any(|place| rooms.get(*place).is_some_and(|room| room.node == *node)))
     };
     all.filter(|group| is_wide(group) && has_required(group)).collect()
 }
@@ -111,7 +113,7 @@ fn allow(wish: &Wish, groups: &mut Vec<Vec<usize>>) -> Result<(), Unplaceable> {
         Sharding::Tensor => {
             // Its one key-value head is shared by all: exo cuts it elsewhere.
             let heads = card.num_key_value_heads.filter(|_| !card.base_model.starts_with("DeepSeek V4"));
-            let divides = |number: u32, group: &Vec<usize>| number as usize % group.len() == 0;
+            let divides = |number: u32, group: &Vec<usize>| (number as usize).is_multiple_of(group.len());
             groups.retain(|group| divides(card.hidden_size, group) && heads.is_none_or(|heads| divides(heads, group)));
             let indivisible = Unplaceable::Indivisible { hidden: card.hidden_size, heads: card.num_key_value_heads };
             if groups.is_empty() { Err(indivisible) } else { Ok(()) }

@@ -1,27 +1,26 @@
-//! Lays a model over the members that were chosen, and previews every way of doing so.
+//! Shows how a model could be placed, without placing it.
 
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::placement::{self, Plan, Room, Unplaceable, Wish};
-use super::{World, links};
+use super::member::Member;
+use super::placement::{self, Room, Unplaceable, Wish};
+use super::{World, lay};
 use crate::documents::card::Card;
-use crate::documents::instance::{
-    Host, Instance, Jaccl, Meta, Ring, Shard, ShardAssignments, ShardMetadata, Sharding,
-};
+use crate::documents::instance::{Instance, Meta, Sharding};
 use crate::documents::table::Table;
 
 /// What `/instance/previews` says of one way.
 #[derive(Debug, Serialize)]
 pub(crate) struct Preview {
-    pub(crate) model_id: String,
-    pub(crate) sharding: Sharding,
-    pub(crate) instance_meta: Meta,
-    pub(crate) instance: Option<Instance>,
+    model_id: String,
+    sharding: Sharding,
+    instance_meta: Meta,
+    instance: Option<Instance>,
     /// Bytes, in equal parts whatever the cut.
-    pub(crate) memory_delta_by_node: Option<Table<u64>>,
-    pub(crate) error: Option<String>,
+    memory_delta_by_node: Option<Table<u64>>,
+    error: Option<String>,
 }
 
 impl World {
@@ -31,7 +30,8 @@ impl World {
     /// There is no place for it.
     pub(crate) fn placement(&mut self, wish: &Wish) -> Result<Instance, Unplaceable> {
         let plan = placement::plan(wish, &self.rooms(&wish.card))?;
-        Ok(self.lay(&wish.card, &plan))
+        let members: Vec<&Member> = plan.ranks.iter().filter_map(|place| self.members.get(*place)).collect();
+        Ok(lay::lay(&wish.card, &plan, &members, &mut self.luck))
     }
 
     /// Every way to place a model: one for each number of members, and the first error of each kind.
@@ -57,59 +57,35 @@ impl World {
     }
 
     fn rooms(&self, card: &Card) -> Vec<Room> {
-        let room = |member: &super::Member| Room {
+        let room = |member: &Member| Room {
             node: member.node.clone(),
             free: member.available(self.weights(&member.node), self.now),
             has: self.downloads.share(&member.node, &card.model_id, self.now),
         };
         self.members.iter().map(room).collect()
     }
+}
 
-    fn lay(&mut self, card: &Arc<Card>, plan: &Plan) -> Instance {
-        let instance_id = self.luck.uuid();
-        let runners: Vec<String> = plan.ranks.iter().map(|_| self.luck.uuid()).collect();
-        let port = self.luck.port();
-        let members: Vec<_> = plan.ranks.iter().filter_map(|place| self.members.get(*place)).collect();
-        let world_size = u32::try_from(members.len()).unwrap_or_default();
-        let shards = plan.cuts.iter().zip(0..).map(|((start_layer, end_layer), device_rank)| {
-            let (start_layer, end_layer) = (*start_layer, *end_layer);
-            let shard = Shard { device_rank, world_size, start_layer, end_layer, ..ShardMetadata::whole(card).shard().clone() };
-            match plan.sharding {
-                Sharding::Pipeline => ShardMetadata::PipelineShardMetadata(shard),
-                Sharding::Tensor => ShardMetadata::TensorShardMetadata(shard),
-            }
-        });
-        let nodes = || members.iter().map(|member| member.node.clone());
-        let shard_assignments = ShardAssignments {
-            model_id: card.model_id.clone(),
-            runner_to_shard: runners.iter().cloned().zip(shards).collect(),
-            node_to_runner: nodes().zip(runners.iter().cloned()).collect(),
-        };
-        let nobody = |to: usize, from: usize| to == from;
-        match plan.meta {
-            Meta::MlxRing => {
-                let hosts = |from: usize| {
-                    let host = |(to, member): (usize, &&super::Member)| ring_host(from, to, members.len(), member, port);
-                    members.iter().enumerate().map(host).collect()
-                };
-                let hosts_by_node = nodes().enumerate().map(|(rank, node)| (node, hosts(rank))).collect();
-                Instance::Ring(Ring { instance_id, shard_assignments, hosts_by_node, ephemeral_port: port })
-            }
-            Meta::MlxJaccl => {
-                let device = |from: usize, to: usize| {
-                    if nobody(to, from) { None } else { Some(links::rdma(members.get(from)?, members.get(to)?)) }
-                };
-                let row = |from: usize| (0..members.len()).map(|to| device(from, to)).collect();
-                let first = members.first().map(|member| links::ethernet(member)).unwrap_or_default();
-                let coordinator = |rank: usize| if rank == 0 { "0.0.0.0" } else { &first };
-                let coordinators = nodes().enumerate().map(|(rank, node)| (node, format!("{}:{port}", coordinator(rank))));
-                Instance::Jaccl(Jaccl {
-                    instance_id,
-                    shard_assignments,
-                    jaccl_devices: (0..members.len()).map(row).collect(),
-                    jaccl_coordinators: coordinators.collect(),
-                })
-            }
-        }
+fn preview(wish: &Wish, placed: Result<Instance, Unplaceable>) -> Preview {
+    let (instance, error) = match placed {
+        Ok(instance) => (Some(instance), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    Preview {
+        model_id: wish.card.model_id.clone(),
+        sharding: wish.sharding,
+        instance_meta: wish.meta,
+        memory_delta_by_node: instance.as_ref().map(|instance| equal_parts(wish.card.bytes(), instance)),
+        instance,
+        error,
     }
+}
+
+/// The bytes in equal parts; what is left over goes byte by byte to the first nodes by id.
+fn equal_parts(bytes: u64, instance: &Instance) -> Table<u64> {
+    let mut nodes: Vec<&str> = instance.assignments().node_to_runner.names().collect();
+    nodes.sort_unstable();
+    let count = u64::try_from(nodes.len()).unwrap_or(1).max(1);
+    let part = |place: u64| bytes / count + u64::from(place < bytes % count);
+    nodes.into_iter().zip(0..).map(|(node, place)| (node.to_owned(), part(place))).collect()
 }

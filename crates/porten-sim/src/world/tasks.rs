@@ -31,16 +31,17 @@ impl Tasks {
         }
     }
 
-    /// Takes a finished request from the list.
-    pub(super) fn remove(&mut self, id: &str) {
-        self.0.retain(|task| task.head().task_id != id);
+    /// Takes a finished request from the list; one that was cancelled stays.
+    pub(super) fn finish(&mut self, id: &str) {
+        let is_it = |task: &Task| task.head().task_id == id && task.head().task_status == TaskStatus::Complete;
+        self.0.retain(|task| !is_it(task));
     }
 
-    /// Completes the tasks of an instance that are of this sort.
-    pub(super) fn complete(&mut self, instance: &str, is_sort: impl Fn(&Task) -> bool) {
+    /// Says how those tasks of an instance stand that are of this sort.
+    pub(super) fn set_each(&mut self, instance: &str, status: TaskStatus, is_sort: impl Fn(&Task) -> bool) {
         let of_instance = self.0.iter_mut().filter(|task| task.head().instance_id == instance && is_sort(task));
         for task in of_instance {
-            task.head_mut().task_status = TaskStatus::Complete;
+            task.head_mut().task_status = status;
         }
     }
 }
