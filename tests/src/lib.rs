@@ -13,6 +13,7 @@ pub mod hub;
 pub mod inside;
 pub mod process;
 pub mod scripted_hub;
+pub mod sim;
 pub mod transcript;
 pub mod wait;
 
@@ -24,4 +25,5 @@ pub use house::House;
 pub use hub::Hub;
 pub use process::Process;
 pub use scripted_hub::ScriptedHub;
+pub use sim::Sim;
 pub use wait::wait_until;

@@ -13,19 +13,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use porten_tests::Home;
 use porten_tests::agent::Agent;
 use porten_tests::client::{Client, chat};
 use porten_tests::house::is_ready;
 use porten_tests::hub::Hub;
 use porten_tests::process::{Process, binary};
+use porten_tests::{Home, Sim};
 use serde_json::Value;
 use tokio::sync::watch;
 
 /// From the agent's start to the Hub's word that requests may come: a cluster is looked at for a few seconds first.
 const READY: Duration = Duration::from_secs(90);
-/// A cluster made of software is up in this time, on a machine that compiles something else beside.
-const CLUSTER: Duration = Duration::from_secs(20);
 /// What was asked to end has this long: longer than an agent waits for its last answers.
 const END: Duration = Duration::from_secs(60);
 /// How often it is looked whether the app still runs.
@@ -114,25 +112,21 @@ struct Cluster {
     words: String,
     url: Option<String>,
     // Ends with it.
-    _process: Option<(Process, Home)>,
+    _sim: Option<Sim>,
 }
 
 impl Cluster {
     async fn find() -> Self {
         if let Ok(url) = std::env::var("PORTEN_ENGINE_URL") {
-            return Self { words: url, url: None, _process: None };
+            return Self { words: url, url: None, _sim: None };
         }
         if Client::new(EXO, "").try_get("/node_id").await {
-            return Self { words: format!("exo on this machine, {EXO}"), url: None, _process: None };
+            return Self { words: format!("exo on this machine, {EXO}"), url: None, _sim: None };
         }
         let macs = std::env::var("MACS").unwrap_or_else(|_| "3x128".to_owned());
-        let home = Home::new();
-        let arguments = ["--json", "--api-port", "0", "--macs", &macs, "--loaded", LOADED];
-        let mut process = Process::start("porten-sim", &arguments, &home.environment(), home.path());
-        let told: Value = serde_json::from_str(&process.first_line(CLUSTER).await).unwrap_or_default();
-        let url = told["url"].as_str().unwrap_or_default().replace("127.0.0.1", "localhost");
-        let words = format!("an exo cluster made of software ({macs}), {url}");
-        Self { words, url: Some(url), _process: Some((process, home)) }
+        let sim = Sim::start(&["--macs", &macs, "--loaded", LOADED]).await;
+        let words = format!("an exo cluster made of software ({macs}), {}", sim.url());
+        Self { words, url: Some(sim.url()), _sim: Some(sim) }
     }
 
     fn setting(&self) -> Option<(String, String)> {
