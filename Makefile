@@ -2,15 +2,15 @@
 # CARGO_TARGET_DIR is respected: everything that is built or downloaded lands there (else in target/).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-tools deps types ui ui-test fmt clippy build unit doc check-macos real-engine bench pictures audit
+.PHONY: help run test check-tools deps types fmt clippy build unit doc check-macos real-engine bench audit
 
 # What a change must pass, in this order: cheap and telling first.
-STEPS := check-tools deps fmt types ui ui-test clippy build unit doc check-macos real-engine
+STEPS := check-tools deps fmt types clippy build unit doc check-macos real-engine
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
-run: ## the menu-bar app with all it needs; without a display the same job in the terminal
+run: ## the whole chain on this machine: Hub, exo cluster made of software, agent, one chat
 	@tools/run.sh
 
 test: ## everything that a change must pass, step by step
@@ -19,34 +19,28 @@ test: ## everything that a change must pass, step by step
 check-tools: ## are the toolchains here? prints the line to get each one that is not
 	@tools/check-tools.sh
 
-deps: ## install the Debian packages that the app and the tests need, if any is missing
-	@tools/deps.sh test
+deps: ## install the Debian packages that the tests need, if any is missing
+	@tools/deps.sh
 
 fmt: ## is the code formatted? (cargo fmt formats it)
 	cargo fmt --all --check
 
-types: ## are the popover's types those of the Rust code? (tools/types.sh write makes them so)
+types: ## are the TypeScript types of the snapshot those of the Rust code? (tools/types.sh write makes them so)
 	@tools/types.sh check
 
-ui: ## the popover's page, which the app embeds
-	@tools/ui.sh build
-
-ui-test: ## its types, lints and tests, and every story in Chromium
-	@tools/ui.sh test
-
-clippy: ui ## our lints, as errors, for this system
+clippy: ## our lints, as errors, for this system
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
-build: ui ## all programs: porten, porten-app, porten-hub, porten-sim
+build: ## all programs: porten, porten-hub, porten-sim and what make run starts
 	cargo build --workspace --bins --locked
 
 unit: build ## unit, property, documentation and whole-process tests (these run the commands just built)
 	cargo test --workspace --locked
 
-doc: ui ## the documentation of everything, also what is private, its warnings as errors
+doc: ## the documentation of everything, also what is private, its warnings as errors
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --locked
 
-check-macos: ui ## types and lints for macOS, also from Linux
+check-macos: ## types and lints for macOS, also from Linux
 	@tools/check-macos.sh
 
 real-engine: build ## the commands just built, MLX's own server and the official OpenAI client, together
@@ -54,9 +48,6 @@ real-engine: build ## the commands just built, MLX's own server and the official
 
 bench: ## how fast: straight to an engine, and through Hub, tunnel and agent (about 10 minutes)
 	@tools/bench.sh
-
-pictures: build ## docs/pictures from the real app
-	@tools/pictures.sh
 
 audit: ## licences, bans and known vulnerabilities of what we depend on (installs cargo-deny)
 	@tools/audit.sh

@@ -51,14 +51,4 @@ else
     lacks_package "Python $python_needed or newer with its venv module" "brew install python" python3
 fi
 
-# Vite 7 asks for it.
-node_needed=20.19
-if ! has node || ! has npm; then
-    lacks "Node $node_needed or newer with npm" "$(if [ "$(uname -s)" = Darwin ]; then say "brew install node"; else say "https://nodejs.org/en/download"; fi)"
-elif node -e 'const [a, b] = process.versions.node.split(".").map(Number), [c, d] = process.argv[1].split(".").map(Number); process.exit(a > c || (a === c && b >= d) ? 0 : 1)' "$node_needed"; then
-    say "  node $(node --version), npm $(npm --version)"
-else
-    lacks "Node $node_needed or newer (here is $(node --version))" "https://nodejs.org/en/download"
-fi
-
 [ "$missing" = 0 ] || exit 2

@@ -1,26 +1,13 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are needed and not there yet; on any other system it says what it needs and is done.
-#
-# Usage: deps.sh run     to build and run the app
-#        deps.sh test    that, and what the tests need
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
-# The app's webview, its tray icon and its icons; a message bus; and what `make run` asks a Hub with.
-packages=(libwebkit2gtk-4.1-dev libayatana-appindicator3-dev librsvg2-dev libdbus-1-dev pkg-config curl)
-case "${1:-}" in
-run) ;;
-test)
-    # A keychain to store tokens in, on a message bus of the test's own; network namespaces (ip, unshare, nsenter).
-    packages+=(dbus dbus-x11 gnome-keyring libsecret-tools iproute2 util-linux)
-    # A display without a screen, what drives the webview, and a browser for the popover's stories.
-    packages+=(xvfb xauth openbox imagemagick fonts-dejavu-core webkit2gtk-driver chromium)
-    ;;
-*) stop 2 "Usage: tools/deps.sh run|test" ;;
-esac
+# A keychain to store tokens in, on a message bus of the test's own; network namespaces (ip, unshare, nsenter).
+packages=(dbus dbus-x11 gnome-keyring libsecret-tools iproute2 util-linux)
 
 if ! is_debian; then
-    say "No Debian packages here ($(uname -s)). A Mac needs none of them: its webview and its menu bar are its own. On another Linux install what Debian calls ${packages[*]} yourself."
+    say "No Debian packages here ($(uname -s)). A Mac needs none of them: the tests that do are for Linux alone. On another Linux install what Debian calls ${packages[*]} yourself."
     exit 0
 fi
 # Any C compiler and any Python will do, wherever they come from.

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # `make run`: gets and builds whatever is missing, a line for each step and a sign of life for the long ones, then hands
-# over to porten-tour, which starts the app with all it needs (its own words: tests/src/bin/porten-tour.rs).
+# over to porten-tour, which starts the whole chain (its own words: tests/src/bin/porten-tour.rs).
 #
 # PORTEN_HUB_URL, PORTEN_ENGINE_URL   used instead of a Hub for development and a cluster made of software
-# HEADLESS=1                          in the terminal, also where there is a display
+# STAY=1                              stays after the first answer, until Ctrl-C
 # MACS=3x128                          the Macs of the cluster made of software (porten-sim --help)
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
@@ -40,7 +40,5 @@ step() {
 }
 
 step tools tools/check-tools.sh
-step packages tools/deps.sh run
-step popover tools/ui.sh build
 step programs cargo build --workspace --bins --locked
-exec "$target/debug/porten-tour" ${HEADLESS:+--headless}
+exec "$target/debug/porten-tour" ${STAY:+--stay}

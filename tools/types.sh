@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The popover's TypeScript of what crosses the bridge, made from the Rust types by ts-rs into ui/src/bindings.
+# The TypeScript types of the snapshot and the commands, made from the Rust types by ts-rs into ui/src/bindings.
 #
 # Usage: types.sh write    makes the files anew
 #        types.sh check    fails if they differ from the Rust code

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
 use jiff::Timestamp;
-use tokio::net::TcpSocket;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::documents::card;
@@ -18,6 +18,8 @@ use crate::world::{Calendar, MakeError, World};
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
+/// How long it may take to find out whether a port of this machine is taken.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// When it stops: how long answers that are no streams may still take.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -108,6 +110,9 @@ impl Running {
 pub async fn start(config: Config) -> Result<Running, StartError> {
     let Config { macs, api_port, loaded, speed } = config;
     let refused = |source| StartError::Listen { port: api_port, source };
+    if is_taken(api_port).await {
+        return Err(refused(io::ErrorKind::AddrInUse.into()));
+    }
     let listener = listen(api_port).map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     let cards = card::built_in().map_err(StartError::Cards)?;
@@ -131,7 +136,13 @@ fn said(error: &MakeError) -> String {
     cause.map_or_else(|| error.to_string(), |cause| format!("{error} ({cause})"))
 }
 
-fn listen(port: u16) -> io::Result<tokio::net::TcpListener> {
+/// Whether somebody answers there already. macOS would let us listen beside an exo that has the port on all addresses.
+async fn is_taken(port: u16) -> bool {
+    let asked = TcpStream::connect((Ipv4Addr::LOCALHOST, port));
+    port != 0 && tokio::time::timeout(PATIENCE, asked).await.is_ok_and(|socket| socket.is_ok())
+}
+
+fn listen(port: u16) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     // One that restarts takes its port back although old connections linger.
     socket.set_reuseaddr(true)?;
@@ -140,7 +151,7 @@ fn listen(port: u16) -> io::Result<tokio::net::TcpListener> {
     socket.listen(BACKLOG)
 }
 
-async fn run(sim: Arc<Sim>, listener: tokio::net::TcpListener, stop: CancellationToken) {
+async fn run(sim: Arc<Sim>, listener: TcpListener, stop: CancellationToken) {
     let listener = listener.tap_io(|socket| {
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(error = &error as &dyn std::error::Error, "a connection went at once");

@@ -154,12 +154,7 @@ async fn what_changes_a_cluster_is_answered_as_exo_does() {
     let cancel = sim.post("/download/cancel", json!({"targetNodeId": "x", "modelId": "y"}).to_string()).await;
     let remove = sim.delete(&format!("/download/{}/{MODEL}", node.as_str().unwrap())).await;
     let received: Vec<Value> = [start, cancel, remove].iter().map(Answer::json).collect();
-    assert_same("downloads", &documents_of("errors/download_cancel_bad.body"), &received);
-}
-
-/// A recorded document that has no name of its own kind.
-fn documents_of(name: &str) -> Vec<Value> {
-    vec![recorded_json(name)]
+    assert_same("downloads", [&recorded_json("errors/download_cancel_bad.body")], &received);
 }
 
 /// The sort of each line of a stream; the same many times over is once.

@@ -230,7 +230,7 @@ mod tests {
     use crate::engine;
     use crate::order::Target;
 
-    async fn order(work: Work) -> (Order, tokio::task::JoinHandle<()>) {
+    fn order(work: Work) -> (Order, tokio::task::JoinHandle<()>) {
         let listener = engine::bind().unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let target = Target { url, key: String::new(), model: engine::MODEL.into() };
@@ -242,7 +242,7 @@ mod tests {
     #[tokio::test]
     async fn every_token_of_the_engine_is_read_with_its_own_time() {
         for work in [WORK, Work { newconn: true, ..WORK }, Work { prompt: 5_000_000, streams: 1, ..WORK }] {
-            let (order, engine) = order(work).await;
+            let (order, engine) = order(work);
             let found = carry_out(order).await.unwrap();
             assert_eq!((found.errors, found.first_error), (0, None), "{work:?}");
             let (ttfb, chunk) = (found.ttfb_p50.unwrap(), found.chunk_p50.unwrap());
@@ -255,14 +255,14 @@ mod tests {
     #[tokio::test]
     async fn a_paced_answer_takes_its_time() {
         let begun = Instant::now();
-        let (order, _engine) = order(Work { pace_us: 20_000, requests: 1, ..WORK }).await;
+        let (order, _engine) = order(Work { pace_us: 20_000, requests: 1, ..WORK });
         assert_eq!(carry_out(order).await.unwrap().errors, 0);
         assert!(begun.elapsed() >= Duration::from_millis(4 * 20), "four gaps of 20 ms");
     }
 
     #[tokio::test]
     async fn an_engine_that_is_gone_is_an_error_of_every_request() {
-        let (order, engine) = order(WORK).await;
+        let (order, engine) = order(WORK);
         engine.abort();
         assert!(engine.await.is_err());
         let found = carry_out(order).await.unwrap();

@@ -13,6 +13,9 @@ use crate::chat::answer::Answer;
 use crate::documents::instance::{Instance, ShardMetadata};
 use crate::documents::task::{Task, TaskStatus};
 
+/// Instances at a time; exo has no limit but memory, and takes those that are sent in without looking at it.
+const MAX_INSTANCES: usize = 64;
+
 impl World {
     /// An id for a command.
     pub(crate) fn command_id(&mut self) -> String {
@@ -29,7 +32,9 @@ impl World {
 
     /// Takes an instance as it is sent in. One that is there already stays as it is.
     pub(crate) fn create(&mut self, instance: Instance) {
-        if self.instances.iter().any(|placed| placed.instance.id() == instance.id()) {
+        let is_there = self.instances.iter().any(|placed| placed.instance.id() == instance.id());
+        if is_there || self.instances.len() >= MAX_INSTANCES {
+            tracing::info!(model = instance.model(), is_there, "not placed");
             return;
         }
         let is_shared = instance.assignments().node_to_runner.len() > 1;
@@ -58,9 +63,10 @@ impl World {
         true
     }
 
-    /// Starts a download by hand; a node that is not there does nothing.
+    /// Starts a download by hand; a node or a card that is not there does nothing.
     pub(crate) fn start_download(&mut self, node: &str, shard: &ShardMetadata) {
-        if self.member(node).is_some() && self.downloads.begin(node, shard, self.now) {
+        let is_known = self.member(node).is_some() && self.card(&shard.shard().model_card.model_id).is_some();
+        if is_known && self.downloads.begin(node, shard, self.now) {
             self.events += 1;
         }
     }

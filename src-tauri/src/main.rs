@@ -1,3 +1,0 @@
-//! The menu-bar app.
-
-fn main() {}
