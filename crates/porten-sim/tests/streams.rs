@@ -8,6 +8,9 @@ use axum::http::Method;
 use common::{MODEL, chat, heard, sim, sim_at, until, whole};
 use serde_json::{Value, json};
 
+/// So slow that an answer is still on its way, however busy the machine that tests.
+const SLOW: f64 = 0.2;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_waits_says_at_once_that_it_lives_and_again_after_each_silence() {
     let sim = sim_at(100.0, "1x64", &[]).await;
@@ -26,7 +29,7 @@ async fn a_stream_that_waits_says_at_once_that_it_lives_and_again_after_each_sil
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_frees_the_runner() {
-    let sim = sim_at(1.0, "1x64", &[MODEL]).await;
+    let sim = sim_at(SLOW, "1x64", &[MODEL]).await;
     let mut stream = sim.open(Method::POST, "/v1/chat/completions", &chat(MODEL, true, 100)).await;
     heard(&mut stream, "\"content\"").await;
     assert!(sim.state("runners").await.to_string().contains("RunnerRunning"));
@@ -39,7 +42,7 @@ async fn a_client_that_leaves_frees_the_runner() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_whose_request_is_cut_is_empty_with_a_good_status() {
-    let sim = sim_at(1.0, "1x64", &[MODEL]).await;
+    let sim = sim_at(SLOW, "1x64", &[MODEL]).await;
     let answer = sim.open(Method::POST, "/v1/chat/completions", &chat(MODEL, false, 100)).await;
     sim.runners_are("RunnerRunning").await;
     let instances = sim.state("instances").await;
@@ -51,7 +54,7 @@ async fn a_document_whose_request_is_cut_is_empty_with_a_good_status() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_gpu_is_busy_and_memory_taken_while_a_model_answers() {
-    let sim = sim_at(1.0, "1x64", &[MODEL]).await;
+    let sim = sim_at(SLOW, "1x64", &[MODEL]).await;
     let node = sim.get("/node_id").await.json().as_str().unwrap().to_owned();
     let gpu = || async { sim.state(&format!("nodeSystem/{node}/gpuUsage")).await.as_f64().unwrap() };
     assert!(gpu().await < 0.1);
@@ -62,7 +65,7 @@ async fn the_gpu_is_busy_and_memory_taken_while_a_model_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_state_holds_whole_prompts_so_that_a_test_can_see_who_asks_for_them() {
-    let sim = sim_at(1.0, "1x64", &[MODEL]).await;
+    let sim = sim_at(SLOW, "1x64", &[MODEL]).await;
     let mut stream = sim.open(Method::POST, "/v1/chat/completions", &chat(MODEL, true, 100)).await;
     heard(&mut stream, "\"content\"").await;
     assert!(sim.state("tasks").await.to_string().contains("hello there"));
@@ -82,7 +85,7 @@ async fn each_request_is_remembered_by_method_and_path_and_looking_is_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_simulator_that_stops_ends_its_streams_and_frees_its_port() {
-    let sim = sim_at(1.0, "1x64", &[MODEL]).await;
+    let sim = sim_at(SLOW, "1x64", &[MODEL]).await;
     let address = sim.running.address();
     let mut stream = sim.open(Method::POST, "/v1/chat/completions", &chat(MODEL, true, 100)).await;
     heard(&mut stream, "\"content\"").await;

@@ -8,6 +8,8 @@ mod instance;
 mod links;
 mod members;
 mod preview;
+#[cfg(test)]
+mod recorded;
 mod rhythm;
 mod telling;
 
