@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$root"
 
 cargo build --release --locked -p porten-bench -p porten-hub -p porten-cli
-# Other work on this machine is noise in both paths; where it is allowed, it stands back.
+# (bash 3.2 takes an empty list for an unset one.) Other work on this machine is noise in both paths; where it is allowed, it stands back.
 front=()
 if nice -n -10 true 2>/dev/null && [ "$(nice -n -10 nice)" = -10 ]; then front=(nice -n -10); fi
-exec "${front[@]}" "$target/release/porten-bench" "$@"
+exec ${front[@]+"${front[@]}"} "$target/release/porten-bench" "$@"

@@ -59,6 +59,21 @@ async fn the_macs_are_shown_with_their_memory_and_links_and_the_budget_is_theirs
 }
 
 #[tokio::test]
+async fn the_recipes_engine_openai_shows_exos_macs_all_the_same_and_the_set_budget_stays() {
+    let sim = Sim::start(&["--macs", "3x128", "--loaded", LOADED]).await;
+    let hub = Hub::start_dev().await;
+    let mut agent = Agent::new(&hub);
+    agent.set("PORTEN_ENGINE", "openai").set("PORTEN_ENGINE_URL", &sim.url());
+    agent.set("PORTEN_VRAM_BUDGET_MB", "262144").set("PORTEN_ENGINE_MODELS", "deepseek-v4-flash");
+    agent.login(&hub).await;
+    agent.run();
+    let status = agent.status_until(SOON, "the model is served", is_ready).await;
+    assert_eq!(status["cluster"]["members"].as_array().map(Vec::len), Some(3), "{status}");
+    assert_eq!((&status["memory"]["advertised_mib"], &status["memory"]["origin"]), (&json!(262_144), &json!("set")));
+    assert_eq!(status["models"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
 async fn a_model_that_is_turned_on_is_placed_and_offered_and_off_finishes_what_runs_and_frees_the_memory() {
     let (sim, hub, agent) = cluster(&["--speed", "4"]).await;
     let (id, engine_id) = OTHER;

@@ -127,8 +127,7 @@ fn decide_chosen(url: &Setting<EngineUrl>, kind: Option<&Setting<EngineKind>>, a
         (Shape::Engine(EngineKind::Openai), Some(Setting { value: EngineKind::Exo, .. })) => {
             Decision::Missing(Missing::NotExo { url: place })
         }
-        (Shape::Engine(_), Some(kind)) => Decision::Use { url: url.clone(), kind: kind.clone() },
-        (Shape::Engine(kind), None) => Decision::Use { url: url.clone(), kind: Setting::found(kind) },
+        (Shape::Engine(found), kind) => Decision::Use { url: url.clone(), kind: spoken(kind, found) },
     }
 }
 
@@ -140,10 +139,18 @@ fn decide_found(kind: Option<&Setting<EngineKind>>, answers: &[Probe]) -> Decisi
         if only_exo && found != EngineKind::Exo {
             continue;
         }
-        let kind = kind.cloned().unwrap_or(Setting::found(found));
-        return Decision::Use { url: Setting::found(place), kind };
+        return Decision::Use { url: Setting::found(place), kind: spoken(kind, found) };
     }
     Decision::Missing(if only_exo { Missing::NoExo } else { Missing::Nowhere })
+}
+
+/// How an engine that is `found` to be something is spoken to. exo has OpenAI's routes too, so who says `openai` is right
+/// about it, and still has a cluster to be shown.
+fn spoken(said: Option<&Setting<EngineKind>>, found: EngineKind) -> Setting<EngineKind> {
+    match said {
+        Some(said) if said.value == found => said.clone(),
+        _ => Setting::found(found),
+    }
 }
 
 /// exo on its own port, if the chosen place is on this machine too: then that is what was meant.
@@ -235,12 +242,21 @@ mod tests {
     }
 
     #[test]
+    fn an_exo_that_is_called_openai_is_known_as_exo_so_that_its_cluster_is_shown() {
+        let answers = [at(52415, "exo"), at(8000, "openai")];
+        let named = used(decide(&chose(Some("http://localhost:52415"), Some(EngineKind::Openai)), &answers));
+        assert_eq!(named, ("http://localhost:52415".into(), EngineKind::Exo, true));
+        let found = used(decide(&chose(None, Some(EngineKind::Openai)), &answers));
+        assert_eq!(found, ("http://localhost:52415".into(), EngineKind::Exo, true));
+    }
+
+    #[test]
     fn a_persons_choice_wins_over_what_is_found() {
         let answers = [at(52415, "exo"), at(8000, "openai"), at(9999, "openai")];
         let place = used(decide(&chose(Some("http://localhost:9999"), None), &answers));
         assert_eq!(place, ("http://localhost:9999".into(), EngineKind::Openai, true));
-        let plain = used(decide(&chose(Some("http://localhost:52415"), Some(EngineKind::Openai)), &answers));
-        assert_eq!(plain, ("http://localhost:52415".into(), EngineKind::Openai, false), "exo as any engine");
+        let plain = used(decide(&chose(Some("http://localhost:9999"), Some(EngineKind::Openai)), &answers));
+        assert_eq!(plain, ("http://localhost:9999".into(), EngineKind::Openai, false));
         let kind = used(decide(&chose(None, Some(EngineKind::Exo)), &[at(8000, "exo"), at(52415, "openai")]));
         assert_eq!(kind, ("http://localhost:8000".into(), EngineKind::Exo, false));
     }
