@@ -23,6 +23,7 @@ async fn it_signs_in_streams_an_answer_says_the_status_and_ends_with_0() {
     for part in ["Signed in as dev.", "deepseek-v4-flash is asked:", "Macs      studio-1", "1 answered"] {
         assert!(ended.stdout.contains(part), "{part} is missing: {}", ended.stdout);
     }
+    assert_eq!(ended.stdout.matches("is asked:").count(), 1, "{}", ended.stdout);
     assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
 }
 

@@ -119,7 +119,6 @@ async fn development_hub(stay: bool, cluster: &Cluster) -> ExitCode {
     println!("Waiting until a model is served …");
     let status = agent.status_until(READY, "a model is served", is_ready).await;
     let model = placed_model(&status);
-    println!("{model} is asked: {QUESTION}\n");
     let answered = answer(&hub, &model).await;
     println!("\n\n{}", agent.command(&["status"]).await.stdout);
     if stay {
