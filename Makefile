@@ -46,7 +46,7 @@ check-macos: ## types and lints for macOS, also from Linux
 real-engine: build ## the commands just built, MLX's own server and the official OpenAI client, together
 	@tests/engine/run.sh
 
-bench: ## how fast: straight to an engine, and through Hub, tunnel and agent (about 10 minutes)
+bench: ## how fast: straight to an engine, and through Hub, tunnel and agent (4 minutes once built)
 	@tools/bench.sh
 
 audit: ## licences, bans and known vulnerabilities of what we depend on (installs cargo-deny)

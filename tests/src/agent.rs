@@ -55,12 +55,6 @@ impl Agent {
         self
     }
 
-    /// The environment of everything that is started from now on.
-    #[must_use]
-    pub const fn environment(&self) -> &BTreeMap<String, String> {
-        &self.environment
-    }
-
     /// Its home.
     #[must_use]
     pub const fn home(&self) -> &Home {

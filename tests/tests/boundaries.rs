@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
-/// The workspace's own packages, and which of the others each may name. Two places are kept: `porten-sim` (an exo
-/// cluster made of software) and `porten-app` (the menu-bar host).
+/// The workspace's own packages, and which of the others each may name. One place is kept:
+/// `porten-app` (the menu-bar host).
 const HOUSE: &[(&str, &[&str])] = &[
     ("porten-core", &[]),
     ("porten-link", &["porten-core"]),

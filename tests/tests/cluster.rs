@@ -138,6 +138,23 @@ async fn a_model_that_fits_nowhere_says_so_in_exos_words() {
 }
 
 #[tokio::test]
+async fn what_changes_by_the_second_is_asked_for_while_somebody_looks_and_only_then() {
+    let (sim, _hub, agent) = cluster(&[]).await;
+    let asked_for_gpus = async || {
+        let requests = sim.requests().await;
+        requests.iter().filter(|request| request.as_str() == "GET /state/nodeSystem").count()
+    };
+    let follower = agent.start(&["status", "--watch", "--json"]);
+    let before = asked_for_gpus().await;
+    // Longer than the 10 s that they may be old while somebody looks.
+    tokio::time::sleep(Duration::from_secs(13)).await;
+    assert_eq!(asked_for_gpus().await, before, "a program that follows does not look");
+    let looker = agent.start(&["status", "--watch"]);
+    wait_until(SOON, "the GPUs are asked for", async || (asked_for_gpus().await > before).then_some(())).await;
+    drop((follower, looker));
+}
+
+#[tokio::test]
 async fn exo_is_asked_rarely_while_nobody_looks_and_never_for_prompts() {
     let (sim, _hub, _agent) = cluster(&[]).await;
     // The first look and the sign of life after it are over.

@@ -84,7 +84,7 @@ struct Sheet {
     /// The nodes that were there while it was ready.
     ready_with: Option<BTreeSet<NodeId>>,
     /// It was there and not ready yet; why not, if exo said.
-    coming: Option<String>,
+    arriving: Option<String>,
 }
 
 /// Where a model stands that exo does not hold.
@@ -144,10 +144,9 @@ impl Desk {
     /// Whether something is under way here, or waits for exo.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        let busy = |order: &Order| matches!(order, Order::Asking | Order::Posting(_) | Order::Ordered { .. });
         !self.deleting.is_empty()
             || !self.emptying.is_empty()
-            || self.sheets.values().any(|sheet| sheet.said || sheet.order.as_ref().is_some_and(busy))
+            || self.sheets.values().any(|sheet| sheet.said || sheet.is_under_way())
     }
 
     /// Whether others turned it off.
@@ -193,7 +192,7 @@ impl Desk {
         sheet.said = false;
         if phases.contains(&&Phase::Ready) {
             sheet.ready_with = Some(nodes.clone());
-            sheet.coming = None;
+            sheet.arriving = None;
             sheet.failures = 0;
             return;
         }
@@ -202,8 +201,8 @@ impl Desk {
             _ => None,
         });
         // exo goes back to loading between its tries: the reason stays.
-        if failed.is_some() || sheet.coming.is_none() {
-            sheet.coming = Some(failed.unwrap_or_default());
+        if failed.is_some() || sheet.arriving.is_none() {
+            sheet.arriving = Some(failed.unwrap_or_default());
         }
     }
 
@@ -221,7 +220,7 @@ impl Desk {
             Some(Order::Failed { until, .. }) if !now.reached(*until) => return None,
             Some(Order::Failed { .. }) | None => {}
         }
-        if let Some(why) = sheet.coming.take() {
+        if let Some(why) = sheet.arriving.take() {
             let why = if why.is_empty() { "exo dropped it while it was loading".to_owned() } else { why };
             fail(sheet, why, now);
             return None;
@@ -244,9 +243,7 @@ impl Desk {
 
     /// One at a time: a second order would count on memory that the first is about to fill.
     fn another_is_coming(&self, model: &str, view: &View<'_>) -> bool {
-        let ordered = |order: &Order| matches!(order, Order::Asking | Order::Posting(_) | Order::Ordered { .. });
-        let ordering =
-            self.sheets.iter().any(|(other, sheet)| other != model && sheet.order.as_ref().is_some_and(ordered));
+        let ordering = self.sheets.iter().any(|(other, sheet)| other != model && sheet.is_under_way());
         ordering || view.instances.iter().any(|(_, phase)| !matches!(phase, Phase::Ready | Phase::Failed(_)))
     }
 
@@ -275,7 +272,7 @@ impl Desk {
         let shown = |id: &InstanceId| view.instances.iter().any(|(instance, _)| instance.id == *id);
         self.emptying.retain(|id, _| shown(id));
         if moving_for >= SETTLED {
-            let ordered: BTreeSet<InstanceId> = self.sheets.values().filter_map(Sheet::coming).collect();
+            let ordered: BTreeSet<InstanceId> = self.sheets.values().filter_map(Sheet::owed).collect();
             self.ours.retain(|id| shown(id) || ordered.contains(id));
         }
     }
@@ -326,7 +323,7 @@ impl Desk {
             Some(Order::Asking | Order::Posting(_) | Order::Ordered { .. }) => Stand::Placing,
             Some(Order::Failed { why, .. } | Order::Stopped { why }) => Stand::Failed(why.clone()),
             Some(Order::Elsewhere) => Stand::Elsewhere,
-            None => match self.sheets.iter().find(|(other, sheet)| *other != model && sheet.coming().is_some()) {
+            None => match self.sheets.iter().find(|(other, sheet)| *other != model && sheet.owed().is_some()) {
                 Some((other, _)) => Stand::Waiting(other.clone()),
                 None if self.settles.is_some() => Stand::Waiting("exo to settle".to_owned()),
                 None => Stand::Waiting("its turn".to_owned()),
@@ -336,7 +333,13 @@ impl Desk {
 }
 
 impl Sheet {
-    fn coming(&self) -> Option<InstanceId> {
+    /// Whether exo is being asked for it, or owes what was ordered.
+    fn is_under_way(&self) -> bool {
+        matches!(self.order, Some(Order::Asking | Order::Posting(_) | Order::Ordered { .. }))
+    }
+
+    /// The instance that exo owes.
+    fn owed(&self) -> Option<InstanceId> {
         match &self.order {
             Some(Order::Posting(instance) | Order::Ordered { instance, .. }) => Some(instance.clone()),
             _ => None,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use porten_core::config::EngineKind;
+use porten_core::config::{EngineKind, EngineUrl};
 use porten_core::desk::{self, Desk, View};
 use porten_core::engine::{self, Reach};
 use porten_core::exo::{self, Document, InstanceId, Pace, Phase, Telling};
@@ -28,7 +28,7 @@ pub(super) struct Following {
     pub(super) lookers: u32,
     /// Counts the engines, so that what an earlier one still says is not believed.
     turn: u64,
-    at: Option<porten_core::config::EngineUrl>,
+    at: Option<EngineUrl>,
     proving: Vec<String>,
 }
 
@@ -63,15 +63,15 @@ impl World {
         }
         self.want();
         if self.following.at.is_some() {
-            let pace = self.pace();
-            self.step_telling(exo::Input::Pace(pace));
-            self.tend_desk();
+            let wanted = self.wanted();
+            self.step_telling(exo::Input::Pace(self.pace(&wanted)));
+            self.tend_desk(&wanted);
         }
         let set = self.config.budget_mib.as_ref().map(|set| set.value);
         self.memory = budget(self.following.telling.cluster().installed_mib().or(self.installed_mib), set);
     }
 
-    fn exo_url(&self) -> Option<porten_core::config::EngineUrl> {
+    fn exo_url(&self) -> Option<EngineUrl> {
         match self.health.reach() {
             Reach::Up { listing, .. } if listing.kind == EngineKind::Exo => Some(listing.url.clone()),
             _ => None,
@@ -100,9 +100,8 @@ impl World {
         wanted.map(|pair| pair.engine.as_str().to_owned()).collect()
     }
 
-    fn pace(&self) -> Pace {
+    fn pace(&self, wanted: &[String]) -> Pace {
         let Following { telling, desk, lookers, .. } = &self.following;
-        let wanted = self.wanted();
         let comes =
             |(instance, phase): (&exo::Instance, Phase)| phase != Phase::Ready && wanted.contains(&instance.model);
         if desk.is_busy() || telling.instances().any(comes) {
@@ -137,9 +136,8 @@ impl World {
         }
     }
 
-    fn tend_desk(&mut self) {
+    fn tend_desk(&mut self, wanted: &[String]) {
         let now = self.hands.clock.now();
-        let wanted = self.wanted();
         let Following { telling, desk, .. } = &mut self.following;
         let in_flight: BTreeMap<String, u32> = (self.matched.pairs.iter())
             .filter_map(|pair| {
@@ -148,7 +146,7 @@ impl World {
             })
             .collect();
         let view = View {
-            wanted: &wanted,
+            wanted,
             instances: &telling.instances().collect::<Vec<_>>(),
             nodes: &telling.cluster().members.iter().map(|member| member.id.clone()).collect(),
             moving_for: telling.moving_for(now),

@@ -1,6 +1,6 @@
 //! All that the agent knows, and how it changes: each input is taken without waiting, then everything is derived anew.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -244,14 +244,13 @@ impl World {
 
     /// Pairs anew what is wanted with what is listed.
     pub(super) fn match_models(&mut self) {
-        let Reach::Up { listing, .. } = self.health.reach() else {
-            let shelf = Shelf { listed: &[], sizes: &BTreeMap::new(), loaded: &BTreeSet::new() };
-            self.matched = models::plan(self.listed_models(), &self.catalog, shelf);
-            return;
+        let (no_ids, no_sizes) = (Vec::new(), BTreeMap::new());
+        let (listed, sizes) = match self.health.reach() {
+            Reach::Up { listing, .. } => (&listing.models, &listing.sizes),
+            Reach::Unknown | Reach::Down { .. } => (&no_ids, &no_sizes),
         };
         let loaded = self.following.telling.instances().map(|(instance, _)| instance.model.clone()).collect();
-        let shelf = Shelf { listed: &listing.models, sizes: &listing.sizes, loaded: &loaded };
-        self.matched = models::plan(self.listed_models(), &self.catalog, shelf);
+        self.matched = models::plan(self.listed_models(), &self.catalog, Shelf { listed, sizes, loaded: &loaded });
     }
 
     /// The models that the settings list.

@@ -23,7 +23,8 @@ pub(crate) async fn run(setup: &Setup, json: bool, watch: bool) -> Result<Exit> 
         }
         return Ok(Exit::Done);
     }
-    let mut pictures = agent.watch().await?;
+    // A person looks; a program that reads JSON only follows.
+    let mut pictures = if json { agent.watch().await? } else { agent.look().await? };
     loop {
         let picture = tokio::select! {
             picture = pictures.next() => picture?,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::members::NodeId;
+use super::members::{MIB, NodeId};
 
 /// exo's id of an instance.
 pub type InstanceId = String;
@@ -16,8 +16,8 @@ pub struct Instance {
     pub id: InstanceId,
     /// The engine's id of the model.
     pub model: String,
-    /// The weights in all (bytes), as its card says.
-    pub bytes: u64,
+    /// The weights in all, as its card says.
+    bytes: u64,
     shards: Vec<Shard>,
 }
 
@@ -83,6 +83,12 @@ impl Instance {
     /// The nodes that hold it.
     pub fn nodes(&self) -> impl Iterator<Item = &NodeId> {
         self.shards.iter().map(|shard| &shard.node)
+    }
+
+    /// The weights in all (MiB).
+    #[must_use]
+    pub const fn mib(&self) -> u64 {
+        self.bytes / MIB
     }
 
     pub(super) fn weights_on(&self, node: &NodeId) -> u64 {

@@ -12,7 +12,7 @@ use crate::snapshot::LinkKind;
 pub type NodeId = String;
 
 /// Bytes in a MiB.
-const MIB: u64 = 1024 * 1024;
+pub(super) const MIB: u64 = 1024 * 1024;
 
 /// What exo told of its nodes, document by document.
 #[derive(Debug, Default)]

@@ -92,21 +92,23 @@ fn loaded(models: &[ModelView]) -> Rung {
     if !loaded.is_empty() {
         return Rung::reached(step, loaded.join(", "));
     }
-    let coming = models.iter().find_map(|model| {
-        let why = match &model.state {
-            ModelState::Waiting { why } => format!("waiting for {why}"),
-            ModelState::Placing => "being placed".to_owned(),
-            ModelState::Downloading { percent, .. } => format!("downloading {percent} %"),
-            ModelState::Loading { layers, of } => format!("loading {layers}/{of} layers"),
-            ModelState::Warming => "warming up".to_owned(),
-            _ => return None,
-        };
-        Some(format!("{}: {why}", model.id))
-    });
+    let coming = models.iter().find_map(|model| Some(format!("{}: {}", model.id, coming(&model.state)?)));
     match coming {
         Some(why) => Rung::pending(step, why),
         None => Rung::unknown(step),
     }
+}
+
+/// How far a wanted model has come that is not in memory yet; `None` for any other state.
+fn coming(state: &ModelState) -> Option<String> {
+    Some(match state {
+        ModelState::Waiting { why } => format!("waiting for {why}"),
+        ModelState::Placing => "being placed".to_owned(),
+        ModelState::Downloading { percent, .. } => format!("downloading {percent} %"),
+        ModelState::Loading { layers, of } => format!("loading {layers}/{of} layers"),
+        ModelState::Warming => "warming up".to_owned(),
+        _ => return None,
+    })
 }
 
 fn proven(engine: &EngineView, models: &[ModelView]) -> Rung {
@@ -122,11 +124,7 @@ fn proven(engine: &EngineView, models: &[ModelView]) -> Rung {
     if models.iter().any(|model| model.state == ModelState::Proving) {
         return Rung::pending(step, "asking for one token");
     }
-    let coming = |model: &ModelView| {
-        use ModelState::{Downloading, Loading, Placing, Waiting, Warming};
-        matches!(model.state, Waiting { .. } | Placing | Downloading { .. } | Loading { .. } | Warming)
-    };
-    if models.iter().any(coming) {
+    if models.iter().any(|model| coming(&model.state).is_some()) {
         return Rung::unknown(step);
     }
     for model in models {

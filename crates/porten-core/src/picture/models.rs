@@ -3,12 +3,9 @@
 use super::Facts;
 use crate::desk::Stand;
 use crate::engine::{Reach, Standing};
-use crate::exo::{Phase, Told};
+use crate::exo::{Instance, Phase, Told};
 use crate::ids::{Pair, Unmatched};
 use crate::snapshot::{ClusterView, ModelState, ModelView, Placed};
-
-/// Bytes in a MiB.
-const MIB: u64 = 1024 * 1024;
 
 pub(super) fn draw(facts: &Facts<'_>, cluster: Option<&ClusterView>) -> Vec<ModelView> {
     let paired = facts.matched.pairs.iter().map(|pair| row(facts, cluster, pair));
@@ -41,7 +38,7 @@ fn row(facts: &Facts<'_>, cluster: Option<&ClusterView>, pair: &Pair) -> ModelVi
         id: id.to_owned(),
         engine_id: Some(engine.to_owned()),
         wanted,
-        size_mib: placed.map(|instance| instance.bytes / MIB).or_else(|| listed_size(facts, engine)),
+        size_mib: placed.map(Instance::mib).or_else(|| listed_size(facts, engine)),
         placed: placed.map(|instance| ours(&instance.id)),
         on: placed.map(|instance| instance.nodes().filter_map(name).collect()).unwrap_or_default(),
         standing: super::is_ready(&state).then(|| facts.standings.get(id).copied()).flatten(),
