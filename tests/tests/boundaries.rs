@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
-/// The workspace's own packages, and which of the others each may name. One place is kept:
-/// `porten-app` (the menu-bar host).
+/// The workspace's own packages, and which of the others each may name.
 const HOUSE: &[(&str, &[&str])] = &[
     ("porten-core", &[]),
     ("porten-link", &["porten-core"]),
     ("porten-agent", &["porten-core", "porten-link"]),
-    ("porten-cli", &["porten-agent", "porten-core"]),
-    ("porten-app", &["porten-agent", "porten-core"]),
-    ("porten-hub", &["porten-core", "porten-link"]),
-    ("porten-sim", &["porten-core"]),
+    ("porten-log", &["porten-core"]),
+    ("porten-cli", &["porten-agent", "porten-core", "porten-log"]),
+    ("porten-app", &["porten-agent", "porten-core", "porten-log"]),
+    ("porten-hub", &["porten-core", "porten-link", "porten-log"]),
+    ("porten-sim", &["porten-core", "porten-log"]),
     ("porten-bench", &["porten-tests"]),
     ("porten-tests", &["porten-agent", "porten-core", "porten-hub", "porten-link", "porten-sim"]),
 ];
@@ -29,6 +29,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("reqwest", &["porten-agent", "porten-tests"]),
     ("rusqlite", &["porten-agent", "porten-hub"]),
     ("tauri", &["porten-app"]),
+    ("tracing-subscriber", &["porten-log"]),
     ("tokio-tungstenite", &["porten-link"]),
     ("tungstenite", &["porten-link"]),
 ];

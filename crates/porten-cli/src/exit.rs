@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use porten_agent::local::LocalError;
+use porten_agent::setup::SetupError;
 use porten_core::command::{Declined, DeclinedCode};
 
 /// The exit codes of `porten`.
@@ -29,6 +30,14 @@ impl From<Exit> for ExitCode {
             Exit::Held => porten_core::seat::REFUSED,
             Exit::SignIn => 4,
         })
+    }
+}
+
+/// Settings that cannot be used end with 2, a machine without a place for them with 1.
+pub(crate) const fn of_setup(error: &SetupError) -> Exit {
+    match error {
+        SetupError::Config(_) | SetupError::NotText(_) | SetupError::File { .. } => Exit::Wrong,
+        SetupError::Places(_) => Exit::Broken,
     }
 }
 

@@ -3,9 +3,7 @@
 mod args;
 mod commands;
 mod exit;
-mod log;
 mod printer;
-mod setup;
 mod words;
 
 use std::process::ExitCode;
@@ -14,7 +12,7 @@ use clap::Parser as _;
 
 use args::{Args, Command};
 use exit::Exit;
-use setup::Setup;
+use porten_agent::setup::Setup;
 
 fn main() -> ExitCode {
     porten_agent::install_crypto();
@@ -34,10 +32,10 @@ async fn run(args: Args) -> Exit {
         Ok(setup) => setup,
         Err(error) => {
             printer::complain(&error.to_string());
-            return error.exit();
+            return exit::of_setup(&error);
         }
     };
-    log::install(setup.config.log.value);
+    porten_log::start(porten_log::level(setup.config.log.value));
     let done = match args.command {
         Command::Login { no_browser, json } => commands::login::run(&setup, !no_browser, json).await,
         Command::Logout => commands::logout::run(&setup).await,

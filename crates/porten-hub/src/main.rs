@@ -6,13 +6,12 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 mod args;
-mod logs;
 mod run;
 
 fn main() -> ExitCode {
     let command = args::Command::parse();
     let done = tokio::runtime::Runtime::new().map_err(run::Failure::from).and_then(|runtime| {
-        logs::start()?;
+        porten_log::start(porten_log::from_environment()?);
         runtime.block_on(run::run(command.what))
     });
     match done {

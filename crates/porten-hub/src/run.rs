@@ -13,7 +13,6 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Account, Key, Node, Serve, What};
-use crate::logs::LogError;
 
 /// The largest catalog file that is read (bytes).
 const MAX_CATALOG: u64 = 1024 * 1024;
@@ -32,7 +31,7 @@ pub(crate) enum Failure {
     #[error("--listen {0} is reached from other machines, so agents need its address: add --public-url https://…")]
     NoPublicUrl(SocketAddr),
     #[error("{0}")]
-    Log(#[from] LogError),
+    Log(#[from] porten_log::LogError),
     #[error("the catalog {} cannot be read: {source}", path.display())]
     CatalogFile { path: PathBuf, source: io::Error },
     #[error("{}: {source}", path.display())]

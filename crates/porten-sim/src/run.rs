@@ -9,7 +9,6 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Command;
-use crate::logs::LogError;
 
 /// How fast a simulator may be told to go.
 const SPEEDS: std::ops::RangeInclusive<f64> = 0.1..=1000.0;
@@ -24,7 +23,7 @@ pub(crate) enum Failure {
     #[error("{}", with_cause(.0))]
     Start(#[from] StartError),
     #[error("{0}")]
-    Log(#[from] LogError),
+    Log(#[from] porten_log::LogError),
     #[error("the system refused: {0}")]
     System(#[from] io::Error),
 }

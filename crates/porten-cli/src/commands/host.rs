@@ -7,13 +7,13 @@ use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use porten_agent::agent::{Agent, Setup as AgentSetup};
 use porten_agent::seat::{Taken, take};
+use porten_agent::setup::Setup;
 use porten_agent::{Beat, relay, tcp};
 use porten_core::seat::Host;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Exit;
 use crate::printer::{complain, say};
-use crate::setup::Setup;
 use crate::words;
 
 pub(crate) async fn run(setup: Setup) -> Result<Exit> {

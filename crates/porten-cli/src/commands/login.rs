@@ -4,13 +4,13 @@ use anyhow::Result;
 use porten_agent::local::{Local, LocalError};
 use porten_agent::login::login;
 use porten_agent::node::machine_name;
+use porten_agent::setup::Setup;
 use porten_core::command::Command;
 use porten_core::signin::device::Prompt;
 use serde_json::json;
 
 use crate::exit::Exit;
 use crate::printer::say;
-use crate::setup::Setup;
 
 pub(crate) async fn run(setup: &Setup, browser: bool, json: bool) -> Result<Exit> {
     setup.places.prepare()?;

@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use porten_agent::local::{Local, LocalError};
+use porten_agent::setup::Setup;
 use porten_core::command::Command;
 
 use crate::exit::Exit;
 use crate::printer::say;
-use crate::setup::Setup;
 
 pub(crate) async fn run(setup: &Setup) -> Result<Exit> {
     setup.places.prepare()?;

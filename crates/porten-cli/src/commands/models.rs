@@ -2,13 +2,13 @@
 
 use anyhow::Result;
 use porten_agent::local::Local;
+use porten_agent::setup::Setup;
 use porten_core::command::Command;
 use porten_core::ids::ModelId;
 
 use crate::args::Switch;
 use crate::exit::Exit;
 use crate::printer::{complain, say};
-use crate::setup::Setup;
 use crate::words;
 
 pub(crate) async fn run(setup: &Setup, json: bool, action: Option<Switch>) -> Result<Exit> {

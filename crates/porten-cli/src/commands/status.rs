@@ -3,11 +3,11 @@
 use anyhow::Result;
 use jiff::Timestamp;
 use porten_agent::local::{Local, LocalError};
+use porten_agent::setup::Setup;
 use porten_core::snapshot::Snapshot;
 
 use crate::exit::Exit;
 use crate::printer::{clear, complain, is_watched, say};
-use crate::setup::Setup;
 use crate::words;
 
 pub(crate) async fn run(setup: &Setup, json: bool, watch: bool) -> Result<Exit> {

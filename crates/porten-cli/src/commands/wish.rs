@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 use porten_agent::local::{Local, LocalError};
+use porten_agent::setup::Setup;
 use porten_agent::wishes::Wishes;
 use porten_core::command::Command;
 
 use crate::exit::Exit;
 use crate::printer::say;
-use crate::setup::Setup;
 
 pub(crate) async fn online(setup: &Setup, online: bool) -> Result<Exit> {
     match Local::at(&setup.places.socket())?.send(&Command::SetOnline { online }).await {

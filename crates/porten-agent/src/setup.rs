@@ -1,54 +1,70 @@
-//! Reads the settings from where they are kept, and makes what several commands need.
+//! Reads the settings from where they are kept, and makes what every host and command needs.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::PathBuf;
 
-use porten_agent::clock::Clock;
-use porten_agent::credentials::Credentials;
-use porten_agent::hub_http::HubHttp;
-use porten_agent::node::{NodeIdError, node_id};
-use porten_agent::places::{Places, PlacesError};
-use porten_agent::vault::Vault;
 use porten_core::config::{self, Config, ConfigError, HOME, MAX_FILE, SettingsFile};
 
-use crate::exit::Exit;
+use crate::clock::Clock;
+use crate::credentials::Credentials;
+use crate::hub_http::HubHttp;
+use crate::node::{NodeIdError, node_id};
+use crate::places::{Places, PlacesError};
+use crate::vault::Vault;
 
 /// Settings and places.
-pub(crate) struct Setup {
-    pub(crate) config: Config,
-    pub(crate) places: Places,
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The settings.
+    pub config: Config,
+    /// Where things are kept.
+    pub places: Places,
 }
 
 /// The settings cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SetupError {
+pub enum SetupError {
+    /// A setting cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// There is no folder to keep things in.
     #[error(transparent)]
     Places(#[from] PlacesError),
+    /// A variable of ours is not UTF-8.
     #[error("the environment variable {0} is not text; set it again")]
     NotText(String),
+    /// The settings file cannot be read.
     #[error("{} cannot be read ({source}); mend or remove it", path.display())]
     File {
+        /// Which.
         path: PathBuf,
+        /// Why.
         #[source]
         source: io::Error,
     },
 }
 
-impl SetupError {
-    pub(crate) const fn exit(&self) -> Exit {
-        match self {
-            Self::Config(_) | Self::NotText(_) | Self::File { .. } => Exit::Wrong,
-            Self::Places(_) => Exit::Broken,
-        }
-    }
+/// What sign-in needs is missing on this machine.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInSetupError {
+    /// No node id.
+    #[error(transparent)]
+    Node(#[from] NodeIdError),
+    /// No TLS.
+    #[error(transparent)]
+    Tls(#[from] crate::TlsError),
+    /// No HTTP client.
+    #[error("the HTTP client cannot be made")]
+    Http(#[from] reqwest::Error),
 }
 
 impl Setup {
     /// Reads environment and settings file.
-    pub(crate) fn read() -> Result<Self, SetupError> {
+    ///
+    /// # Errors
+    /// A setting cannot be used, or cannot be read.
+    pub fn read() -> Result<Self, SetupError> {
         let environment = environment()?;
         let home = environment.get(HOME).map(String::as_str).map(str::trim).filter(|home| !home.is_empty());
         let places = Places::find(home.map(PathBuf::from).as_deref())?;
@@ -59,24 +75,34 @@ impl Setup {
     }
 
     /// This node's id, made if need be.
-    pub(crate) fn node(&self) -> Result<String, NodeIdError> {
+    ///
+    /// # Errors
+    /// It can neither be read nor made.
+    pub fn node(&self) -> Result<String, NodeIdError> {
         node_id(&self.places.state)
     }
 
     /// Where this node's credential for the configured Hub is kept.
-    pub(crate) fn vault(&self, node: &str) -> Vault {
+    #[must_use]
+    pub fn vault(&self, node: &str) -> Vault {
         Vault::open(self.config.keychain.value, &self.places.state, node, self.config.hub.value.origin())
     }
 
     /// The owner of this node's credential, for as long as no agent runs.
-    pub(crate) fn credentials(&self) -> anyhow::Result<Credentials> {
+    ///
+    /// # Errors
+    /// See [`SignInSetupError`].
+    pub fn credentials(&self) -> Result<Credentials, SignInSetupError> {
         let vault = self.vault(&self.node()?);
         Ok(Credentials::spawn(vault, Self::hub_http()?, self.config.hub.value.clone(), Clock::start()))
     }
 
     /// The client for sign-in.
-    pub(crate) fn hub_http() -> anyhow::Result<HubHttp> {
-        Ok(HubHttp::new(&*porten_agent::tls()?)?)
+    ///
+    /// # Errors
+    /// See [`SignInSetupError`].
+    pub fn hub_http() -> Result<HubHttp, SignInSetupError> {
+        Ok(HubHttp::new(&*crate::tls()?)?)
     }
 }
 
