@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use porten_core::ladder::RungState;
 use porten_core::memory::BudgetOrigin;
 use porten_core::snapshot::{
-    LinkKind, LinkView, MemberState, MemberView, ModelState, ModelView, Overall, ReachView, Snapshot,
+    LinkKind, LinkView, MemberState, MemberView, ModelState, ModelView, Overall, ReachView, Snapshot, count,
 };
 use porten_core::wire::Standing;
 
 /// The state in one line: the word, and the one thing that belongs to it.
 pub(crate) fn headline(snapshot: &Snapshot, now: Timestamp) -> String {
-    let word = overall(&snapshot.overall, now);
+    let word = snapshot.overall.words(now);
     match (&snapshot.overall, snapshot.notices.first()) {
         (Overall::NeedsYou, Some(notice)) => {
             format!("{word} · {} {}", sentence(&notice.text), sentence(&notice.remedy))
@@ -67,20 +67,6 @@ pub(crate) fn models(snapshot: &Snapshot, now: Timestamp) -> Vec<String> {
     }
     let width = snapshot.models.iter().map(|model| model.id.chars().count()).max().unwrap_or_default();
     snapshot.models.iter().map(|model| format!("{:<width$}  {}", model.id, self::model(model, now))).collect()
-}
-
-fn overall(overall: &Overall, now: Timestamp) -> String {
-    match overall {
-        Overall::Off => "Off".to_owned(),
-        Overall::Connecting => "Connecting…".to_owned(),
-        Overall::Serving { requests } => format!("Serving {}", count(*requests, "request")),
-        Overall::Ready { models, wanted } if models == wanted => "Ready".to_owned(),
-        Overall::Ready { models, wanted } => format!("Ready · {models} of {wanted} models"),
-        Overall::Waiting { until } => format!("Trying again in {} s", seconds(now, *until).max(1)),
-        Overall::Finishing { requests: 0 } => "Finishing".to_owned(),
-        Overall::Finishing { requests } => format!("Finishing {}", count(*requests, "request")),
-        Overall::NeedsYou => "Needs you".to_owned(),
-    }
 }
 
 fn link(snapshot: &Snapshot, now: Timestamp) -> String {
@@ -175,10 +161,6 @@ fn model(model: &ModelView, now: Timestamp) -> String {
         ModelState::Serving { requests } => format!("Serving {}{speed}", count(*requests, "request")),
         ModelState::Finishing { requests } => format!("Finishing · {}", count(*requests, "request")),
     }
-}
-
-fn count(n: u32, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 fn seconds(from: Timestamp, to: Timestamp) -> i64 {

@@ -53,6 +53,8 @@ pub enum DeclinedCode {
     Credential,
     /// The command does not read.
     NotACommand,
+    /// The agent, in another process, does not answer.
+    NoAnswer,
     /// The agent is stopping.
     Stopping,
 }

@@ -1,8 +1,10 @@
 //! The local socket: the same picture and the same commands for front ends in other processes (HTTP + JSON, curl-able).
 
+mod attach;
 mod client;
 mod server;
 
+pub use attach::attach;
 pub use client::{Lines, Local, LocalError};
 pub use server::{ServeError, serve};
 

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use porten_agent::agent::Agent;
-use porten_agent::local::{Local, LocalError};
+use porten_agent::local::{Local, LocalError, attach};
 use porten_core::command::{Command, Declined, DeclinedCode};
 use porten_core::ids::ModelId;
 use porten_core::snapshot::{LinkView, Overall};
@@ -206,4 +206,35 @@ async fn an_agent_that_is_offline_dials_when_it_is_asked_to_and_leaves_when_it_i
     link.hear(|said| matches!(said, FromAgent::Draining(_))).await;
     until("offline", || agent.client().snapshot().hub.link == LinkView::Off).await;
     assert_eq!(hub.upgrades_seen(), 1);
+}
+
+#[tokio::test]
+async fn whoever_attaches_sees_the_pictures_sends_commands_looks_and_hears_of_the_end() {
+    let (_home, mut agent, socket) = quiet().await;
+    let (client, carried) = attach(&socket).await.unwrap();
+    let carried = tokio::spawn(carried);
+    assert_eq!(client.snapshot().host, agent.client().snapshot().host);
+    client.send(Command::SetModel { id: id("tiny"), on: false }).await.unwrap();
+    soon("the wish in the picture", async {
+        while client.snapshot().models[0].wanted {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let unknown = client.send(Command::SetModel { id: id("huge"), on: true }).await.unwrap_err();
+    assert_eq!(unknown.code, DeclinedCode::UnknownModel);
+    let look = client.look();
+    client.send(Command::SetModel { id: id("tiny"), on: true }).await.unwrap();
+    soon("pictures go on while somebody looks", async {
+        while !client.snapshot().models[0].wanted {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    drop(look);
+    agent.quit();
+    soon("the end", agent.ended()).await;
+    soon("the end is heard of", carried).await.unwrap();
+    assert_eq!(client.send(Command::Nudge).await.unwrap_err().code, DeclinedCode::Stopping);
+    assert!(matches!(attach(&socket).await.map(|_| ()), Err(LocalError::NotRunning)));
 }

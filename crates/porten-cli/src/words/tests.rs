@@ -124,7 +124,7 @@ fn every_state_word_reads_as_it_is_meant() {
         json!({ "state": "finishing", "requests": 2 }),
         json!({ "state": "needs_you" }),
     ];
-    let words = states.map(|state| overall(&serde_json::from_value(state).unwrap(), now()));
+    let words = states.map(|state| serde_json::from_value::<Overall>(state).unwrap().words(now()));
     assert_snapshot!(words.join("\n"), @r"
     Off
     Connecting…

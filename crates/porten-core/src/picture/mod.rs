@@ -178,4 +178,6 @@ pub(super) fn is_ready(state: &ModelState) -> bool {
 }
 
 #[cfg(test)]
+pub(crate) use tests::example;
+#[cfg(test)]
 mod tests;

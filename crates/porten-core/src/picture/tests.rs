@@ -13,6 +13,11 @@ use crate::route::Route;
 use crate::seat::Host;
 use crate::tunnel::{ConnId, Lost, Refused};
 
+/// A picture in which all is well, for the tests of whoever shows one.
+pub(crate) fn example() -> Snapshot {
+    Scene::well().draw_later()
+}
+
 const HUB_ID: &str = "deepseek-v4-flash";
 const ENGINE_ID: &str = "mlx-community/DeepSeek-V4-Flash";
 

@@ -78,10 +78,10 @@ pub struct Prompt {
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
     /// No answer to the request for a code.
-    #[error("the Hub does not answer; check the network and run `porten login` again")]
+    #[error("the Hub does not answer; check the network and try again")]
     Lost,
     /// The Hub refused in words that no person's answer explains.
-    #[error("the Hub did not take the sign-in; run `porten login` again, and if it stays so ask whoever runs the Hub")]
+    #[error("the Hub did not take the sign-in; try again, and if it stays so ask whoever runs the Hub")]
     Refused(#[source] OAuthError),
     /// The answer of another server.
     #[error("the Hub's sign-in answered {0}, which is not its protocol; check PORTEN_HUB_URL")]
@@ -98,10 +98,10 @@ pub enum SignInError {
     #[error("the sign-in was refused on the Hub's page")]
     Denied,
     /// Nobody answered in time.
-    #[error("the code has run out before anybody answered; run `porten login` again")]
+    #[error("the code has run out before anybody answered; try again")]
     Expired,
     /// Granted, but nothing came of it.
-    #[error("the Hub granted the sign-in but gave no usable token; run `porten login` again")]
+    #[error("the Hub granted the sign-in but gave no usable token; try again")]
     Token(#[source] TokenError),
 }
 

@@ -7,12 +7,14 @@ pub mod metadata;
 pub mod refresh;
 pub mod token;
 mod verification;
+mod visit;
 
 pub use answer::OAuthError;
 pub use device::Device;
 pub use form::{CONTENT_TYPE, Form};
 pub use metadata::Metadata;
 pub use token::Credential;
+pub use visit::{Visit, visit};
 
 /// The one client there is: the agent. It is public, it has no secret.
 pub const CLIENT_ID: &str = "porten";

@@ -2,9 +2,11 @@
 
 mod cluster;
 mod model;
+mod words;
 
 pub use cluster::{ClusterView, Freshness, LinkKind, MemberState, MemberView};
 pub use model::{ModelState, ModelView, Placed};
+pub use words::count;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

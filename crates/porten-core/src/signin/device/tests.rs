@@ -143,10 +143,10 @@ fn a_no_ends_it() {
     ];
     insta::assert_snapshot!(told.join("\n"), @r#"
     the sign-in was refused on the Hub's page
-    the code has run out before anybody answered; run `porten login` again
-    the Hub did not take the sign-in; run `porten login` again, and if it stays so ask whoever runs the Hub
-    the Hub did not take the sign-in; run `porten login` again, and if it stays so ask whoever runs the Hub
-    the Hub granted the sign-in but gave no usable token; run `porten login` again
+    the code has run out before anybody answered; try again
+    the Hub did not take the sign-in; try again, and if it stays so ask whoever runs the Hub
+    the Hub did not take the sign-in; try again, and if it stays so ask whoever runs the Hub
+    the Hub granted the sign-in but gave no usable token; try again
     "#);
 }
 

@@ -1,0 +1,31 @@
+//! The state word, the same in the menu bar, the popover's host and the terminal.
+
+use jiff::Timestamp;
+
+use super::Overall;
+
+impl Overall {
+    /// The state in a word or two.
+    #[must_use]
+    pub fn words(&self, now: Timestamp) -> String {
+        match self {
+            Self::Off => "Off".to_owned(),
+            Self::Connecting => "Connecting…".to_owned(),
+            Self::Serving { requests } => format!("Serving {}", count(*requests, "request")),
+            Self::Ready { models, wanted } if models == wanted => "Ready".to_owned(),
+            Self::Ready { models, wanted } => format!("Ready · {models} of {wanted} models"),
+            Self::Waiting { until } => {
+                format!("Trying again in {} s", until.duration_since(now).as_secs().max(1))
+            }
+            Self::Finishing { requests: 0 } => "Finishing".to_owned(),
+            Self::Finishing { requests } => format!("Finishing {}", count(*requests, "request")),
+            Self::NeedsYou => "Needs you".to_owned(),
+        }
+    }
+}
+
+/// `1 request`, `2 requests`.
+#[must_use]
+pub fn count(n: u32, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
