@@ -1,1 +1,26 @@
-fn main() {}
+//! `porten-app`: the menu-bar host. A tray icon, a popover and a sign-in window around the agent; it takes no decision.
+
+mod bridge;
+mod hold;
+mod leave;
+#[cfg(target_os = "macos")]
+mod macos;
+mod popover;
+mod scene;
+mod sign_in;
+mod sign_in_window;
+mod start;
+mod state;
+mod tray;
+
+use std::process::ExitCode;
+
+use start::Asked;
+
+fn main() -> ExitCode {
+    match start::read(std::env::args().skip(1)) {
+        Asked::Start { open } => start::run(open),
+        Asked::Version => start::say(concat!("porten-app ", env!("CARGO_PKG_VERSION"))),
+        Asked::Wrong(sentence) => start::refuse(&sentence),
+    }
+}

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use porten_core::ladder::RungState;
 use porten_core::memory::BudgetOrigin;
 use porten_core::snapshot::{
-    LinkKind, LinkView, MemberState, MemberView, ModelState, ModelView, Overall, ReachView, Snapshot, count,
+    LinkKind, LinkView, MemberState, MemberView, ModelState, ModelView, Overall, ReachView, Snapshot, count, sentence,
 };
 use porten_core::wire::Standing;
 
@@ -175,13 +175,6 @@ fn age(since: Timestamp, now: Timestamp) -> String {
         s @ 3600..172_800 => format!("{} h", s / 3600),
         s => format!("{} days", s / 86_400),
     }
-}
-
-/// With a capital at its start and a full stop at its end.
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let capital: String = chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect();
-    if capital.ends_with(['.', '!', '?']) { capital } else { format!("{capital}.") }
 }
 
 #[cfg(test)]

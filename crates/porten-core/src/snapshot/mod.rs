@@ -6,7 +6,7 @@ mod words;
 
 pub use cluster::{ClusterView, Freshness, LinkKind, MemberState, MemberView};
 pub use model::{ModelState, ModelView, Placed};
-pub use words::count;
+pub use words::{count, sentence};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

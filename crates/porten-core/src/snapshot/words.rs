@@ -29,3 +29,11 @@ impl Overall {
 pub fn count(n: u32, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
+
+/// With a capital at its start and a full stop at its end.
+#[must_use]
+pub fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let capital: String = chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect();
+    if capital.ends_with(['.', '!', '?']) { capital } else { format!("{capital}.") }
+}

@@ -1,0 +1,125 @@
+//! Keeps hold of an agent: hosts it where the seat is free, attaches to the one that has the seat where it is not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use porten_agent::agent::{Agent, Setup as AgentSetup, StartError};
+use porten_agent::client::Client;
+use porten_agent::local::{LocalError, attach};
+use porten_agent::places::PlacesError;
+use porten_agent::seat::{SeatError, Taken, take};
+use porten_agent::setup::{Setup, SetupError};
+use porten_agent::{Beat, relay, tcp};
+use porten_core::seat::Host;
+use porten_core::snapshot::sentence;
+use tokio::sync::watch;
+
+use crate::leave::Leave;
+
+/// After trouble: the person may have mended the settings, or ended what was in the way.
+const AGAIN: Duration = Duration::from_secs(3);
+/// Whoever has the seat may be starting and not listen yet, or be ending.
+const STARTING: Duration = Duration::from_millis(250);
+/// How many times that.
+const TRIES: u32 = 20;
+
+/// The hold.
+#[derive(Debug, Clone)]
+pub(crate) enum Hold {
+    /// None yet.
+    Starting,
+    /// There it is.
+    Live(Live),
+    /// There is none; why, and what to do.
+    Trouble(String),
+}
+
+/// A hold on an agent that runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Live {
+    /// The agent.
+    pub(crate) client: Client,
+    /// What it was started with.
+    pub(crate) setup: Arc<Setup>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error(transparent)]
+    Places(#[from] PlacesError),
+    #[error(transparent)]
+    Seat(#[from] SeatError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Local(#[from] LocalError),
+}
+
+/// Keeps hold until somebody leaves; then its own agent has ended.
+pub(crate) async fn keep(holds: watch::Sender<Hold>, leave: Leave) {
+    let mut silent = 0;
+    while !leave.quit.is_cancelled() {
+        let wait = match hold(&holds, &leave).await {
+            Ok(()) => {
+                silent = 0;
+                holds.send_replace(Hold::Starting);
+                STARTING
+            }
+            Err(Trouble::Local(LocalError::NotRunning)) if silent < TRIES => {
+                silent += 1;
+                STARTING
+            }
+            Err(trouble) => {
+                tracing::warn!(error = &trouble as &dyn std::error::Error, "no agent");
+                holds.send_replace(Hold::Trouble(sentence(&trouble.to_string())));
+                AGAIN
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = leave.quit.cancelled() => {}
+        }
+    }
+}
+
+/// Holds one agent, until it ends or somebody leaves.
+async fn hold(holds: &watch::Sender<Hold>, leave: &Leave) -> Result<(), Trouble> {
+    let setup = Setup::read()?;
+    setup.places.prepare()?;
+    match take(&setup.places, Host::App)? {
+        Taken::Ours(_seat) => host(setup, holds, leave).await,
+        Taken::Held { .. } => {
+            let (client, carried) = attach(&setup.places.socket()).await?;
+            holds.send_replace(Hold::Live(Live { client, setup: Arc::new(setup) }));
+            tokio::select! {
+                () = carried => {}
+                () = leave.quit.cancelled() => {}
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn host(setup: Setup, holds: &watch::Sender<Hold>, leave: &Leave) -> Result<(), Trouble> {
+    let mut agent = Agent::start(AgentSetup {
+        config: setup.config.clone(),
+        places: setup.places.clone(),
+        host: Host::App,
+        connect: tcp(),
+        beat: Beat::default(),
+        limits: relay::Limits::default(),
+    })?;
+    holds.send_replace(Hold::Live(Live { client: agent.client().clone(), setup: Arc::new(setup) }));
+    tokio::select! {
+        () = agent.ended() => return Ok(()),
+        () = leave.quit.cancelled() => agent.quit(),
+    }
+    tokio::select! {
+        () = agent.ended() => return Ok(()),
+        () = leave.now.cancelled() => agent.quit_now(),
+    }
+    agent.ended().await;
+    Ok(())
+}

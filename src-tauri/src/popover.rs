@@ -1,0 +1,139 @@
+//! The popover's window: made when it is first wanted, placed under the icon, given back when nobody looks for a while.
+
+use std::time::Duration;
+
+use porten_core::popover::{Area, Effect, Input, place};
+use tauri::webview::{Color, NewWindowResponse};
+use tauri::{
+    AppHandle, LogicalSize, Manager as _, Monitor, PhysicalPosition, Theme, WebviewUrl, WebviewWindow,
+    WebviewWindowBuilder,
+};
+
+use crate::state::Porten;
+use crate::tray;
+
+/// Its label.
+pub(crate) const LABEL: &str = "popover";
+/// Its width (points).
+const WIDTH: f64 = 320.0;
+/// It is never higher (points).
+const MAX_HEIGHT: f64 = 560.0;
+/// Nor lower.
+const MIN_HEIGHT: f64 = 80.0;
+/// Until the page says how high it is (points).
+const FIRST_HEIGHT: f64 = 420.0;
+/// How long a hidden page is kept for a quick return; its process costs most of the app's memory.
+const KEPT: Duration = Duration::from_secs(3 * 60);
+/// The page's ground in both appearances, so that nothing flashes before it is drawn (ui/src/tokens.css).
+const LIGHT: Color = Color(0xf7, 0xf7, 0xf9, 0xff);
+const DARK: Color = Color(0x26, 0x26, 0x29, 0xff);
+
+/// Something happened; the machine in core decides what comes of it.
+pub(crate) fn on(app: &AppHandle, input: Input) {
+    let porten = app.state::<Porten>();
+    let effect = {
+        let Ok(mut popover) = porten.popover.lock() else { return };
+        popover.on(input, porten.clock.now().mono)
+    };
+    let done = match effect {
+        Some(Effect::Show) => show(app, &porten),
+        Some(Effect::Hide) => hide(app, &porten),
+        None => Ok(()),
+    };
+    if let Err(error) = done {
+        tracing::error!(error = &error as &dyn std::error::Error, "the popover");
+    }
+}
+
+/// The page's content is so high (points).
+pub(crate) fn fit(app: &AppHandle, height: f64) {
+    let Some(window) = app.get_webview_window(LABEL) else { return };
+    let height = if height.is_finite() { height.clamp(MIN_HEIGHT, MAX_HEIGHT) } else { FIRST_HEIGHT };
+    let sized = window.set_size(LogicalSize::new(WIDTH, height)).and_then(|()| put(app, &window, height));
+    if let Err(error) = sized {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the popover's size");
+    }
+}
+
+fn show(app: &AppHandle, porten: &Porten) -> tauri::Result<()> {
+    let window = match app.get_webview_window(LABEL) {
+        Some(window) => window,
+        None => make(app)?,
+    };
+    let height = window.inner_size()?.to_logical::<f64>(window.scale_factor()?).height;
+    put(app, &window, height)?;
+    window.show()?;
+    window.set_focus()?;
+    porten.shown.send_replace(true);
+    Ok(())
+}
+
+fn hide(app: &AppHandle, porten: &Porten) -> tauri::Result<()> {
+    porten.shown.send_replace(false);
+    let Some(window) = app.get_webview_window(LABEL) else { return Ok(()) };
+    window.hide()?;
+    let mut shown = porten.shown.subscribe();
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        if tokio::time::timeout(KEPT, shown.wait_for(|shown| *shown)).await.is_err() {
+            app.state::<Porten>().page.send_replace(None);
+            // It is made anew when it is wanted again.
+            let _ = window.destroy();
+        }
+    });
+    Ok(())
+}
+
+fn make(app: &AppHandle) -> tauri::Result<WebviewWindow> {
+    let os = if cfg!(target_os = "macos") { "macos" } else { "linux" };
+    let builder = WebviewWindowBuilder::new(app, LABEL, WebviewUrl::App("index.html".into()))
+        .title("Porten")
+        .inner_size(WIDTH, FIRST_HEIGHT)
+        .decorations(false)
+        .resizable(false)
+        .maximizable(false)
+        .minimizable(false)
+        .skip_taskbar(true)
+        .always_on_top(true)
+        .visible_on_all_workspaces(true)
+        .accept_first_mouse(true)
+        .visible(false)
+        .devtools(cfg!(debug_assertions))
+        .initialization_script(format!("document.documentElement.dataset.os = '{os}'"))
+        // Its own pages and nothing else; a link is no way out.
+        .on_navigation(|url| url.scheme() == "tauri")
+        .on_new_window(|_, _| NewWindowResponse::Deny);
+    // Rounded corners need a see-through window, and that a compositor: macOS has one.
+    let builder = if cfg!(target_os = "macos") { builder.transparent(true) } else { builder };
+    let window = builder.build()?;
+    if cfg!(not(target_os = "macos")) {
+        window.set_background_color(Some(if window.theme()? == Theme::Dark { DARK } else { LIGHT }))?;
+    }
+    Ok(window)
+}
+
+/// Puts it where it belongs, given its height (points).
+fn put(app: &AppHandle, window: &WebviewWindow, height: f64) -> tauri::Result<()> {
+    let icon = tray::area(app);
+    let Some(screen) = screen(app, icon)? else { return Ok(()) };
+    let scale = screen.scale_factor();
+    let (position, size) = (screen.position(), screen.size());
+    let area = Area {
+        x: f64::from(position.x),
+        y: f64::from(position.y),
+        width: f64::from(size.width),
+        height: f64::from(size.height),
+    };
+    let (x, y) = place(icon, area, (WIDTH * scale, height * scale), scale);
+    window.set_position(PhysicalPosition::new(x, y))
+}
+
+/// The screen that the icon is on, else the first.
+fn screen(app: &AppHandle, icon: Option<Area>) -> tauri::Result<Option<Monitor>> {
+    if let Some(icon) = icon
+        && let Some(screen) = app.monitor_from_point(icon.x + icon.width / 2.0, icon.y + icon.height / 2.0)?
+    {
+        return Ok(Some(screen));
+    }
+    app.primary_monitor()
+}

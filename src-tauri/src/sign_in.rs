@@ -1,0 +1,155 @@
+//! Signs this Mac in: the Hub's page in a window of its own or in the person's browser, the grant from the poll.
+
+use std::sync::Mutex;
+
+use porten_agent::login::login;
+use porten_agent::node::machine_name;
+use porten_agent::setup::Setup;
+use porten_core::bridge::SignInView;
+use porten_core::command::Command;
+use porten_core::popover::Input;
+use porten_core::signin::device::Prompt;
+use porten_core::snapshot::sentence;
+use tauri::{AppHandle, Manager as _};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::hold::Live;
+use crate::state::Porten;
+use crate::{bridge, popover, sign_in_window};
+
+/// The sign-in of this host: at most one at a time.
+pub(crate) struct SignIn {
+    view: watch::Sender<SignInView>,
+    current: Mutex<Option<Current>>,
+}
+
+/// The one under way.
+struct Current {
+    stop: CancellationToken,
+    prompt: Option<Shown>,
+}
+
+/// What the person was shown.
+#[derive(Clone)]
+struct Shown {
+    code: String,
+    page: Url,
+}
+
+impl SignIn {
+    pub(crate) fn new() -> (Self, watch::Receiver<SignInView>) {
+        let (view, seen) = watch::channel(SignInView::Idle);
+        (Self { view, current: Mutex::default() }, seen)
+    }
+
+    /// Begins one; or, with `browser`, takes the one under way to the person's browser, with the code that it has.
+    pub(crate) fn begin(&self, app: &AppHandle, browser: bool) {
+        if browser && let Some(shown) = self.shown() {
+            self.to_browser(app, shown, None);
+            return;
+        }
+        self.cancel(app);
+        let Some(live) = bridge::live(app) else {
+            self.view.send_replace(SignInView::Failed { text: "The agent does not run yet; try again.".to_owned() });
+            return;
+        };
+        let stop = CancellationToken::new();
+        if let Ok(mut current) = self.current.lock() {
+            *current = Some(Current { stop: stop.clone(), prompt: None });
+        }
+        self.view.send_replace(SignInView::Asking);
+        let app = app.clone();
+        tauri::async_runtime::spawn(async move {
+            let signed_in = tokio::select! {
+                signed_in = run(&app, &live, browser) => signed_in,
+                () = stop.cancelled() => return,
+            };
+            app.state::<Porten>().sign_in.end(&app, signed_in);
+        });
+    }
+
+    /// Gives it up.
+    pub(crate) fn cancel(&self, app: &AppHandle) {
+        if let Some(current) = self.current.lock().ok().and_then(|mut current| current.take()) {
+            current.stop.cancel();
+        }
+        sign_in_window::close(app);
+        self.view.send_replace(SignInView::Idle);
+    }
+
+    /// The Hub's page wants to go to another site, named `host`: the browser is the place for that.
+    pub(crate) fn elsewhere(&self, app: &AppHandle, host: String) {
+        if let Some(shown) = self.shown() {
+            self.to_browser(app, shown, Some(host));
+        }
+    }
+
+    fn shown(&self) -> Option<Shown> {
+        self.current.lock().ok()?.as_ref()?.prompt.clone()
+    }
+
+    fn to_browser(&self, app: &AppHandle, shown: Shown, elsewhere: Option<String>) {
+        let again = elsewhere.is_some() && matches!(*self.view.borrow(), SignInView::Browser { .. });
+        let url = shown.page.to_string();
+        self.view.send_replace(SignInView::Browser { code: shown.code, url: url.clone(), elsewhere });
+        // The page asks once more while its window closes: one browser is enough.
+        if again {
+            return;
+        }
+        let app = app.clone();
+        // Not from within the window's own handler: it would be destroyed while it runs.
+        tauri::async_runtime::spawn(async move {
+            sign_in_window::close(&app);
+            // The page's address was checked to be on the Hub's own origin. If no browser opens, the popover shows it.
+            let _ = open::that_detached(&url);
+            popover::on(&app, Input::Open);
+        });
+    }
+
+    /// Shows the page and the code.
+    fn show(&self, app: &AppHandle, origin: &str, prompt: &Prompt, browser: bool) {
+        let page = prompt.page_with_code.clone().unwrap_or_else(|| prompt.page.clone());
+        let shown = Shown { code: prompt.user_code.clone(), page };
+        if let Ok(mut current) = self.current.lock()
+            && let Some(current) = current.as_mut()
+        {
+            current.prompt = Some(shown.clone());
+        }
+        let title = format!("Connecting {} · code {}", machine_name(), shown.code);
+        if browser {
+            self.to_browser(app, shown, None);
+        } else if let Err(error) = sign_in_window::open(app, origin, shown.page.clone(), &title) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "no sign-in window; the browser it is");
+            self.to_browser(app, shown, None);
+        } else {
+            self.view.send_replace(SignInView::Window { code: shown.code });
+        }
+    }
+
+    fn end(&self, app: &AppHandle, signed_in: Result<(), String>) {
+        if let Ok(mut current) = self.current.lock() {
+            *current = None;
+        }
+        sign_in_window::close(app);
+        self.view.send_replace(match signed_in {
+            Ok(()) => SignInView::Idle,
+            Err(text) => SignInView::Failed { text },
+        });
+        popover::on(app, Input::Open);
+    }
+}
+
+/// One sign-in, to its end; what went wrong is a sentence for the person.
+async fn run(app: &AppHandle, live: &Live, browser: bool) -> Result<(), String> {
+    let said = |error: &dyn std::error::Error| sentence(&error.to_string());
+    let Setup { config, .. } = &*live.setup;
+    let hub = &config.hub.value;
+    let node = live.setup.node().map_err(|error| said(&error))?;
+    let http = Setup::hub_http().map_err(|error| said(&error))?;
+    let vault = live.setup.vault(&node);
+    let show = |prompt: &Prompt| app.state::<Porten>().sign_in.show(app, hub.origin(), prompt, browser);
+    login(&http, hub, &vault, (&node, &machine_name()), show).await.map_err(|error| said(&error))?;
+    live.client.send(Command::CredentialChanged).await.map_err(|declined| declined.text)
+}
