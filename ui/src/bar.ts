@@ -1,0 +1,70 @@
+// Widths of the memory bar: one segment per Mac, as wide as what is installed in it.
+import type { MemberView } from "./bindings/MemberView";
+
+export interface Segment {
+  id: string;
+  name: string;
+  x: number;
+  width: number;
+  /** Models, from the left. */
+  models: number;
+  /** Other use, from the right; 0 where the Mac does not tell. */
+  other: number;
+  /** Where the GPU's limit is; `null` where it is not known. */
+  limit: number | null;
+  /** Whether the Mac has told what is installed. */
+  known: boolean;
+}
+
+/** Between two segments (px). */
+const GAP = 3;
+/** No segment is narrower (px). */
+const LEAST = 14;
+
+/** Lays the segments out in `width` px. A Mac that has not told its memory is as wide as the smallest that has. */
+export function segments(members: MemberView[], width: number): Segment[] {
+  if (members.length === 0) return [];
+  const told = members.map((mac) => mac.installed_mib).filter((mib): mib is number => mib !== null && mib > 0);
+  const assumed = told.length > 0 ? Math.min(...told) : 1;
+  const shares = members.map((mac) => (mac.installed_mib !== null && mac.installed_mib > 0 ? mac.installed_mib : assumed));
+  const room = Math.max(0, width - GAP * (members.length - 1));
+  const least = Math.min(LEAST, room / members.length);
+  const sum = shares.reduce((all, one) => all + one, 0);
+  const extra = room - least * members.length;
+  let x = 0;
+  return members.map((mac, n) => {
+    const share = shares[n] ?? assumed;
+    const wide = least + (extra * share) / sum;
+    const known = mac.installed_mib !== null && mac.installed_mib > 0;
+    const px = (mib: number) => Math.min(wide, Math.max(0, (wide * mib) / share));
+    const models = known ? px(mac.models_mib) : 0;
+    const used = mac.free_mib === null ? null : share - mac.free_mib - mac.models_mib;
+    const segment: Segment = {
+      id: mac.id,
+      name: mac.name,
+      x,
+      width: wide,
+      models,
+      other: known && used !== null ? Math.min(px(used), wide - models) : 0,
+      limit: known && mac.usable_mib !== null ? px(mac.usable_mib) : null,
+      known,
+    };
+    x += wide + GAP;
+    return segment;
+  });
+}
+
+/** The same as a sentence, for whoever does not see it. */
+export function spoken(members: MemberView[]): string {
+  const gb = (mib: number) => Math.round(mib / 1024);
+  return members
+    .map((mac) => {
+      if (mac.installed_mib === null) return `${mac.name}: not known`;
+      const parts = [`${gb(mac.models_mib)} GB models`];
+      if (mac.free_mib !== null) parts.push(`${gb(mac.free_mib)} GB free`);
+      parts.push(`of ${gb(mac.installed_mib)} GB`);
+      if (mac.usable_mib !== null) parts.push(`limit ${gb(mac.usable_mib)} GB`);
+      return `${mac.name}: ${parts.join(", ")}`;
+    })
+    .join("; ");
+}

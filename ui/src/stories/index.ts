@@ -1,0 +1,130 @@
+// Every moment of the popover that is worth a picture.
+import type { Scene } from "../bindings/Scene";
+import { ago, mac, model, NOW, notice, scene, snapshot } from "./make";
+
+const SIGNED_OUT = snapshot({
+  overall: { state: "needs_you" },
+  account: null,
+  hub: { ...snapshot().hub, link: { state: "signed_out", why: null }, rtt_ms: null },
+  notices: [notice("sign_in", "needs_you", "Signed out", "nobody is signed in", "sign in")],
+});
+const CODE = "WDJB-MJHT";
+
+export const stories: Record<string, Scene> = {
+  serving: scene(),
+  attention: scene({
+    overall: { state: "ready", models: 1, wanted: 2 },
+    cluster: {
+      freshness: { state: "fresh" },
+      members: [
+        mac("studio-1", 256, { this_mac: true, link: null }),
+        mac("studio-2", 256, { state: { state: "late", since: ago(130) }, free_mib: null, models_mib: 0, gpu_percent: null }),
+        mac("mbp", 128, { link: "thunderbolt_ip" }),
+      ],
+    },
+    models: [
+      model("deepseek-v4-flash", { state: "failed", why: "exo lost a Mac that held it" }),
+      model("qwen3-coder-next", { state: "serving", requests: 1 }, { on: ["mbp"] }),
+      model("minimax-m2.7", { state: "ready", proven: ago(60) }, { standing: "not_offered" }),
+    ],
+    notices: [
+      notice("model_unproven", "degraded", "deepseek-v4-flash does not generate", "the engine lists it but gave no token", "load it again in exo"),
+    ],
+  }),
+  loading: scene({
+    overall: { state: "connecting" },
+    ladder: [{ step: "model_loaded", state: "pending", reason: "deepseek-v4-flash is loading", remedy: null }],
+    models: [
+      model("deepseek-v4-flash", { state: "loading", layers: 12, of: 43 }),
+      model("glm-5", { state: "downloading", percent: 43, mib_per_s: 1130 }),
+      model("gpt-oss-120b", { state: "warming" }),
+      model("kimi-k3", { state: "proving" }),
+      model("qwen3-coder-next", { state: "waiting", why: "for deepseek-v4-flash" }),
+      model("minimax-m2.7", { state: "placing" }),
+    ],
+  }),
+  waiting: scene({
+    overall: { state: "waiting", until: ago(-12) },
+    hub: { ...snapshot().hub, link: { state: "waiting", until: ago(-12), why: "the Hub did not answer" }, rtt_ms: null },
+  }),
+  finishing: scene({ overall: { state: "finishing", requests: 2 } }),
+  offline: scene({
+    overall: { state: "off" },
+    hub: { ...snapshot().hub, link: { state: "off" }, rtt_ms: null },
+    traffic: { in_flight: 0, completed: 3, failed: 0, cancelled: 0, refused: 0, tokens: 90 },
+  }),
+  refused: scene({
+    overall: { state: "needs_you" },
+    hub: { ...snapshot().hub, link: { state: "refused", why: "no Hub answers there", remedy: "Check PORTEN_HUB_URL" }, rtt_ms: null },
+    notices: [notice("hub_refused", "needs_you", "The Hub refuses", "what answers at hub.example.net is no Hub", "check PORTEN_HUB_URL")],
+  }),
+  "signed-out": { snapshot: SIGNED_OUT, sign_in: { state: "idle" }, trouble: null },
+  "signing-in": { snapshot: SIGNED_OUT, sign_in: { state: "asking" }, trouble: null },
+  "signing-in-window": { snapshot: SIGNED_OUT, sign_in: { state: "window", code: CODE }, trouble: null },
+  "signing-in-browser": {
+    snapshot: SIGNED_OUT,
+    sign_in: { state: "browser", code: CODE, url: `https://hub.example.net/device?user_code=${CODE}`, elsewhere: "accounts.example.com" },
+    trouble: null,
+  },
+  "signing-in-failed": {
+    snapshot: SIGNED_OUT,
+    sign_in: { state: "failed", text: "The code has run out before anybody answered; try again." },
+    trouble: null,
+  },
+  "no-engine": scene({
+    overall: { state: "needs_you" },
+    cluster: null,
+    engine: { url: "http://localhost:52415", origin: { from: "found" }, kind: null, reach: { state: "down", why: "nothing answers", since: ago(1400) } },
+    memory: { set_by: { from: "default" }, raw_mib: null, usable_mib: null, advertised_mib: 0, origin: "unknown" },
+    models: [
+      model("deepseek-v4-flash", { state: "withdrawn" }),
+      model("qwen3-coder-next", { state: "withdrawn" }),
+      model("minimax-m2.7", { state: "off" }),
+    ],
+    notices: [
+      notice("engine_down", "needs_you", "No engine", "nothing answers at localhost:52415", "start exo on this Mac; Porten notices by itself"),
+    ],
+  }),
+  trouble: { snapshot: null, sign_in: { state: "idle" }, trouble: "PORTEN_HUB_URL=htp://hub is no Hub's address; use wss://…" },
+  starting: { snapshot: null, sign_in: { state: "idle" }, trouble: null },
+  "six-macs": scene({
+    cluster: {
+      freshness: { state: "fresh" },
+      members: ["studio-1", "studio-2", "studio-3", "mini-1", "mini-2", "mbp"].map((name, n) =>
+        mac(name, [512, 512, 256, 64, 64, 128][n] ?? 128, {
+          this_mac: n === 0,
+          link: n === 0 ? null : (["rdma", "rdma", "rdma", "thunderbolt_ip", "ethernet", "wi_fi"] as const)[n] ?? "other",
+          state: n === 4 ? { state: "joining" } : { state: "online" },
+          installed_mib: n === 4 ? null : ([512, 512, 256, 64, 64, 128][n] ?? 128) * 1024,
+        }),
+      ),
+    },
+    models: Array.from({ length: 40 }, (_, n) =>
+      model(`model-${String(n + 1).padStart(2, "0")}`, n < 3 ? { state: "ready", proven: ago(30) } : { state: "off" }),
+    ),
+  }),
+  "long-names": scene({
+    host: { ...snapshot().host, name: "the-mac-studio-under-the-desk-in-the-corner-office" },
+    cluster: {
+      freshness: { state: "fresh" },
+      members: [
+        mac("the-mac-studio-under-the-desk-in-the-corner-office", 512, { this_mac: true, link: null }),
+        mac("מק של דנה", 128),
+        mac("استوديو-٢", 128, { link: "ethernet" }),
+      ],
+    },
+    models: [
+      model(`a-${"very-".repeat(38)}long-id`, { state: "serving", requests: 1 }),
+      model("نموذج-كبير", { state: "off" }),
+      model("x".repeat(200), { state: "failed", why: "exo finds no place for it: it needs 812 GB more than the Macs have together, and a good deal of patience" }),
+    ],
+  }),
+  "openai-engine": scene({
+    cluster: null,
+    engine: { url: "http://localhost:8080", origin: { from: "environment", name: "PORTEN_ENGINE_URL" }, kind: "openai", reach: { state: "up", since: ago(600) } },
+    memory: { set_by: { from: "environment", name: "PORTEN_VRAM_BUDGET_MB" }, raw_mib: 131_072, usable_mib: 98_304, advertised_mib: 262_144, origin: "set" },
+    models: [model("tiny", { state: "ready", proven: ago(4) }, { on: [], size_mib: null, placed: null })],
+  }),
+};
+
+export { NOW };

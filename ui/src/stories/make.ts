@@ -1,0 +1,100 @@
+// A cluster in good health, to be changed by each story.
+import type { MemberView } from "../bindings/MemberView";
+import type { ModelState } from "../bindings/ModelState";
+import type { ModelView } from "../bindings/ModelView";
+import type { Notice } from "../bindings/Notice";
+import type { Scene } from "../bindings/Scene";
+import type { Snapshot } from "../bindings/Snapshot";
+
+/** The moment of all stories: pictures are the same every time. */
+export const NOW = Date.UTC(2026, 10, 25, 14, 4, 0);
+export const ago = (seconds: number) => new Date(NOW - seconds * 1000).toISOString();
+
+export function mac(name: string, gb: number, more: Partial<MemberView> = {}): MemberView {
+  return {
+    id: name,
+    name,
+    this_mac: false,
+    state: { state: "online" },
+    model: "Mac Studio",
+    chip: "Apple M3 Ultra",
+    macos: "26.2",
+    installed_mib: gb * 1024,
+    free_mib: gb * 700,
+    usable_mib: gb * 768,
+    models_mib: gb * 250,
+    gpu_percent: 40,
+    gpu_celsius: 51,
+    watts: 90,
+    link: "rdma",
+    ...more,
+  };
+}
+
+export function model(id: string, state: ModelState, more: Partial<ModelView> = {}): ModelView {
+  const wanted = state.state !== "off" && state.state !== "off_elsewhere";
+  return {
+    id,
+    engine_id: `mlx-community/${id}`,
+    wanted,
+    state,
+    size_mib: 160_000,
+    placed: wanted ? "here" : null,
+    on: wanted ? ["studio-1", "studio-2"] : [],
+    routes: ["/v1/chat/completions"],
+    standing: state.state === "ready" || state.state === "serving" ? "eligible" : null,
+    tokens_per_s: state.state === "serving" ? 24.8 : null,
+    ...more,
+  };
+}
+
+export function notice(code: Notice["code"], severity: Notice["severity"], title: string, text: string, remedy: string): Notice {
+  return { code, subject: "", severity, title, text, remedy, since: ago(120) };
+}
+
+export function snapshot(more: Partial<Snapshot> = {}): Snapshot {
+  const members = more.cluster?.members ?? [
+    mac("studio-1", 256, { this_mac: true, link: null, gpu_percent: 71 }),
+    mac("studio-2", 256, { gpu_percent: 69 }),
+    mac("mbp", 128, { chip: "Apple M5 Max", gpu_percent: 54 }),
+  ];
+  const raw = members.reduce((sum, one) => sum + (one.installed_mib ?? 0), 0);
+  return {
+    seq: 1,
+    overall: { state: "serving", requests: 2 },
+    host: { kind: "app", pid: 1, version: "0.1.0", name: "studio-1", node: "n", since: ago(3600) },
+    account: { name: "anna", kept_in: "the Keychain" },
+    hub: {
+      url: "wss://hub.example.net",
+      endpoint: "https://hub.example.net/v1",
+      origin: { from: "environment", name: "PORTEN_HUB_URL" },
+      link: { state: "online", since: ago(17_520) },
+      rtt_ms: 34,
+    },
+    engine: { url: "http://localhost:52415", origin: { from: "found" }, kind: "exo", reach: { state: "up", since: ago(17_600) } },
+    cluster: { freshness: { state: "fresh" }, members },
+    memory: {
+      set_by: { from: "default" },
+      raw_mib: raw,
+      usable_mib: raw * 0.75,
+      advertised_mib: raw * 0.75,
+      origin: "assumed",
+    },
+    models: [
+      model("deepseek-v4-flash", { state: "serving", requests: 2 }),
+      model("qwen3-coder-next", { state: "ready", proven: ago(8) }, { on: ["mbp"], tokens_per_s: 61 }),
+      model("minimax-m2.7", { state: "off" }),
+    ],
+    traffic: { in_flight: 2, completed: 812, failed: 1, cancelled: 9, refused: 0, tokens: 120_400 },
+    ladder: [],
+    notices: [],
+    ...more,
+  };
+}
+
+export const scene = (more: Partial<Snapshot> = {}, rest: Partial<Scene> = {}): Scene => ({
+  snapshot: snapshot(more),
+  sign_in: { state: "idle" },
+  trouble: null,
+  ...rest,
+});

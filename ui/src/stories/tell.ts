@@ -1,0 +1,50 @@
+// Tells a story in a plain browser: the page as the app shows it, over a scene that stands still but for the switches.
+import { mount } from "svelte";
+
+import App from "../App.svelte";
+import type { Scene } from "../bindings/Scene";
+import type { Host } from "../host";
+import { NOW, stories } from "./index";
+
+export function tell(target: HTMLElement) {
+  const name = new URL(location.href).searchParams.get("story") ?? "";
+  const scene = stories[name];
+  if (!scene) {
+    const list = document.createElement("ul");
+    for (const story of Object.keys(stories)) {
+      const link = document.createElement("a");
+      link.href = `?story=${story}`;
+      link.textContent = story;
+      list.appendChild(document.createElement("li")).appendChild(link);
+    }
+    target.append(list);
+    return;
+  }
+  mount(App, { target, props: { host: teller(scene), at: NOW } });
+}
+
+/** A host over one scene: what is wanted changes at once, what is stays. */
+export function teller(first: Scene): Host {
+  let scene = structuredClone(first);
+  let show: (scene: Scene) => void = () => undefined;
+  const done = () => Promise.resolve();
+  return {
+    watch(onScene) {
+      show = onScene;
+      show(scene);
+    },
+    send(command) {
+      scene = structuredClone(scene);
+      const model = command.command === "set_model" ? scene.snapshot?.models.find((one) => one.id === command.id) : undefined;
+      if (model && command.command === "set_model") model.wanted = command.on;
+      show(scene);
+      return done();
+    },
+    signIn: done,
+    cancelSignIn: done,
+    copyEndpoint: done,
+    hide: done,
+    quit: done,
+    fit: done,
+  };
+}

@@ -1,0 +1,260 @@
+// Every word that says a state. Total over what the agent can say: a new state does not compile until it has a word.
+import type { Code } from "./bindings/Code";
+import type { LinkKind } from "./bindings/LinkKind";
+import type { LinkView } from "./bindings/LinkView";
+import type { MemberView } from "./bindings/MemberView";
+import type { MemoryView } from "./bindings/MemoryView";
+import type { ModelState } from "./bindings/ModelState";
+import type { ModelView } from "./bindings/ModelView";
+import type { Overall } from "./bindings/Overall";
+import type { Scene } from "./bindings/Scene";
+import type { Snapshot } from "./bindings/Snapshot";
+import type { Standing } from "./bindings/Standing";
+
+/** The five shapes of a state. */
+export type Shape = "online" | "connecting" | "degraded" | "down" | "off";
+
+/** A shape, the word for it, and what is said beside the word. */
+export interface Said {
+  shape: Shape;
+  word: string;
+  beside?: string;
+}
+
+export const gb = (mib: number) => Math.round(mib / 1024);
+
+export const count = (n: number, what: string) => (n === 1 ? `1 ${what}` : `${n} ${what}s`);
+
+/** The time of day of an event. */
+export const clock = (at: string) =>
+  new Date(at).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+
+/** How old a reading is. */
+export function age(since: string, now: number): string {
+  const s = Math.max(0, Math.floor((now - Date.parse(since)) / 1000));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min`;
+  if (s < 172_800) return `${Math.floor(s / 3600)} h`;
+  return `${Math.floor(s / 86_400)} days`;
+}
+
+const until = (at: string, now: number) => Math.max(1, Math.ceil((Date.parse(at) - now) / 1000));
+
+/** The header's word. */
+export function overall(it: Overall, degraded: boolean, now: number): Said {
+  const well: Shape = degraded ? "degraded" : "online";
+  switch (it.state) {
+    case "off":
+      return { shape: "off", word: "Off" };
+    case "connecting":
+      return { shape: "connecting", word: "Connecting…" };
+    case "serving":
+      return { shape: well, word: "Serving" };
+    case "ready":
+      return it.models < it.wanted
+        ? { shape: "degraded", word: `Ready · ${it.models} of ${count(it.wanted, "model")}` }
+        : { shape: well, word: "Ready" };
+    case "waiting":
+      return { shape: "connecting", word: `Trying again in ${until(it.until, now)} s` };
+    case "finishing":
+      return { shape: "connecting", word: it.requests === 0 ? "Finishing" : `Finishing ${count(it.requests, "request")}` };
+    case "needs_you":
+      return { shape: "down", word: "Needs you" };
+  }
+}
+
+/** The one reason under the header's word. */
+export function reason(snapshot: Snapshot): string {
+  const name = snapshot.host.name;
+  const { overall, hub, models } = snapshot;
+  switch (overall.state) {
+    case "serving":
+      return `${name} · ${count(overall.requests, "request")} running`;
+    case "ready": {
+      const since = hub.link.state === "online" ? ` since ${clock(hub.link.since)}` : "";
+      return `${name} · ${count(models.filter((one) => one.standing === "eligible").length, "model")}${since}`;
+    }
+    case "waiting":
+      return `${name} · ${hub.link.state === "waiting" ? hub.link.why : "the Hub did not answer"}`;
+    case "connecting": {
+      const open = snapshot.ladder.find((rung) => rung.state !== "reached");
+      return open?.reason ? `${name} · ${open.reason}` : name;
+    }
+    case "off":
+    case "finishing":
+    case "needs_you":
+      return macs(snapshot);
+  }
+}
+
+/** `studio-1 and 2 more Macs`. */
+function macs({ host, cluster }: Snapshot): string {
+  const others = (cluster?.members.length ?? 1) - 1;
+  return others > 0 ? `${host.name} and ${count(others, "more Mac")}` : host.name;
+}
+
+/** The Hub's row. */
+export function hub(link: LinkView, rtt: number | null): Said {
+  switch (link.state) {
+    case "off":
+      return { shape: "off", word: "Off" };
+    case "signed_out":
+      return { shape: "off", word: "Signed out" };
+    case "connecting":
+      return { shape: "connecting", word: "Connecting…" };
+    case "online":
+      return { shape: "online", word: rtt === null ? "Online" : `Online · ${rtt} ms` };
+    case "waiting":
+      return { shape: "connecting", word: "No answer" };
+    case "refused":
+      return { shape: "down", word: "Refused" };
+  }
+}
+
+/** The engine's row. */
+export function engine(snapshot: Snapshot): Said {
+  const { reach } = snapshot.engine;
+  switch (reach.state) {
+    case "unknown":
+      return { shape: "connecting", word: "Looking…" };
+    case "down":
+      return { shape: "down", word: `No answer since ${clock(reach.since)}` };
+    case "up":
+      return snapshot.cluster?.freshness.state === "stale"
+        ? { shape: "degraded", word: `Not moving since ${clock(snapshot.cluster.freshness.since)}` }
+        : { shape: "online", word: "Answering" };
+  }
+}
+
+export const engineName = (snapshot: Snapshot) =>
+  snapshot.cluster || snapshot.engine.kind === "exo" ? "exo" : "Engine";
+
+/** An address without what goes without saying. */
+export const host = (url: string) => url.replace(/^(https?|wss?):\/\//, "").replace(/\/$/, "");
+
+export const links: Record<LinkKind, string> = {
+  rdma: "RDMA",
+  thunderbolt_ip: "TB-IP",
+  ethernet: "Ethernet",
+  wi_fi: "Wi-Fi",
+  other: "VPN",
+};
+
+/** A Mac's row: what it is, and how it is linked. */
+export function member(mac: MemberView, now: number): Said & { link: string; gpu: string } {
+  const gpu = mac.gpu_percent === null ? "" : `${mac.gpu_percent} %`;
+  const link = mac.this_mac ? "this Mac" : mac.link ? links[mac.link] : "";
+  switch (mac.state.state) {
+    case "online": {
+      const known = [mac.chip?.replace(/^Apple /, ""), mac.installed_mib === null ? null : `${gb(mac.installed_mib)} GB`];
+      return { shape: "online", word: "Online", beside: known.filter(Boolean).join(" · "), link, gpu };
+    }
+    case "joining":
+      return { shape: "connecting", word: "Joining", beside: "Joining", link, gpu: "" };
+    case "late":
+      return { shape: "degraded", word: "Late", beside: `seen ${age(mac.state.since, now)} ago`, link, gpu: "" };
+  }
+}
+
+/** Why the Hub places nothing on a model that could serve. */
+const standings: Record<Standing, string> = {
+  eligible: "",
+  not_offered: "not offered by the Hub",
+  needs_memory: "the Hub asks for more memory",
+  no_route: "no route in common with the Hub",
+  draining: "gets no new requests",
+  unknown: "the Hub sends nothing here yet",
+};
+
+type Draw = { [S in ModelState["state"]]: (state: Extract<ModelState, { state: S }>, model: ModelView) => Said };
+
+const speed = (model: ModelView) => (model.tokens_per_s === null ? null : `${model.tokens_per_s.toFixed(1)} tok/s`);
+const where = ({ on }: ModelView) => (on.length > 1 ? `on ${on.length} Macs` : on[0] ? `on ${on[0]}` : null);
+const join = (...parts: (string | null | undefined)[]) => parts.filter(Boolean).join(" · ");
+const size = (model: ModelView) => (model.size_mib === null ? null : `${gb(model.size_mib)} GB`);
+
+const draw: Draw = {
+  off: (_, model) => ({ shape: "off", word: "Off", beside: join(size(model)) }),
+  off_elsewhere: () => ({ shape: "off", word: "Off elsewhere", beside: "turned off in exo" }),
+  withdrawn: () => ({ shape: "off", word: "Withdrawn", beside: "no engine" }),
+  unmatched: ({ why }) => ({ shape: "degraded", word: "Not found", beside: why }),
+  waiting: ({ why }) => ({ shape: "connecting", word: "Waiting", beside: why }),
+  placing: () => ({ shape: "connecting", word: "Loading", beside: "exo was asked" }),
+  downloading: ({ percent, mib_per_s }) => ({
+    shape: "connecting",
+    word: `Downloading ${percent} %`,
+    beside: mib_per_s === null ? "" : mib_per_s >= 1024 ? `${(mib_per_s / 1024).toFixed(1)} GB/s` : `${mib_per_s} MB/s`,
+  }),
+  loading: ({ layers, of }) => ({ shape: "connecting", word: `Loading ${layers}/${of} layers` }),
+  warming: () => ({ shape: "connecting", word: "Warming", beside: "first token" }),
+  proving: () => ({ shape: "connecting", word: "Proving" }),
+  ready: (_, model) => {
+    const refused = model.standing && standings[model.standing];
+    return refused
+      ? { shape: "degraded", word: "Ready", beside: refused }
+      : { shape: "online", word: "Ready", beside: join(speed(model), where(model)) };
+  },
+  serving: (_, model) => ({ shape: "online", word: "Serving", beside: join(speed(model), where(model)) }),
+  finishing: ({ requests }) => ({ shape: "connecting", word: "Finishing", beside: count(requests, "request") }),
+  failed: ({ why }) => ({ shape: "down", word: "Failed", beside: why }),
+};
+
+/** A model's row. */
+export function model(it: ModelView): Said {
+  const say = draw[it.state.state] as (state: ModelState, model: ModelView) => Said;
+  return say(it.state, it);
+}
+
+/** How far a load has come (0–1); `null` where the phase is not known. */
+export function progress({ state }: ModelView): number | null {
+  if (state.state === "downloading") return state.percent / 100;
+  if (state.state === "loading" && state.of > 0) return Math.min(1, state.layers / state.of);
+  return null;
+}
+
+/** The pooled memory: the big number, what is said of it, and of what it is a part. */
+export function memory(it: MemoryView): { big: string; beside: string; right: string } {
+  const right = it.raw_mib === null ? "" : `of ${gb(it.raw_mib)} GB installed`;
+  switch (it.origin) {
+    case "set":
+      return { big: `${gb(it.advertised_mib)} GB`, beside: "for models, set", right };
+    case "assumed":
+      return { big: `${gb(it.usable_mib ?? it.advertised_mib)} GB`, beside: "for models, assumed", right };
+    case "unknown":
+      return { big: "Not known", beside: "", right };
+  }
+}
+
+/** What the one button of a notice does; `null` where a person must act elsewhere. */
+export const actions: Record<Code, { text: string; does: "sign_in" | "nudge" } | null> = {
+  sign_in: { text: "Sign in…", does: "sign_in" },
+  hub_refused: { text: "Try now", does: "nudge" },
+  hub_unreachable: { text: "Try now", does: "nudge" },
+  engine_down: { text: "Look again", does: "nudge" },
+  cluster_stale: { text: "Look again", does: "nudge" },
+  model_unplaced: null,
+  model_unmatched: null,
+  model_unproven: { text: "Try now", does: "nudge" },
+  not_offered: null,
+  nothing_to_serve: null,
+};
+
+/** The sentence of the signed-out screen. */
+export function invitation(snapshot: Snapshot): string {
+  const n = snapshot.cluster?.members.length ?? 1;
+  const who = n > 1 ? `These ${n} Macs have` : "This Mac has";
+  const { origin, usable_mib, advertised_mib } = snapshot.memory;
+  const room = origin === "set" ? advertised_mib : usable_mib;
+  const ready = room === null ? "" : `${who} ${gb(room)} GB for models. `;
+  const them = n > 1 ? "them" : "it";
+  return `${ready}Signing in connects ${them} to your Hub as one node. Porten only dials out.`;
+}
+
+/** Whether the header counts seconds. */
+export const counts = (scene: Scene) => scene.snapshot?.overall.state === "waiting";
+
+/** With a capital at its start and a full stop at its end. */
+export function sentence(text: string): string {
+  const capital = text.charAt(0).toUpperCase() + text.slice(1);
+  return capital === "" || /[.!?]$/.test(capital) ? capital : `${capital}.`;
+}
