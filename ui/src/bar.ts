@@ -35,7 +35,8 @@ export function segments(members: MemberView[], width: number): Segment[] {
   return members.map((mac, n) => {
     const share = shares[n] ?? assumed;
     const wide = least + (extra * share) / sum;
-    const known = mac.installed_mib !== null && mac.installed_mib > 0;
+    // What a Mac that is not heard of holds, nobody knows.
+    const known = mac.state.state === "online" && mac.installed_mib !== null && mac.installed_mib > 0;
     const px = (mib: number) => Math.min(wide, Math.max(0, (wide * mib) / share));
     const models = known ? px(mac.models_mib) : 0;
     const used = mac.free_mib === null ? null : share - mac.free_mib - mac.models_mib;
@@ -59,7 +60,7 @@ export function spoken(members: MemberView[]): string {
   const gb = (mib: number) => Math.round(mib / 1024);
   return members
     .map((mac) => {
-      if (mac.installed_mib === null) return `${mac.name}: not known`;
+      if (mac.state.state !== "online" || mac.installed_mib === null) return `${mac.name}: not known`;
       const parts = [`${gb(mac.models_mib)} GB models`];
       if (mac.free_mib !== null) parts.push(`${gb(mac.free_mib)} GB free`);
       parts.push(`of ${gb(mac.installed_mib)} GB`);

@@ -214,10 +214,11 @@ export function progress({ state }: ModelView): number | null {
 
 /** The pooled memory: the big number, what is said of it, and of what it is a part. */
 export function memory(it: MemoryView): { big: string; beside: string; right: string } {
-  const right = it.raw_mib === null ? "" : `of ${gb(it.raw_mib)} GB installed`;
+  // Where the number comes from has to fit beside it.
+  const right = it.raw_mib === null ? "" : `of ${gb(it.raw_mib)} GB`;
   switch (it.origin) {
     case "set":
-      return { big: `${gb(it.advertised_mib)} GB`, beside: "for models, set", right };
+      return { big: `${gb(it.advertised_mib)} GB`, beside: "for models, set by you", right };
     case "assumed":
       return { big: `${gb(it.usable_mib ?? it.advertised_mib)} GB`, beside: "for models, assumed", right };
     case "unknown":

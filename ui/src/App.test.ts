@@ -1,0 +1,148 @@
+import { flushSync, mount, unmount } from "svelte";
+import { afterEach, expect, test, vi } from "vitest";
+
+import App from "./App.svelte";
+import type { Command } from "./bindings/Command";
+import type { Host } from "./host";
+import { NOW, stories } from "./stories/index";
+import { teller } from "./stories/tell";
+
+let open: (() => void) | undefined;
+function close() {
+  open?.();
+  open = undefined;
+}
+afterEach(close);
+
+/** The page over a story, and what it asked of the host. */
+function page(name: string, more: Partial<Host> = {}) {
+  const scene = stories[name];
+  if (!scene) throw new Error(`there is no story ${name}`);
+  const sent: Command[] = [];
+  const over = teller(scene);
+  const host: Host = {
+    ...over,
+    send: (command) => {
+      sent.push(command);
+      return over.send(command);
+    },
+    ...more,
+  };
+  const app = mount(App, { target: document.body, props: { host, at: NOW } });
+  flushSync();
+  open = () => void unmount(app);
+  return { sent };
+}
+
+function find(name: string): HTMLElement {
+  const all = [...document.querySelectorAll<HTMLElement>("button")];
+  const found = all.find((one) => (one.getAttribute("aria-label") ?? one.textContent) === name);
+  if (!found) throw new Error(`there is no ${name} among ${all.map((one) => one.getAttribute("aria-label") ?? one.textContent).join(", ")}`);
+  return found;
+}
+
+function press(name: string) {
+  find(name).click();
+  flushSync();
+}
+
+test("a model's switch shows the wish at once, and the word stays what is", () => {
+  const { sent } = page("serving");
+  press("minimax-m2.7");
+  expect(sent).toEqual([{ command: "set_model", id: "minimax-m2.7", on: true }]);
+  expect(find("minimax-m2.7").getAttribute("aria-checked")).toBe("true");
+  expect(find("minimax-m2.7").closest("li")?.textContent).toContain("Off");
+});
+
+test("the header's switch goes offline", () => {
+  const { sent } = page("serving");
+  press("Serve studio-1 to the Hub");
+  expect(sent).toEqual([{ command: "set_online", online: false }]);
+});
+
+test("a wish that was declined says why under its row", async () => {
+  page("serving", { send: () => Promise.reject({ code: "not_kept", text: "The disk is full." }) });
+  press("minimax-m2.7");
+  await vi.waitFor(() => expect(document.querySelector(".declined")?.textContent).toBe("The disk is full."));
+});
+
+test("whoever is signed out is invited once, and nothing pretends to serve", () => {
+  const signIn = vi.fn(() => Promise.resolve());
+  page("signed-out", { signIn });
+  expect(document.querySelectorAll(".notice").length).toBe(0);
+  expect(document.querySelectorAll("[aria-label=Models]").length).toBe(0);
+  expect((find("Serve studio-1 to the Hub") as HTMLButtonElement).disabled).toBe(true);
+  press("Sign in…");
+  expect(signIn).toHaveBeenCalledWith(false);
+});
+
+test("a sign-in that waits can go to the browser, or be given up", () => {
+  const [signIn, cancelSignIn] = [vi.fn(() => Promise.resolve()), vi.fn(() => Promise.resolve())];
+  page("signing-in-window", { signIn, cancelSignIn });
+  expect(document.body.textContent).toContain("WDJB-MJHT");
+  press("Open in the browser instead");
+  expect(signIn).toHaveBeenCalledWith(true);
+  press("Cancel");
+  expect(cancelSignIn).toHaveBeenCalled();
+});
+
+test("another site is named, and its place is the browser", () => {
+  page("signing-in-browser");
+  expect(document.body.textContent).toContain("Your Hub signs in at accounts.example.com: continue in your browser.");
+});
+
+test("signing out asks once more", () => {
+  const { sent } = page("serving");
+  press("More: sign out, quit");
+  press("Sign out…");
+  expect(sent).toEqual([]);
+  press("Sign out");
+  expect(sent).toEqual([{ command: "sign_out" }]);
+});
+
+test("Esc closes the menu first, then the popover", () => {
+  const hide = vi.fn(() => Promise.resolve());
+  page("serving", { hide });
+  press("More: sign out, quit");
+  const esc = () => {
+    window.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", cancelable: true }));
+    flushSync();
+  };
+  esc();
+  expect(document.querySelector(".more")).toBeNull();
+  expect(hide).not.toHaveBeenCalled();
+  esc();
+  expect(hide).toHaveBeenCalledOnce();
+});
+
+test("one notice, one action, and no neighbour offers the same", () => {
+  const { sent } = page("refused");
+  const tries = [...document.querySelectorAll("button")].filter((one) => one.textContent === "Try now");
+  expect(tries.length).toBe(1);
+  tries[0]?.click();
+  expect(sent).toEqual([{ command: "nudge" }]);
+});
+
+test("forty models can be searched", () => {
+  page("six-macs");
+  const box = document.querySelector<HTMLInputElement>("input[type=search]");
+  if (!box) throw new Error("there is no search");
+  box.value = "-07";
+  box.dispatchEvent(new Event("input", { bubbles: true }));
+  flushSync();
+  expect([...document.querySelectorAll("section[aria-label=Models] [role=switch]")].map((one) => one.getAttribute("aria-label"))).toEqual(["model-07"]);
+});
+
+test("without an agent the sentence stands alone", () => {
+  page("trouble");
+  expect(document.body.textContent).toContain("PORTEN_HUB_URL=htp://hub");
+  expect(document.querySelectorAll(".section, .memory").length).toBe(0);
+});
+
+test("every story is drawn", () => {
+  for (const name of Object.keys(stories)) {
+    page(name);
+    expect(document.querySelector("[role=dialog] h1")?.textContent, name).not.toBe("");
+    close();
+  }
+});
