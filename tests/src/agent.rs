@@ -67,6 +67,23 @@ impl Agent {
         Process::start("porten", arguments, &self.environment, self.home.path())
     }
 
+    /// Its programs' environment.
+    #[must_use]
+    pub const fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
+    /// The menu-bar app, until [`Agent::stop`], [`Agent::kill`] or the end of the test.
+    pub fn run_app(&mut self, arguments: &[&str]) {
+        self.running = Some(self.start_app(arguments));
+    }
+
+    /// Starts the menu-bar app once more.
+    #[must_use]
+    pub fn start_app(&self, arguments: &[&str]) -> Process {
+        Process::start("porten-app", arguments, &self.environment, self.home.path())
+    }
+
     /// Runs a `porten` command to its end.
     ///
     /// # Panics

@@ -1,4 +1,4 @@
-//! Runs a test once more inside something of its own: a network namespace, or a desktop session with a keyring.
+//! Runs a test once more inside something of its own: a network namespace, a session with a keyring, a whole desktop.
 
 use std::io::Write as _;
 use std::process::Command;
@@ -28,6 +28,18 @@ pub fn desktop_session(test: &str) -> bool {
     inside(
         test,
         r#"exec dbus-run-session -- sh -c 'printf "\n" | gnome-keyring-daemon --unlock --components=secrets >/dev/null && exec "$@"' sh "$@""#,
+    )
+}
+
+/// The same with a screen.
+///
+/// # Panics
+/// The inner run failed, or there is no `Xvfb` (packages xvfb and xauth).
+#[must_use]
+pub fn desktop(test: &str) -> bool {
+    inside(
+        test,
+        r#"exec xvfb-run -a -s '-screen 0 1280x800x24 -nolisten tcp' dbus-run-session -- sh -c 'printf "\n" | gnome-keyring-daemon --unlock --components=secrets >/dev/null && exec "$@"' sh "$@""#,
     )
 }
 

@@ -6,8 +6,11 @@
 
 pub mod agent;
 pub mod client;
+#[cfg(target_os = "linux")]
+pub mod desktop;
 pub mod engine;
 pub mod home;
+pub mod hostile_hub;
 pub mod house;
 pub mod hub;
 pub mod inside;

@@ -1,0 +1,102 @@
+//! A desktop around a test: a screen, a session bus, a keyring, a browser that only writes down what it was to open.
+//!
+//! A test gets it by running inside `inside::desktop`.
+
+mod page;
+mod tray;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+pub use page::Page;
+pub use tray::Tray;
+
+use crate::agent::Agent;
+use crate::wait::wait_until;
+
+/// A window appears, a click has its effect, in this time.
+pub const SOON: Duration = Duration::from_secs(60);
+
+/// What of this session's environment a program needs to be on its screen and its bus.
+const SESSION: [&str; 3] = ["DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS"];
+
+/// Puts the programs of this machine on the desktop, and a browser on their path that opens nothing.
+///
+/// # Panics
+/// The test does not run inside a desktop.
+pub fn move_in(agent: &mut Agent) -> Browser {
+    for name in SESSION {
+        if let Ok(value) = std::env::var(name) {
+            agent.set(name, &value);
+        }
+    }
+    assert!(std::env::var_os("DISPLAY").is_some(), "the test runs inside a desktop");
+    // No settings of the desktop's, no second bus for accessibility.
+    agent.set("GSETTINGS_BACKEND", "memory").set("NO_AT_BRIDGE", "1");
+    let browser = Browser::new(agent.home().path());
+    let path = format!("{}:/usr/bin:/bin", browser.folder.display());
+    agent.set("PATH", &path);
+    browser
+}
+
+/// The person's browser: it writes down what it was to open.
+#[derive(Debug)]
+pub struct Browser {
+    folder: PathBuf,
+    opened: PathBuf,
+}
+
+impl Browser {
+    fn new(home: &Path) -> Self {
+        let (folder, opened) = (home.join("bin"), home.join("opened"));
+        std::fs::create_dir(&folder).expect("a folder for the browser");
+        let script = format!("#!/bin/sh\necho \"$1\" >>'{}'\n", opened.display());
+        let program = folder.join("xdg-open");
+        std::fs::write(&program, script).expect("a browser");
+        std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a program");
+        Self { folder, opened }
+    }
+
+    /// What it was to open, in order.
+    #[must_use]
+    pub fn opened(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(&self.opened).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+/// The window with these words in its title, once it is on the screen.
+///
+/// # Panics
+/// It does not come.
+pub async fn window(words: &str) -> String {
+    wait_until(SOON, &format!("a window named {words}"), async || windows(words).pop()).await
+}
+
+/// The windows on the screen with these words in their titles.
+#[must_use]
+pub fn windows(words: &str) -> Vec<String> {
+    let found = xdotool(&["search", "--onlyvisible", "--name", words]);
+    found.lines().map(str::to_owned).collect()
+}
+
+/// Gives a window the keyboard.
+pub fn focus(window: &str) {
+    xdotool(&["windowfocus", "--sync", window]);
+}
+
+/// Types into the window that has the keyboard.
+pub fn write(text: &str) {
+    xdotool(&["type", "--delay", "20", text]);
+}
+
+/// Presses a key there, like `Tab` or `Return`.
+pub fn press(key: &str) {
+    xdotool(&["key", key]);
+}
+
+fn xdotool(arguments: &[&str]) -> String {
+    let output = Command::new("xdotool").args(arguments).output().expect("xdotool (package xdotool)");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}

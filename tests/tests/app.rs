@@ -1,0 +1,303 @@
+//! The menu-bar app as a person meets it: on a screen, with a tray, a popover in WebKit, a keyring and a real Hub.
+#![cfg(target_os = "linux")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use porten_tests::desktop::{Browser, Page, SOON, Tray, move_in, window, windows};
+use porten_tests::hostile_hub::HostileHub;
+use porten_tests::house::is_ready;
+use porten_tests::{Agent, Hub, Sim, desktop, inside, wait_until};
+use serde_json::Value;
+
+const LOADED: &str = "mlx-community/DeepSeek-V4-Flash";
+const OTHER: (&str, &str) = ("gpt-oss-20b", "mlx-community/gpt-oss-20b-MXFP4-Q8");
+
+/// Three Macs made of software with a model loaded, a Hub, and a machine with a screen whose settings name both.
+async fn cluster() -> (Sim, Hub, Agent, Browser) {
+    let sim = Sim::start(&["--macs", "3x128", "--loaded", LOADED, "--speed", "20"]).await;
+    let hub = Hub::start_dev().await;
+    let mut agent = Agent::new(&hub);
+    agent.set("PORTEN_ENGINE_URL", &sim.url());
+    let browser = move_in(&mut agent);
+    (sim, hub, agent, browser)
+}
+
+/// What clients of the Hub can ask for.
+async fn offered(hub: &Hub) -> Vec<String> {
+    let list = hub.client().get("/v1/models").await.json;
+    list["data"].as_array().into_iter().flatten().filter_map(|one| one["id"].as_str()).map(str::to_owned).collect()
+}
+
+async fn until_offered(hub: &Hub, id: &str, is: bool) {
+    wait_until(SOON, &format!("the Hub offers {id}: {is}"), async || {
+        (offered(hub).await.iter().any(|one| one == id) == is).then_some(())
+    })
+    .await;
+}
+
+/// A picture's pixels.
+fn pixels(path: &Path) -> Vec<u8> {
+    let file = std::io::BufReader::new(std::fs::File::open(path).unwrap_or_else(|_| panic!("{}", path.display())));
+    let mut decoder = png::Decoder::new(file);
+    decoder.set_transformations(png::Transformations::normalize_to_color8() | png::Transformations::ALPHA);
+    let mut reader = decoder.read_info().expect("a PNG");
+    let mut pixels = vec![0; reader.output_buffer_size().expect("a small picture")];
+    let info = reader.next_frame(&mut pixels).expect("its pixels");
+    pixels.truncate(info.buffer_size());
+    // Only what is drawn counts: the faces are black, their shape is in the alpha.
+    let step = info.color_type.samples();
+    pixels.chunks(step).filter_map(|pixel| pixel.last().copied()).collect()
+}
+
+async fn shows(tray: &Tray, face: &str) {
+    let wanted = pixels(&Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../icons/tray-{face}.png")));
+    wait_until(SOON, &format!("the icon is {face}"), async || {
+        (pixels(&tray.picture().await) == wanted).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_tray_says_the_state_takes_wishes_and_quits_leaving_nothing() {
+    if !inside::desktop("the_tray_says_the_state_takes_wishes_and_quits_leaving_nothing") {
+        return;
+    }
+    let tray = Tray::open().await;
+    let (_sim, hub, mut agent, _browser) = cluster().await;
+    agent.login(&hub).await;
+    agent.run_app(&[]);
+    tray.says("Ready").await;
+    shows(&tray, "serving").await;
+    let status = agent.status().await;
+    assert_eq!(status["host"]["kind"], "app", "`porten status` sees the app's agent");
+    assert!(windows("Porten").is_empty(), "nobody asked for the popover");
+
+    tray.click("Go Offline").await;
+    tray.says("Off").await;
+    shows(&tray, "off").await;
+    until_offered(&hub, "deepseek-v4-flash", false).await;
+    tray.click("Go Online").await;
+    tray.says("Ready").await;
+    until_offered(&hub, "deepseek-v4-flash", true).await;
+
+    tray.click("Open Porten").await;
+    window("Porten").await;
+    let app = agent.process().id();
+    tray.click("Quit Porten").await;
+    let ended = agent.process().ended(SOON).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let left = family(app);
+    assert_eq!(left, Vec::<String>::new(), "still running");
+    assert!(!agent.home().porten().join("run/agent.sock").exists(), "the socket is gone");
+    until_offered(&hub, "deepseek-v4-flash", false).await;
+}
+
+/// The processes that still run and whose group or parent was this one: web processes are nobody's children.
+fn family(id: u32) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // `id (name) state parent …`
+        let Some((name, rest)) = stat.rsplit_once(") ") else { continue };
+        if rest.split(' ').nth(1) == Some(&id.to_string()) {
+            found.push(name.to_owned());
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn the_popover_shows_the_cluster_and_its_switch_places_a_model_and_gives_it_back() {
+    if !inside::desktop("the_popover_shows_the_cluster_and_its_switch_places_a_model_and_gives_it_back") {
+        return;
+    }
+    let (sim, hub, agent, _browser) = cluster().await;
+    agent.login(&hub).await;
+    let page = Page::open(&agent).await;
+    for words in ["Ready", "Online", "Answering", "288 GB", "of 384 GB", "studio-1", "this Mac", "RDMA"] {
+        page.says(words).await;
+    }
+    let macs = page.run("return document.querySelectorAll('[aria-label=Macs] li').length").await;
+    assert_eq!(macs, 3);
+    let on = |id: &str| format!("return document.querySelector('[role=switch][aria-label=\"{id}\"]').ariaChecked");
+    assert_eq!(page.run(&on("deepseek-v4-flash")).await, "true");
+    until_offered(&hub, OTHER.0, false).await;
+
+    let switch = format!("[role=switch][aria-label='{}']", OTHER.0);
+    page.click(&switch).await;
+    assert_eq!(page.run(&on(OTHER.0)).await, "true", "the switch shows the wish at once");
+    until_offered(&hub, OTHER.0, true).await;
+    assert_eq!(sim.instances_of(OTHER.1).await.len(), 1);
+    page.click(&switch).await;
+    until_offered(&hub, OTHER.0, false).await;
+    wait_until(SOON, "its memory is free again", async || sim.instances_of(OTHER.1).await.is_empty().then_some(()))
+        .await;
+    assert_eq!(sim.instances_of(LOADED).await.len(), 1, "what was there before is not touched");
+
+    // The page's rights are the commands that its capability names, and not one of Tauri's own.
+    for command in ["plugin:window|create", "plugin:clipboard-manager|read_text", "plugin:event|emit", "shell"] {
+        let script = format!(
+            "return window.__TAURI_INTERNALS__.invoke('{command}', {{}}).then(() => 'done', (error) => String(error))"
+        );
+        let answer = page.run(&script).await.as_str().unwrap_or_default().to_owned();
+        assert!(answer.contains("not allowed") || answer.contains("not found"), "{command}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_person_signs_in_in_the_apps_own_window_and_the_tokens_are_in_the_keyring() {
+    if !inside::desktop("a_person_signs_in_in_the_apps_own_window_and_the_tokens_are_in_the_keyring") {
+        return;
+    }
+    let (_sim, hub, mut agent, browser) = cluster().await;
+    agent.unset("PORTEN_KEYCHAIN");
+    let page = Page::open(&agent).await;
+    page.says("Sign in to serve").await;
+    page.click(".invite .primary").await;
+    let signing = window("code [A-Z]{4}-[A-Z]{4}").await;
+    page.says("Finish in the sign-in window").await;
+    // The Hub's page puts the cursor into its first field once it is there.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    desktop::focus(&signing);
+    desktop::write(&hub.account);
+    desktop::press("Tab");
+    desktop::write(&hub.passphrase);
+    desktop::press("Return");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    // "Don't connect" comes first, then "Connect".
+    desktop::press("Tab");
+    desktop::press("Tab");
+    desktop::press("Return");
+    let status = agent.status_until(SOON, "it is signed in and serves", is_ready).await;
+    assert_eq!(status["account"]["kept_in"], "the system's keyring");
+    page.says("Ready").await;
+    assert_eq!(windows("code [A-Z]{4}-[A-Z]{4}"), Vec::<String>::new(), "the window closes by itself");
+    assert_eq!(browser.opened(), Vec::<String>::new(), "no browser was needed");
+
+    let node = std::fs::read_to_string(agent.home().porten().join("state/node-id")).expect("a node id");
+    let account = format!("{} at {}", node.trim(), hub.url());
+    let lookup = std::process::Command::new("secret-tool")
+        .args(["lookup", "service", "Porten", "username", &account])
+        .output()
+        .expect("secret-tool");
+    let kept: Value = serde_json::from_slice(&lookup.stdout).expect("the item in the keyring");
+    for name in ["access", "refresh"] {
+        let token = kept[name].as_str().expect("a token");
+        assert!(agent.home().files_with(token).is_empty(), "{name} is in a file");
+    }
+    assert!(agent.home().files_with(&hub.passphrase).is_empty(), "the window keeps nothing");
+}
+
+/// Everything that a page in the sign-in window might try without going away.
+const TRIES: &str = r"
+    const tauri = window.__TAURI_INTERNALS__;
+    const ask = async (name, ask) => tell(name + ': ' + await ask().then(() => 'done', (e) => 'refused ' + e));
+    for (const command of ['send', 'watch', 'sign_in', 'quit', 'hide', 'fit', 'copy_endpoint', 'cancel_sign_in',
+        'plugin:event|emit', 'plugin:window|close', 'plugin:webview|create_webview_window', 'plugin:clipboard-manager|read_text']) {
+        await ask(command, () => tauri
+            ? tauri.invoke(command, { command: { command: 'sign_out' }, browser: true, height: 1 })
+            : Promise.reject('no way to ask'));
+    }
+    await ask('ipc', () => fetch('ipc://localhost/quit', { method: 'POST', body: '{}' }).then((r) => r.ok ? 0 : Promise.reject(r.status)));
+    await ask('tauri', () => fetch('tauri://localhost/index.html').then((r) => r.ok ? 0 : Promise.reject(r.status)));
+    try { window.ipc.postMessage(JSON.stringify({ cmd: 'quit', callback: 1, error: 2, payload: {}, options: {} })); } catch { /* as well */ }
+    await tell('popup: ' + (window.open('/popup') === null ? 'refused' : 'done'));
+    for (const address of ['tauri://localhost/index.html', 'ipc://localhost/quit', 'data:text/html,<p>x', 'about:blank',
+        URL.createObjectURL(new Blob(['<p>x'], { type: 'text/html' })), 'file:///etc/passwd']) {
+        try { location.href = address; } catch { /* as well */ }
+        await rest(300);
+        await tell('still here after ' + address.split(':')[0]);
+        const frame = document.createElement('iframe');
+        frame.src = address;
+        document.body.append(frame);
+        await rest(100);
+    }
+    const link = document.createElement('a');
+    link.href = '/download';
+    link.download = 'x.command';
+    await tell('all tried');
+";
+
+#[tokio::test]
+async fn the_sign_in_page_can_reach_no_command_no_popup_and_no_other_place() {
+    if !inside::desktop("the_sign_in_page_can_reach_no_command_no_popup_and_no_other_place") {
+        return;
+    }
+    let hub = HostileHub::start(TRIES).await;
+    let mut agent = Agent::bare();
+    agent.set("PORTEN_HUB_URL", &hub.ws_url()).set("PORTEN_ENGINE_URL", "http://localhost:9");
+    let browser = move_in(&mut agent);
+    let page = Page::open(&agent).await;
+    page.says("Sign in to serve").await;
+    page.click(".invite .primary").await;
+    wait_until(SOON, "the page has tried all", async || {
+        hub.told().iter().any(|line| line == "all tried").then_some(())
+    })
+    .await;
+    let told = hub.told();
+    let done: Vec<&String> =
+        told.iter().filter(|line| line.contains(": done") || line.starts_with("asked for /")).collect();
+    assert!(done.is_empty(), "{done:?}");
+    assert_eq!(told.iter().filter(|line| line.contains(": refused")).count(), 15, "{told:?}");
+    assert_eq!(told.iter().filter(|line| line.starts_with("still here")).count(), 6, "{told:?}");
+    assert_eq!(windows(".").len(), 2, "the popover and the sign-in window, and no other: {:?}", windows("."));
+    assert_eq!(browser.opened(), Vec::<String>::new());
+    page.says("Finish in the sign-in window").await;
+}
+
+#[tokio::test]
+async fn a_page_that_goes_to_another_site_is_continued_in_the_browser() {
+    if !inside::desktop("a_page_that_goes_to_another_site_is_continued_in_the_browser") {
+        return;
+    }
+    let hub = HostileHub::start("location.href = elsewhere;").await;
+    let mut agent = Agent::bare();
+    agent.set("PORTEN_HUB_URL", &hub.ws_url()).set("PORTEN_ENGINE_URL", "http://localhost:9");
+    let browser = move_in(&mut agent);
+    let page = Page::open(&agent).await;
+    page.says("Sign in to serve").await;
+    page.click(".invite .primary").await;
+    page.says("Your Hub signs in at localhost: continue in your browser.").await;
+    page.says("BCDF-GHJK").await;
+    wait_until(SOON, "the browser has it", async || (browser.opened() == [hub.page()]).then_some(())).await;
+    assert_eq!(windows("code"), Vec::<String>::new(), "the window is gone");
+    assert_eq!(hub.told(), Vec::<String>::new(), "the other site was never asked");
+    page.click(".acts .button").await;
+    page.says("Sign in to serve").await;
+}
+
+#[tokio::test]
+async fn a_second_start_opens_the_first_and_an_agent_that_serves_already_is_shown() {
+    if !inside::desktop("a_second_start_opens_the_first_and_an_agent_that_serves_already_is_shown") {
+        return;
+    }
+    let tray = Tray::open().await;
+    let (_sim, hub, mut agent, _browser) = cluster().await;
+    agent.login(&hub).await;
+    agent.run();
+    agent.status_until(SOON, "the agent in the terminal serves", is_ready).await;
+    let mut app = agent.start_app(&[]);
+    tray.says("Ready").await;
+    assert_eq!(agent.status().await["host"]["kind"], "run", "the app is a front end of it");
+    let ended = agent.start_app(&[]).ended(SOON).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    window("Porten").await;
+    assert_eq!(tray.icons(), 1);
+
+    // The one in the terminal ends: the app takes the seat.
+    agent.stop().await;
+    agent.status_until(SOON, "the app hosts the agent", |status| status["host"]["kind"] == "app").await;
+    app.signal("TERM");
+    assert_eq!(app.ended(SOON).await.code, Some(0));
+}
+
+#[tokio::test]
+async fn without_a_display_and_with_words_it_does_not_know_it_says_so_in_one_sentence() {
+    let agent = Agent::bare();
+    let ended = agent.start_app(&[]).ended(SOON).await;
+    assert_eq!((ended.code, ended.stderr.lines().count()), (Some(2), 1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("porten run"), "{}", ended.stderr);
+    let ended = agent.start_app(&["--opne"]).ended(SOON).await;
+    assert_eq!((ended.code, ended.stderr.lines().count()), (Some(2), 1), "{}", ended.stderr);
+}
