@@ -2,15 +2,15 @@
 # CARGO_TARGET_DIR is respected: everything that is built or downloaded lands there (else in target/).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-tools deps types fmt clippy build unit doc check-macos real-engine bench audit
+.PHONY: help run test check-tools deps types fmt ui ui-check clippy build unit doc check-macos real-engine picture bench audit
 
 # What a change must pass, in this order: cheap and telling first.
-STEPS := check-tools deps fmt types clippy build unit doc check-macos real-engine
+STEPS := check-tools deps fmt types ui-check clippy build unit doc check-macos real-engine
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
-run: ## the whole chain on this machine: Hub, exo cluster made of software, agent, one chat
+run: ## the app on this machine, with a Hub and an exo cluster made of software; without a display one chat in the terminal
 	@tools/run.sh
 
 test: ## everything that a change must pass, step by step
@@ -20,7 +20,7 @@ check-tools: ## are the toolchains here? prints the line to get each one that is
 	@tools/check-tools.sh
 
 deps: ## install the Debian packages that the tests need, if any is missing
-	@tools/deps.sh
+	@tools/deps.sh test
 
 fmt: ## is the code formatted? (cargo fmt formats it)
 	cargo fmt --all --check
@@ -28,23 +28,32 @@ fmt: ## is the code formatted? (cargo fmt formats it)
 types: ## are the TypeScript types of the snapshot those of the Rust code? (tools/types.sh write makes them so)
 	@tools/types.sh check
 
-clippy: ## our lints, as errors, for this system
+ui: ## the popover's page (ui/dist), which the app holds
+	@tools/ui.sh build
+
+ui-check: ## the page's types, lints, tests and stories
+	@tools/ui.sh check
+
+clippy: ui ## our lints, as errors, for this system
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
-build: ## all programs: porten, porten-hub, porten-sim and what make run starts
+build: ui ## all programs: porten, porten-app, porten-hub, porten-sim and what make run starts
 	cargo build --workspace --bins --locked
 
 unit: build ## unit, property, documentation and whole-process tests (these run the commands just built)
 	cargo test --workspace --locked
 
-doc: ## the documentation of everything, also what is private, its warnings as errors
+doc: ui ## the documentation of everything, also what is private, its warnings as errors
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --locked
 
-check-macos: ## types and lints for macOS, also from Linux
+check-macos: ui ## types and lints for macOS, also from Linux
 	@tools/check-macos.sh
 
 real-engine: build ## the commands just built, MLX's own server and the official OpenAI client, together
 	@tests/engine/run.sh
+
+picture: build ## the picture in README, taken from the real app on a screen of its own
+	@tools/picture.sh
 
 bench: ## how fast: straight to an engine, and through Hub, tunnel and agent (4 minutes once built)
 	@tools/bench.sh

@@ -51,4 +51,11 @@ else
     lacks_package "Python $python_needed or newer with its venv module" "brew install python" python3
 fi
 
+if node_works; then
+    say "  node $(node --version), npm $(npm --version)"
+else
+    lacks "Node $node_needed or newer with npm (here is $(node --version 2>/dev/null || say none))" \
+        "https://nodejs.org/en/download, or on a Mac: brew install node"
+fi
+
 [ "$missing" = 0 ] || exit 2

@@ -25,6 +25,13 @@ python_works() {
         "$python_needed" 2>/dev/null
 }
 
+# The oldest Node that the popover's tools run on (ui/package.json).
+node_needed=20.19
+node_works() {
+    node -e 'const [a, b] = process.versions.node.split(".").map(Number), [c, d] = process.argv[1].split(".").map(Number);
+        process.exit(a > c || (a === c && b >= d) ? 0 : 1)' "$node_needed" 2>/dev/null && has npm
+}
+
 # A Debian, or something made from it.
 is_debian() { has apt-get && has dpkg-query; }
 

@@ -1,10 +1,23 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are needed and not there yet; on any other system it says what it needs and is done.
+#
+# Usage: deps.sh run     what building and starting takes
+#        deps.sh test    and what the tests take besides
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
-# A keychain to store tokens in, on a message bus of the test's own; network namespaces (ip, unshare, nsenter).
-packages=(dbus dbus-x11 gnome-keyring libsecret-tools iproute2 util-linux)
+# The one place that names packages. The app: a webview, a tray icon (loaded by name when it starts), the bus.
+packages=(libwebkit2gtk-4.1-dev libayatana-appindicator3-dev libayatana-appindicator3-1 librsvg2-dev libdbus-1-dev pkg-config)
+# A screen, a window manager's pictures, a driver for the popover's page, a browser for its stories; a keychain to store
+# tokens in, on a message bus of the test's own; network namespaces (ip, unshare, nsenter).
+for_tests=(xvfb xauth xdotool imagemagick fonts-dejavu-core fonts-inter webkit2gtk-driver chromium
+    dbus dbus-x11 gnome-keyring libsecret-tools iproute2 util-linux)
+
+case "${1:-}" in
+run) ;;
+test) packages+=("${for_tests[@]}") ;;
+*) stop 2 "Usage: tools/deps.sh run|test" ;;
+esac
 
 if ! is_debian; then
     say "No Debian packages here ($(uname -s)). A Mac needs none of them: the tests that do are for Linux alone. On another Linux install what Debian calls ${packages[*]} yourself."

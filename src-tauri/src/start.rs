@@ -137,8 +137,9 @@ fn set_up(app: &mut App, open: bool) -> tauri::Result<()> {
     tauri::async_runtime::spawn(bridge::show(handle.clone(), hands.shown_seen, hands.page_seen));
     let app = handle.clone();
     tauri::async_runtime::spawn(async move {
-        hold::keep(hands.holds, leave).await;
-        app.exit(0);
+        // If the agent's own code broke, the app ends rather than show nothing for ever.
+        let kept = tauri::async_runtime::spawn(hold::keep(hands.holds, leave)).await;
+        app.exit(i32::from(kept.is_err()));
     });
     if open {
         popover::on(handle, Input::Open);

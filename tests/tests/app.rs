@@ -36,24 +36,10 @@ async fn until_offered(hub: &Hub, id: &str, is: bool) {
     .await;
 }
 
-/// A picture's pixels.
-fn pixels(path: &Path) -> Vec<u8> {
-    let file = std::io::BufReader::new(std::fs::File::open(path).unwrap_or_else(|_| panic!("{}", path.display())));
-    let mut decoder = png::Decoder::new(file);
-    decoder.set_transformations(png::Transformations::normalize_to_color8() | png::Transformations::ALPHA);
-    let mut reader = decoder.read_info().expect("a PNG");
-    let mut pixels = vec![0; reader.output_buffer_size().expect("a small picture")];
-    let info = reader.next_frame(&mut pixels).expect("its pixels");
-    pixels.truncate(info.buffer_size());
-    // Only what is drawn counts: the faces are black, their shape is in the alpha.
-    let step = info.color_type.samples();
-    pixels.chunks(step).filter_map(|pixel| pixel.last().copied()).collect()
-}
-
 async fn shows(tray: &Tray, face: &str) {
-    let wanted = pixels(&Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../icons/tray-{face}.png")));
+    let wanted = desktop::shape(&Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../icons/tray-{face}.png")));
     wait_until(SOON, &format!("the icon is {face}"), async || {
-        (pixels(&tray.picture().await) == wanted).then_some(())
+        (desktop::shape(&tray.picture().await) == wanted).then_some(())
     })
     .await;
 }
@@ -126,7 +112,10 @@ async fn the_popover_shows_the_cluster_and_its_switch_places_a_model_and_gives_i
 
     let switch = format!("[role=switch][aria-label='{}']", OTHER.0);
     page.click(&switch).await;
-    assert_eq!(page.run(&on(OTHER.0)).await, "true", "the switch shows the wish at once");
+    wait_until(Duration::from_secs(1), "the switch shows the wish, long before the model is there", async || {
+        (page.run(&on(OTHER.0)).await == "true").then_some(())
+    })
+    .await;
     until_offered(&hub, OTHER.0, true).await;
     assert_eq!(sim.instances_of(OTHER.1).await.len(), 1);
     page.click(&switch).await;
@@ -157,18 +146,15 @@ async fn a_person_signs_in_in_the_apps_own_window_and_the_tokens_are_in_the_keyr
     page.click(".invite .primary").await;
     let signing = window("code [A-Z]{4}-[A-Z]{4}").await;
     page.says("Finish in the sign-in window").await;
-    // The Hub's page puts the cursor into its first field once it is there.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    // The page puts the cursor into its first field. The button that goes on is blue, on both pages.
+    let first = desktop::button(&signing, None).await;
     desktop::focus(&signing);
     desktop::write(&hub.account);
     desktop::press("Tab");
     desktop::write(&hub.passphrase);
     desktop::press("Return");
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    // "Don't connect" comes first, then "Connect".
-    desktop::press("Tab");
-    desktop::press("Tab");
-    desktop::press("Return");
+    let connect = desktop::button(&signing, Some(first)).await;
+    desktop::click(&signing, connect);
     let status = agent.status_until(SOON, "it is signed in and serves", is_ready).await;
     assert_eq!(status["account"]["kept_in"], "the system's keyring");
     page.says("Ready").await;
@@ -213,9 +199,6 @@ const TRIES: &str = r"
         document.body.append(frame);
         await rest(100);
     }
-    const link = document.createElement('a');
-    link.href = '/download';
-    link.download = 'x.command';
     await tell('all tried');
 ";
 

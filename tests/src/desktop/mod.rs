@@ -3,6 +3,7 @@
 //! A test gets it by running inside `inside::desktop`.
 
 mod page;
+mod picture;
 mod tray;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 pub use page::Page;
+pub use picture::{button, shape};
 pub use tray::Tray;
 
 use crate::agent::Agent;
@@ -89,6 +91,11 @@ pub fn focus(window: &str) {
 /// Types into the window that has the keyboard.
 pub fn write(text: &str) {
     xdotool(&["type", "--delay", "20", text]);
+}
+
+/// Clicks there, so many pixels from the window's top left corner.
+pub fn click(window: &str, (x, y): (usize, usize)) {
+    xdotool(&["mousemove", "--window", window, &x.to_string(), &y.to_string(), "click", "1"]);
 }
 
 /// Presses a key there, like `Tab` or `Return`.

@@ -1,6 +1,7 @@
 //! The popover's page in the app's own WebKit, read and clicked through WebDriver.
 
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
@@ -63,8 +64,15 @@ impl Page {
     /// # Panics
     /// It does not.
     pub async fn says(&self, words: &str) {
-        wait_until(SOON, &format!("the popover says {words}"), async || self.text().await.contains(words).then_some(()))
-            .await;
+        let until = Instant::now() + SOON;
+        loop {
+            let text = self.text().await;
+            if text.contains(words) {
+                return;
+            }
+            assert!(Instant::now() < until, "waited {SOON:?} in vain until the popover says {words}; it says {text}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Clicks on what this CSS selector finds, once it is there.
