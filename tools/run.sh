@@ -3,7 +3,8 @@
 # over to porten-tour, which starts the whole chain (its own words: tests/src/bin/porten-tour.rs).
 #
 # PORTEN_HUB_URL, PORTEN_ENGINE_URL   used instead of a Hub for development and a cluster made of software
-# STAY=1                              stays after the first answer, until Ctrl-C
+# STAY=1                              without a display: stays after the first answer, until Ctrl-C
+# HEADLESS=1                          as if there were no display
 # MACS=3x128                          the Macs of the cluster made of software (porten-sim --help)
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
@@ -39,6 +40,17 @@ step() {
     printf 'done in %s s\n' "$((SECONDS - begun))"
 }
 
+has_display() {
+    [ -z "${HEADLESS:-}" ] || return 1
+    [ "$(uname -s)" = Darwin ] || [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]
+}
+
 step tools tools/check-tools.sh
+step packages tools/deps.sh run
+step page tools/ui.sh build
 step programs cargo build --workspace --bins --locked
+if has_display; then
+    if [ "$(uname -s)" = Darwin ]; then step bundle tools/bundle.sh; fi
+    exec "$target/debug/porten-tour" --app
+fi
 exec "$target/debug/porten-tour" ${STAY:+--stay}

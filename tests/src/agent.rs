@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::home::Home;
 use crate::hub::Hub;
-use crate::process::{Ended, Process};
+use crate::process::{Ended, Process, app};
 use crate::wait::wait_until;
 
 /// A command answers in this time, on a machine that compiles something else beside.
@@ -81,7 +81,7 @@ impl Agent {
     /// Starts the menu-bar app once more.
     #[must_use]
     pub fn start_app(&self, arguments: &[&str]) -> Process {
-        Process::start("porten-app", arguments, &self.environment, self.home.path())
+        Process::start_at(&app(), arguments, &self.environment, self.home.path())
     }
 
     /// Runs a `porten` command to its end.

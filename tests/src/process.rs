@@ -39,11 +39,21 @@ impl Process {
     /// It was not built, or does not start.
     #[must_use]
     pub fn start(program: &str, arguments: &[&str], environment: &BTreeMap<String, String>, folder: &Path) -> Self {
+        Self::start_at(&binary(program), arguments, environment, folder)
+    }
+
+    /// The same for a program that lies elsewhere.
+    ///
+    /// # Panics
+    /// It does not start.
+    #[must_use]
+    pub fn start_at(path: &Path, arguments: &[&str], environment: &BTreeMap<String, String>, folder: &Path) -> Self {
+        let program = path.file_name().unwrap_or_default().to_string_lossy();
         static COUNT: AtomicU32 = AtomicU32::new(1);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let (stdout, stderr) = (folder.join(format!("{number}.out")), folder.join(format!("{number}.err")));
         let file = |path: &Path| File::create_new(path).expect("a new file for a program's output");
-        let child = Command::new(binary(program))
+        let child = Command::new(path)
             .args(arguments)
             .env_clear()
             .envs(environment)
@@ -134,6 +144,17 @@ impl Drop for Process {
             show(&format!("=== {}: stderr\n{}===\n", self.name, tail(&self.stderr())));
         }
     }
+}
+
+/// The menu-bar app: on a Mac in its bundle, which `make run` makes, since macOS gives icons to bundles.
+///
+/// # Panics
+/// It was not built.
+#[must_use]
+pub fn app() -> PathBuf {
+    let program = binary("porten-app");
+    let bundled = program.with_file_name("Porten.app").join("Contents/MacOS/porten-app");
+    if bundled.is_file() { bundled } else { program }
 }
 
 /// The path of a program of this workspace, beside the test's own or this program's: `target/PROFILE/`.

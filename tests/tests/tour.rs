@@ -66,8 +66,41 @@ fn children(parent: u32) -> Vec<u32> {
 async fn a_mistake_is_one_sentence() {
     let home = Home::new();
     let ended = tour(&home, &["--fast"], &[]).ended(Duration::from_secs(60)).await;
-    assert_eq!((ended.code, ended.stderr.as_str()), (Some(2), "porten-tour takes no argument but --stay\n"));
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(2), "porten-tour takes no argument but --stay or --app\n"));
     let ended = tour(&home, &[], &[("MACS", "many")]).ended(Duration::from_secs(60)).await;
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("make run: ") && !ended.stderr.contains("panicked"), "{}", ended.stderr);
+}
+
+#[cfg(target_os = "linux")] // where a tray and a screen can be made of software
+#[tokio::test]
+async fn on_a_screen_it_shows_the_app_signed_in_and_serving_until_somebody_quits_it() {
+    use porten_tests::desktop::{Tray, window};
+    use porten_tests::inside;
+
+    if !inside::desktop("on_a_screen_it_shows_the_app_signed_in_and_serving_until_somebody_quits_it") {
+        return;
+    }
+    let tray = Tray::open().await;
+    let home = Home::new();
+    let session = ["DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS"].map(|name| std::env::var(name).ok());
+    let [Some(display), Some(authority), Some(bus)] = session else { panic!("a desktop has all three") };
+    let session = [
+        ("DISPLAY", display.as_str()),
+        ("XAUTHORITY", &authority),
+        ("DBUS_SESSION_BUS_ADDRESS", &bus),
+        ("GSETTINGS_BACKEND", "memory"),
+    ];
+    let mut process = tour(&home, &["--app"], &session);
+    wait_until(Duration::from_secs(90), "it says how a client asks", async || {
+        assert!(process.is_running(), "{}{}", process.stdout(), process.stderr());
+        process.stdout().contains("curl -N http://127.0.0.1:").then_some(())
+    })
+    .await;
+    assert!(process.stdout().contains("The app is in the menu bar.") && process.stdout().contains("1 answered"));
+    window("Porten").await;
+    tray.says("Ready").await;
+    tray.click("Quit Porten").await;
+    let ended = process.ended(Duration::from_secs(60)).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
 }

@@ -1,7 +1,8 @@
 //! What `make run` starts once everything is built: the whole chain on this machine, from a cluster to an answered chat.
 //!
 //! Without settings and without an exo on this machine that is a Hub for development and an exo cluster made of software,
-//! both new and gone again at the end; whoever sets `PORTEN_HUB_URL` or `PORTEN_ENGINE_URL` gets those instead.
+//! both new and gone again at the end; whoever sets `PORTEN_HUB_URL` or `PORTEN_ENGINE_URL` gets those instead. With
+//! `--app` the menu-bar app hosts the agent, until somebody quits it; else `porten run` does, until the chat is answered.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it speaks to the person at the terminal")]
 
 use std::io::Write as _;
@@ -14,7 +15,7 @@ use porten_tests::agent::Agent;
 use porten_tests::client::{Client, chat};
 use porten_tests::house::is_ready;
 use porten_tests::hub::Hub;
-use porten_tests::process::binary;
+use porten_tests::process::{app, binary};
 use serde_json::Value;
 
 /// From the agent's start to the Hub's word that requests may come: a cluster is looked at for a few seconds first.
@@ -31,6 +32,20 @@ const PASSED_ON: [&str; 5] = [
     "PORTEN_VRAM_BUDGET_MB",
     "PORTEN_ENGINE_ALLOW_REMOTE",
 ];
+/// What of the person's session the app needs to be on their screen.
+const SESSION: [&str; 9] = [
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
+    "XAUTHORITY",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "XDG_RUNTIME_DIR",
+    "XDG_CURRENT_DESKTOP",
+    "XDG_DATA_DIRS",
+    "GDK_BACKEND",
+    "GSETTINGS_BACKEND",
+];
+/// How often it is looked whether the person has quit.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Asked of the first model that is ready.
 const QUESTION: &str = "What is a cluster of three Macs good for?";
 
@@ -39,23 +54,35 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         eprintln!("make run: {}", panic.payload_as_str().unwrap_or("something is broken"));
     }));
-    let stay = match std::env::args().skip(1).collect::<Vec<_>>().as_slice() {
-        [] => false,
-        [stay] if stay == "--stay" => true,
+    let end = match std::env::args().skip(1).collect::<Vec<_>>().as_slice() {
+        [] => End::Answered,
+        [stay] if stay == "--stay" => End::Interrupted,
+        [app] if app == "--app" => End::Quit,
         _ => {
-            eprintln!("porten-tour takes no argument but --stay");
+            eprintln!("porten-tour takes no argument but --stay or --app");
             return ExitCode::from(2);
         }
     };
     let Ok(runtime) = tokio::runtime::Runtime::new() else { return ExitCode::FAILURE };
     // A part that gave up has said why, and all parts end with their owner.
-    catch_unwind(AssertUnwindSafe(|| runtime.block_on(until_interrupted(stay)))).unwrap_or(ExitCode::FAILURE)
+    catch_unwind(AssertUnwindSafe(|| runtime.block_on(until_interrupted(end)))).unwrap_or(ExitCode::FAILURE)
+}
+
+/// When the tour is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// When the chat is answered.
+    Answered,
+    /// At Ctrl-C.
+    Interrupted,
+    /// When the person quits the app, or at Ctrl-C.
+    Quit,
 }
 
 /// Runs the tour; at Ctrl-C everything that it started ends with it.
-async fn until_interrupted(stay: bool) -> ExitCode {
+async fn until_interrupted(end: End) -> ExitCode {
     tokio::select! {
-        code = tour(stay) => code,
+        code = tour(end) => code,
         () = interrupted() => {
             println!("\nEnded.");
             ExitCode::from(130)
@@ -63,15 +90,15 @@ async fn until_interrupted(stay: bool) -> ExitCode {
     }
 }
 
-async fn tour(stay: bool) -> ExitCode {
+async fn tour(end: End) -> ExitCode {
     let cluster = Cluster::find().await;
     println!("Engine  {}", cluster.words);
     match std::env::var("PORTEN_HUB_URL") {
         Ok(url) => {
             println!("Hub     {url}");
-            own_hub(&cluster).await
+            own_hub(end, &cluster).await
         }
-        Err(_) => development_hub(stay, &cluster).await,
+        Err(_) => development_hub(end, &cluster).await,
     }
 }
 
@@ -103,37 +130,55 @@ impl Cluster {
 }
 
 /// A Hub of this run's own: this program is the person who approves.
-async fn development_hub(stay: bool, cluster: &Cluster) -> ExitCode {
+async fn development_hub(end: End, cluster: &Cluster) -> ExitCode {
     let hub = Hub::start_dev().await;
     println!("Hub     {} (for development, gone when this ends)", hub.url());
     let mut agent = Agent::new(&hub);
     agent.set("PORTEN_LOG", "info");
     // What the person set of the engine and the memory; home and keychain are this run's own.
     let passed_on = |name: &str| PASSED_ON.contains(&name);
-    for (name, value) in std::env::vars().filter(|(name, _)| passed_on(name)).chain(cluster.setting()) {
+    let session = |name: &str| end == End::Quit && SESSION.contains(&name);
+    let vars = std::env::vars().filter(|(name, _)| passed_on(name) || session(name));
+    for (name, value) in vars.chain(cluster.setting()) {
         agent.set(&name, &value);
     }
     agent.login(&hub).await;
     println!("Signed in as {}.", hub.account);
-    agent.run();
+    if end == End::Quit {
+        agent.run_app(&["--open"]);
+        println!("The app is in the menu bar.");
+    } else {
+        agent.run();
+    }
     println!("Waiting until a model is served …");
     let status = agent.status_until(READY, "a model is served", is_ready).await;
     let model = placed_model(&status);
     let answered = answer(&hub, &model).await;
     println!("\n\n{}", agent.command(&["status"]).await.stdout);
-    if stay {
-        println!("A client, until Ctrl-C ends this:\n\n{}", curl(&hub, &model));
-        std::future::pending::<()>().await;
+    let until = match end {
+        End::Answered => {
+            agent.stop().await;
+            return if answered { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
+        End::Interrupted => "until Ctrl-C ends this",
+        End::Quit => "until you quit Porten from its menu, or Ctrl-C ends this",
+    };
+    println!("A client, {until}:\n\n{}", curl(&hub, &model));
+    while agent.process().is_running() {
+        tokio::time::sleep(LOOK_EVERY).await;
     }
-    agent.stop().await;
     if answered { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Somebody's own Hub: nothing is approved here, and the sign-in is the person's.
-async fn own_hub(cluster: &Cluster) -> ExitCode {
-    for command in ["login", "run"] {
-        let mut porten = tokio::process::Command::new(binary("porten"));
-        let status = porten.arg(command).envs(cluster.setting()).kill_on_drop(true).status().await;
+async fn own_hub(end: End, cluster: &Cluster) -> ExitCode {
+    let commands = match end {
+        End::Quit => vec![(app(), "--open")],
+        End::Answered | End::Interrupted => vec![(binary("porten"), "login"), (binary("porten"), "run")],
+    };
+    for (program, argument) in commands {
+        let mut porten = tokio::process::Command::new(program);
+        let status = porten.arg(argument).envs(cluster.setting()).kill_on_drop(true).status().await;
         if !status.is_ok_and(|status| status.success()) {
             return ExitCode::FAILURE;
         }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::SOON;
 use crate::agent::Agent;
-use crate::process::binary;
+use crate::process::app;
 use crate::wait::wait_until;
 
 /// The page of an app that the driver started; the app ends with it.
@@ -35,7 +35,7 @@ impl Page {
             .stderr(Stdio::null())
             .spawn()
             .expect("WebKitWebDriver (package webkit2gtk-driver)");
-        let wants = json!({ "webkitgtk:browserOptions": { "binary": binary("porten-app"), "args": ["--open"] } });
+        let wants = json!({ "webkitgtk:browserOptions": { "binary": app(), "args": ["--open"] } });
         let wants = wants.as_object().cloned().unwrap_or_default();
         let at = format!("http://127.0.0.1:{port}");
         let client = wait_until(SOON, "the driver has the page", async || {
