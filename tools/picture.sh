@@ -22,11 +22,11 @@ until grep -q 'curl -N' "$said"; do
     kill -0 $tour 2>/dev/null || stop 1 "The app did not come up: $(cat "$said")"
     sleep 0.2
 done
-# Enough to be serving while the picture is taken.
+# A few answers, to be serving while the picture is taken.
 url=$(sed -n "s/.*curl -N \([^ ]*\) .*/\1/p" "$said")
 key=$(sed -n "s/.*\(Authorization: [^']*\)'.*/\1/p" "$said")
-body='{"model":"deepseek-v4-flash","stream":true,"max_tokens":400,"messages":[{"role":"user","content":"Tell me of three Macs."}]}'
-curl -sN "$url" -H "$key" -H 'Content-Type: application/json' -d "$body" >/dev/null &
+body='{"model":"deepseek-v4-flash","stream":true,"max_tokens":60,"messages":[{"role":"user","content":"Tell me of three Macs."}]}'
+for _ in 1 2 3 4 5 6; do curl -sN "$url" -H "$key" -H 'Content-Type: application/json' -d "$body"; done >/dev/null &
 sleep 4
 mkdir -p docs/pictures
 import -window "$(xdotool search --onlyvisible --name '^Porten$' | head -n 1)" -depth 8 docs/pictures/app.png

@@ -33,7 +33,7 @@ const PASSED_ON: [&str; 5] = [
     "PORTEN_ENGINE_ALLOW_REMOTE",
 ];
 /// What of the person's session the app needs to be on their screen.
-const SESSION: [&str; 9] = [
+const SESSION: [&str; 10] = [
     "DISPLAY",
     "WAYLAND_DISPLAY",
     "XAUTHORITY",
@@ -42,6 +42,7 @@ const SESSION: [&str; 9] = [
     "XDG_CURRENT_DESKTOP",
     "XDG_DATA_DIRS",
     "GDK_BACKEND",
+    "GDK_SCALE",
     "GSETTINGS_BACKEND",
 ];
 /// How often it is looked whether the person has quit.
