@@ -38,6 +38,7 @@ async fn until_offered(hub: &Hub, id: &str, is: bool) {
 
 async fn shows(tray: &Tray, face: &str) {
     let wanted = desktop::shape(&Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../icons/tray-{face}.png")));
+    assert!(wanted.is_some(), "there is an icon {face}");
     wait_until(SOON, &format!("the icon is {face}"), async || {
         (desktop::shape(&tray.picture().await) == wanted).then_some(())
     })

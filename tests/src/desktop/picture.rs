@@ -36,14 +36,11 @@ fn read(bytes: &[u8]) -> Option<Picture> {
 }
 
 /// The shape of an icon: what of it is drawn, and how strongly. The colour is the system's to choose.
-///
-/// # Panics
-/// It is no picture.
+/// `None` while it is no picture: it may be half written.
 #[must_use]
-pub fn shape(path: &Path) -> Vec<u8> {
-    let bytes = std::fs::read(path).unwrap_or_default();
-    let picture = read(&bytes).unwrap_or_else(|| panic!("{} is no picture", path.display()));
-    picture.pixels.iter().map(|[.., alpha]| *alpha).collect()
+pub fn shape(path: &Path) -> Option<Vec<u8>> {
+    let picture = read(&std::fs::read(path).ok()?)?;
+    Some(picture.pixels.iter().map(|[.., alpha]| *alpha).collect())
 }
 
 /// The middle of the button that goes on, once the window shows one; of another one than `not`, if that is given. So
