@@ -9,8 +9,11 @@ export default ts.config(
   ...ts.configs.strict,
   ...svelte.configs.recommended,
   {
-    languageOptions: { globals: { window: "readonly", document: "readonly", console: "readonly", process: "readonly", URL: "readonly", setTimeout: "readonly", clearTimeout: "readonly", setInterval: "readonly", clearInterval: "readonly", ResizeObserver: "readonly", KeyboardEvent: "readonly", HTMLElement: "readonly", location: "readonly" } },
+    files: ["*.{js,mjs}"],
+    languageOptions: { globals: { window: "readonly", document: "readonly", console: "readonly", process: "readonly", URL: "readonly" } },
   },
+  // There the compiler says what is not defined.
+  { files: ["**/*.{ts,svelte}"], rules: { "no-undef": "off" } },
   {
     files: ["**/*.svelte"],
     languageOptions: { parserOptions: { parser: ts.parser, svelteConfig } },

@@ -41,7 +41,7 @@ try {
   await first.close();
   if (names.length === 0) faults.push("there is no story");
   for (const colorScheme of ["light", "dark"]) {
-    const context = await browser.newContext({ colorScheme, viewport: { width: 320, height: 560 }, deviceScaleFactor: 2, reducedMotion: "reduce", bypassCSP: false });
+    const context = await browser.newContext({ colorScheme, viewport: { width: 320, height: 560 }, deviceScaleFactor: 2, reducedMotion: "reduce", timezoneId: "UTC", locale: "en-GB" });
     for (const name of names) {
       const page = await context.newPage();
       const said = [];

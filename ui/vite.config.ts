@@ -9,5 +9,5 @@ export default defineConfig({
   server: { host: "127.0.0.1" },
   // Svelte's own way to tests: its browser half, not the one for servers.
   resolve: process.env.VITEST ? { conditions: ["browser"] } : {},
-  test: { environment: "happy-dom", include: ["src/**/*.test.ts"] },
+  test: { environment: "happy-dom", env: { TZ: "UTC" }, include: ["src/**/*.test.ts"] },
 });

@@ -96,6 +96,7 @@ test("signing out asks once more", () => {
   press("More: sign out, quit");
   press("Sign out…");
   expect(sent).toEqual([]);
+  expect(document.querySelector(".more")?.textContent).toContain("Sign out? The Hub forgets this Mac.");
   press("Sign out");
   expect(sent).toEqual([{ command: "sign_out" }]);
 });
@@ -131,6 +132,84 @@ test("forty models can be searched", () => {
   box.dispatchEvent(new Event("input", { bubbles: true }));
   flushSync();
   expect([...document.querySelectorAll("section[aria-label=Models] [role=switch]")].map((one) => one.getAttribute("aria-label"))).toEqual(["model-07"]);
+});
+
+test("a letter typed anywhere finds a model, and Esc clears the search before it closes", () => {
+  const hide = vi.fn(() => Promise.resolve());
+  page("six-macs", { hide });
+  const box = document.querySelector<HTMLInputElement>("input[type=search]");
+  window.dispatchEvent(new KeyboardEvent("keydown", { key: "m" }));
+  expect(document.activeElement).toBe(box);
+  if (!box) return;
+  box.value = "nothing is called so";
+  box.dispatchEvent(new Event("input", { bubbles: true }));
+  flushSync();
+  expect(document.body.textContent).toContain("No model is called “nothing is called so”.");
+  box.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true, cancelable: true }));
+  flushSync();
+  expect(box.value).toBe("");
+  expect(hide).not.toHaveBeenCalled();
+});
+
+test("the arrows go from switch to switch", () => {
+  page("serving");
+  find("deepseek-v4-flash").focus();
+  const down = () => document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true, cancelable: true }));
+  down();
+  expect(document.activeElement).toBe(find("qwen3-coder-next"));
+  down();
+  down();
+  expect(document.activeElement).toBe(find("minimax-m2.7"));
+});
+
+test("a keyboard begins at what is asked of the person, else at the switch", () => {
+  page("refused");
+  expect(document.activeElement?.textContent).toBe("Try now");
+  close();
+  page("serving");
+  expect(document.activeElement).toBe(find("Serve studio-1 to the Hub"));
+});
+
+test("models do not change places while the page is open", () => {
+  page("serving");
+  const ids = () => [...document.querySelectorAll("section[aria-label=Models] [role=switch]")].map((one) => one.getAttribute("aria-label"));
+  const before = ids();
+  press("deepseek-v4-flash");
+  press("minimax-m2.7");
+  expect(ids()).toEqual(before);
+});
+
+test("at most one button stands out, and none is offered twice", () => {
+  for (const name of Object.keys(stories)) {
+    page(name);
+    const texts = [...document.querySelectorAll(".notice button, .row .link")].map((one) => one.textContent);
+    expect(document.querySelectorAll(".button.primary").length, name).toBeLessThanOrEqual(1);
+    expect(new Set(texts).size, name).toBe(texts.length);
+    close();
+  }
+});
+
+test("where exo is away, its Macs' memory is not known, and one button looks again", () => {
+  const { sent } = page("no-engine");
+  expect(document.querySelector(".memory")?.textContent).toContain("Not known");
+  press("Look again");
+  expect(sent).toEqual([{ command: "nudge" }]);
+});
+
+test("the endpoint is copied, and said so for two seconds", async () => {
+  vi.useFakeTimers();
+  const copyEndpoint = vi.fn(() => Promise.resolve());
+  page("serving", { copyEndpoint });
+  press("Copy the endpoint for clients");
+  await vi.advanceTimersByTimeAsync(1);
+  flushSync();
+  const foot = () => document.querySelector(".foot [role=status]")?.textContent;
+  expect(copyEndpoint).toHaveBeenCalledOnce();
+  expect(foot()).toBe("Copied");
+  await vi.advanceTimersByTimeAsync(2000);
+  flushSync();
+  expect(foot()).toBe("hub.example.net/v1");
+  vi.useRealTimers();
 });
 
 test("without an agent the sentence stands alone", () => {

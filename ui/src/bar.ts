@@ -1,9 +1,11 @@
 // Widths of the memory bar: one segment per Mac, as wide as what is installed in it.
 import type { MemberView } from "./bindings/MemberView";
+import { gb } from "./words";
 
 export interface Segment {
   id: string;
-  name: string;
+  /** The Mac's name, as much of it as fits below. */
+  label: string;
   x: number;
   width: number;
   /** Models, from the left. */
@@ -42,7 +44,7 @@ export function segments(members: MemberView[], width: number): Segment[] {
     const used = mac.free_mib === null ? null : share - mac.free_mib - mac.models_mib;
     const segment: Segment = {
       id: mac.id,
-      name: mac.name,
+      label: fitting(mac.name, wide),
       x,
       width: wide,
       models,
@@ -55,9 +57,19 @@ export function segments(members: MemberView[], width: number): Segment[] {
   });
 }
 
+/** About so wide is a letter (px). */
+const LETTER = 6.4;
+
+/** As much of a name as fits into `width` px. */
+function fitting(name: string, width: number): string {
+  const letters = [...name];
+  const room = Math.floor(width / LETTER);
+  if (letters.length <= room) return name;
+  return room < 4 ? "" : `${letters.slice(0, room - 1).join("")}…`;
+}
+
 /** The same as a sentence, for whoever does not see it. */
 export function spoken(members: MemberView[]): string {
-  const gb = (mib: number) => Math.round(mib / 1024);
   return members
     .map((mac) => {
       if (mac.state.state !== "online" || mac.installed_mib === null) return `${mac.name}: not known`;

@@ -1,57 +1,94 @@
 import { describe, expect, test } from "vitest";
 
+import type { Code } from "./bindings/Code";
+import type { LinkKind } from "./bindings/LinkKind";
+import type { LinkView } from "./bindings/LinkView";
+import type { MemberState } from "./bindings/MemberState";
 import type { ModelState } from "./bindings/ModelState";
 import type { Overall } from "./bindings/Overall";
-import { ago, model as make, NOW, snapshot } from "./stories/make";
-import { age, hub, invitation, memory, model, overall, progress, sentence } from "./words";
+import type { ReachView } from "./bindings/ReachView";
+import type { Standing } from "./bindings/Standing";
+import { ago, mac, model as make, NOW, scene, snapshot } from "./stories/make";
+import { actions, age, clock, counts, engine, gb, hub, invitation, isOnline, links, member, memory, model, overall, progress, reason, sentence, taken } from "./words";
+
+/** One case for each state of a union: a state without one does not compile. */
+type Each<U extends { state: string }> = { [S in U["state"]]: [Extract<U, { state: S }>, string, string] };
+const cases = <U extends { state: string }>(each: Each<U>) => Object.values(each) as [U, string, string][];
 
 describe("the header", () => {
-  const states: [Overall, string, string][] = [
-    [{ state: "off" }, "off", "Off"],
-    [{ state: "connecting" }, "connecting", "Connecting…"],
-    [{ state: "serving", requests: 1 }, "online", "Serving"],
-    [{ state: "ready", models: 2, wanted: 2 }, "online", "Ready"],
-    [{ state: "ready", models: 1, wanted: 2 }, "degraded", "Ready · 1 of 2 models"],
-    [{ state: "waiting", until: ago(-12) }, "connecting", "Trying again in 12 s"],
-    [{ state: "finishing", requests: 2 }, "connecting", "Finishing 2 requests"],
-    [{ state: "finishing", requests: 0 }, "connecting", "Finishing"],
-    [{ state: "needs_you" }, "down", "Needs you"],
-  ];
-  test.each(states)("says %j with a shape and a word", (state, shape, word) => {
-    expect(overall(state, false, NOW)).toMatchObject({ shape, word });
+  const each: Each<Overall> = {
+    off: [{ state: "off" }, "off", "Off"],
+    connecting: [{ state: "connecting" }, "connecting", "Connecting…"],
+    serving: [{ state: "serving", requests: 1 }, "online", "Serving"],
+    ready: [{ state: "ready", models: 2, wanted: 2 }, "online", "Ready"],
+    waiting: [{ state: "waiting", until: ago(-12) }, "connecting", "Trying again in 12 s"],
+    finishing: [{ state: "finishing", requests: 2 }, "connecting", "Finishing 2 requests"],
+    needs_you: [{ state: "needs_you" }, "down", "Needs you"],
+  };
+  test.each(cases(each))("says %j with a shape and a word", (state, shape, word) => {
+    expect(overall(state, false, NOW)).toEqual({ shape, word });
+    expect(reason(snapshot({ overall: state }), NOW)).toMatch(/^studio-1/);
   });
-  test("is a triangle while something is not as it should be", () => {
-    expect(overall({ state: "serving", requests: 1 }, true, NOW).shape).toBe("degraded");
+  test("counts what is there of what is wanted", () => {
+    expect(overall({ state: "ready", models: 1, wanted: 2 }, false, NOW).word).toBe("Ready · 1 of 2 models");
+    expect(overall({ state: "finishing", requests: 0 }, false, NOW).word).toBe("Finishing");
+    expect(overall({ state: "finishing", requests: 1 }, false, NOW).word).toBe("Finishing 1 request");
+  });
+  test("is a triangle while something is not as it should be, unless it is off or needs a person", () => {
+    const shapes = cases(each).map(([state]) => overall(state, true, NOW).shape);
+    expect(shapes).toEqual(["off", "degraded", "degraded", "degraded", "degraded", "degraded", "down"]);
+  });
+  test("never counts down to nothing", () => {
+    expect(overall({ state: "waiting", until: ago(30) }, false, NOW).word).toBe("Trying again in 1 s");
+  });
+  test("names the cause that a person can mend", () => {
+    const { engine } = snapshot();
+    const down = { ...engine, reach: { state: "down", why: "x", since: ago(9) } as const };
+    expect(reason(snapshot({ overall: { state: "needs_you" }, engine: down }), NOW)).toBe("studio-1 · no engine");
+    expect(reason(snapshot({ overall: { state: "off" }, engine: down }), NOW)).toBe("studio-1 and 2 more Macs");
+  });
+  test("shows the wish to be online, not whether it came true", () => {
+    const { hub } = snapshot();
+    const refused = { ...hub, link: { state: "refused", why: "", remedy: "" } as const };
+    expect(isOnline(snapshot({ hub: refused, overall: { state: "needs_you" } }))).toBe(true);
+    expect(isOnline(snapshot({ overall: { state: "finishing", requests: 1 } }))).toBe(false);
+    expect(isOnline(snapshot({ hub: { ...hub, link: { state: "off" } } }))).toBe(false);
   });
 });
 
 describe("a model", () => {
-  const states: [ModelState, string][] = [
-    [{ state: "off" }, "off Off"],
-    [{ state: "off_elsewhere" }, "off Off elsewhere"],
-    [{ state: "withdrawn" }, "off Withdrawn"],
-    [{ state: "unmatched", why: "two fit" }, "degraded Not found"],
-    [{ state: "waiting", why: "for another" }, "connecting Waiting"],
-    [{ state: "placing" }, "connecting Loading"],
-    [{ state: "downloading", percent: 43, mib_per_s: 1126 }, "connecting Downloading 43 %"],
-    [{ state: "loading", layers: 12, of: 43 }, "connecting Loading 12/43 layers"],
-    [{ state: "warming" }, "connecting Warming"],
-    [{ state: "proving" }, "connecting Proving"],
-    [{ state: "ready", proven: ago(1) }, "online Ready"],
-    [{ state: "serving", requests: 1 }, "online Serving"],
-    [{ state: "finishing", requests: 2 }, "connecting Finishing"],
-    [{ state: "failed", why: "no room" }, "down Failed"],
-  ];
-  test.each(states)("says %j", (state, said) => {
-    const { shape, word } = model(make("m", state));
-    expect(`${shape} ${word}`).toBe(said);
+  const each: Each<ModelState> = {
+    off: [{ state: "off" }, "off", "Off · 156 GB"],
+    off_elsewhere: [{ state: "off_elsewhere" }, "off", "Off elsewhere · turned off in exo"],
+    withdrawn: [{ state: "withdrawn" }, "off", "Withdrawn · no engine"],
+    unmatched: [{ state: "unmatched", why: "two fit" }, "degraded", "Not found · two fit"],
+    waiting: [{ state: "waiting", why: "for another" }, "connecting", "Waiting · for another"],
+    placing: [{ state: "placing" }, "connecting", "Loading · exo was asked"],
+    downloading: [{ state: "downloading", percent: 43, mib_per_s: 1126 }, "connecting", "Downloading 43 % · 1.1 GB/s"],
+    loading: [{ state: "loading", layers: 12, of: 43 }, "connecting", "Loading 12/43 layers"],
+    warming: [{ state: "warming" }, "connecting", "Warming · first token"],
+    proving: [{ state: "proving" }, "connecting", "Proving"],
+    ready: [{ state: "ready", proven: ago(1) }, "online", "Ready · loaded, no requests · on 2 Macs"],
+    serving: [{ state: "serving", requests: 1 }, "online", "Serving · 24.8 tok/s · on 2 Macs"],
+    finishing: [{ state: "finishing", requests: 2 }, "connecting", "Finishing · 2 requests"],
+    failed: [{ state: "failed", why: "no room" }, "down", "Failed · no room"],
+  };
+  test.each(cases(each))("says %j", (state, shape, said) => {
+    const it = model(make("m", state));
+    expect([it.shape, it.beside ? `${it.word} · ${it.beside}` : it.word]).toEqual([shape, said]);
   });
-  test("that is ready but not placed by the Hub is no green disc, and says why", () => {
-    expect(model(make("m", { state: "ready", proven: ago(1) }, { standing: "not_offered" }))).toEqual({
-      shape: "degraded",
-      word: "Ready",
-      beside: "not offered by the Hub",
-    });
+  const standings: Record<Standing, string> = {
+    eligible: "online",
+    not_offered: "degraded",
+    needs_memory: "degraded",
+    no_route: "degraded",
+    draining: "degraded",
+    unknown: "degraded",
+  };
+  test.each(Object.entries(standings))("that is ready while the Hub says %s is %s, and says why", (standing, shape) => {
+    const it = model(make("m", { state: "ready", proven: ago(1) }, { standing: standing as Standing }));
+    expect(it.shape).toBe(shape);
+    expect(it.beside).not.toBe("");
   });
   test("tells its progress only where the phase is known", () => {
     expect(progress(make("m", { state: "loading", layers: 50, of: 43 }))).toBe(1);
@@ -61,27 +98,122 @@ describe("a model", () => {
   });
 });
 
-test("the Hub is green only once it has answered", () => {
-  expect(hub({ state: "online", since: ago(5) }, 34)).toEqual({ shape: "online", word: "Online · 34 ms" });
-  expect(hub({ state: "waiting", until: ago(-3), why: "x" }, null).shape).toBe("connecting");
-  expect(hub({ state: "refused", why: "x", remedy: "y" }, null).shape).toBe("down");
+describe("a Mac", () => {
+  const each: Each<MemberState> = {
+    online: [{ state: "online" }, "online", "Online M3 Ultra · 128 GB RDMA 40 %"],
+    joining: [{ state: "joining" }, "connecting", "Joining M3 Ultra · 128 GB RDMA Joining"],
+    late: [{ state: "late", since: ago(130) }, "degraded", "Late seen 2 min ago RDMA Late"],
+  };
+  test.each(cases(each))("says %j", (state, shape, said) => {
+    const { shape: is, word, beside, link, gpu, end } = member(mac("a", 128, { state }), false, NOW);
+    expect([is, [word, beside, link, gpu || end].join(" ")]).toEqual([shape, said]);
+  });
+  test("among many is said with its memory alone", () => {
+    expect(member(mac("a", 128), true, NOW).beside).toBe("128 GB");
+  });
+  test("says when other use takes of the room for models", () => {
+    const full = mac("a", 128, { models_mib: 40 * 1024, free_mib: 8 * 1024 });
+    expect(taken(full)).toBe(48 * 1024);
+    expect(member(full, false, NOW).beside).toBe("other use takes 48 GB");
+    expect(taken(mac("a", 128, { free_mib: null }))).toBe(0);
+    expect(taken(mac("a", 128))).toBe(0);
+  });
+  test("is linked by a word for each kind of link", () => {
+    const each: Record<LinkKind, string> = { rdma: "RDMA", thunderbolt_ip: "TB-IP", ethernet: "Ethernet", wi_fi: "Wi-Fi", other: "VPN" };
+    expect(links).toEqual(each);
+  });
 });
 
-test("memory that nobody knows is not a number, and an assumed one is called so", () => {
+describe("the Hub", () => {
+  const each: Each<LinkView> = {
+    off: [{ state: "off" }, "off", "Off"],
+    signed_out: [{ state: "signed_out", why: null }, "off", "Signed out"],
+    connecting: [{ state: "connecting" }, "connecting", "Connecting…"],
+    online: [{ state: "online", since: ago(5) }, "online", "Online · 34 ms"],
+    waiting: [{ state: "waiting", until: ago(-3), why: "x" }, "connecting", "No answer"],
+    refused: [{ state: "refused", why: "x", remedy: "y" }, "down", "Refused"],
+  };
+  test.each(cases(each))("says %j, and is green only once it has answered", (link, shape, word) => {
+    expect(hub(link, 34)).toEqual({ shape, word });
+  });
+});
+
+describe("the engine", () => {
+  const each: Each<ReachView> = {
+    unknown: [{ state: "unknown" }, "connecting", "Looking…"],
+    up: [{ state: "up", since: ago(60) }, "online", "Answering"],
+    down: [{ state: "down", why: "x", since: ago(240) }, "down", "No answer since 14:00"],
+  };
+  test.each(cases(each))("says %j", (reach, shape, word) => {
+    expect(engine(snapshot({ engine: { ...snapshot().engine, reach } }), NOW)).toEqual({ shape, word });
+  });
+  test("that answers but stands still is not green", () => {
+    const cluster = { freshness: { state: "stale", since: ago(240) } as const, members: [mac("a", 128)] };
+    expect(engine(snapshot({ cluster }), NOW)).toEqual({ shape: "degraded", word: "Not moving since 14:00" });
+  });
+});
+
+describe("the memory", () => {
   const { memory: known } = snapshot();
-  expect(memory(known)).toEqual({ big: "480 GB", beside: "for models, assumed", right: "of 640 GB" });
-  expect(memory({ ...known, origin: "set", advertised_mib: 262_144 }).big).toBe("256 GB");
-  expect(memory({ ...known, origin: "unknown", raw_mib: null }).big).toBe("Not known");
+  test("that is assumed is called so", () => {
+    expect(memory(known)).toEqual({ big: "480 GB", beside: "for models", right: "assumed: ¾ of 640 GB", below: "" });
+  });
+  test("that a person set is as set, and says who set it and what the GPUs can use", () => {
+    const set_by = { from: "environment", name: "PORTEN_VRAM_BUDGET_MB" } as const;
+    expect(memory({ ...known, origin: "set", advertised_mib: 450_560, set_by })).toEqual({
+      big: "440 GB",
+      beside: "for models",
+      right: "of 640 GB installed",
+      below: "Set by PORTEN_VRAM_BUDGET_MB. The GPUs can use about 480 GB.",
+    });
+  });
+  test("that nobody knows is not a number", () => {
+    expect(memory({ ...known, origin: "unknown", raw_mib: null, usable_mib: null, advertised_mib: 0 }).big).toBe("Not known");
+  });
+  test("is told in groups of three digits", () => {
+    expect(gb(1_327_104)).toBe("1,296");
+  });
 });
 
-test("the invitation counts the Macs", () => {
-  expect(invitation(snapshot())).toMatch(/^These 3 Macs have 480 GB for models\./);
-  expect(invitation(snapshot({ cluster: null }))).toMatch(/^This Mac has/);
+test("the invitation counts the Macs, and says no number that nobody knows", () => {
+  expect(invitation(snapshot())).toMatch(/^These 3 Macs have 480 GB ready for models\. Signing in connects them /);
+  expect(invitation(snapshot({ cluster: null }))).toMatch(/^This Mac has .* connects it /);
+  const { memory } = snapshot();
+  expect(invitation(snapshot({ memory: { ...memory, origin: "unknown", usable_mib: null } }))).toMatch(/^Signing in/);
+});
+
+test("a notice has a button only where the app can do something", () => {
+  const each: Record<Code, string | null> = {
+    sign_in: "sign_in",
+    hub_refused: "nudge",
+    hub_unreachable: "nudge",
+    engine_down: "nudge",
+    cluster_stale: "nudge",
+    model_unplaced: null,
+    model_unmatched: null,
+    model_unproven: "nudge",
+    not_offered: null,
+    nothing_to_serve: null,
+  };
+  expect(Object.fromEntries(Object.entries(actions).map(([code, action]) => [code, action?.does ?? null]))).toEqual(each);
 });
 
 test("ages are said in one unit, and a clock that went back is no negative age", () => {
   expect([3, 59, 60, 3600, 172_800].map((s) => age(ago(s), NOW))).toEqual(["3 s", "59 s", "1 min", "1 h", "2 days"]);
   expect(age(ago(-10), NOW)).toBe("0 s");
+});
+
+test("an event is told by the clock today, then by the day", () => {
+  expect(clock(ago(240), NOW)).toBe("14:00");
+  expect(clock(ago(2 * 86_400), NOW)).toBe("Monday");
+  expect(clock(ago(30 * 86_400), NOW)).toBe("26 Oct");
+});
+
+test("the page ticks only while something on it grows older", () => {
+  expect(counts(scene())).toBe(false);
+  expect(counts(scene({ overall: { state: "waiting", until: ago(-3) } }))).toBe(true);
+  const late = mac("b", 128, { state: { state: "late", since: ago(20) } });
+  expect(counts(scene({ cluster: { freshness: { state: "fresh" }, members: [late] } }))).toBe(true);
 });
 
 test("a sentence ends", () => {

@@ -21,13 +21,22 @@ export interface Said {
   beside?: string;
 }
 
-export const gb = (mib: number) => Math.round(mib / 1024);
+/** What macOS calls GB of memory, in groups of three digits. */
+export const gb = (mib: number) => Math.round(mib / 1024).toLocaleString("en-US");
+
+const join = (...parts: (string | null | undefined)[]) => parts.filter(Boolean).join(" · ");
 
 export const count = (n: number, what: string) => (n === 1 ? `1 ${what}` : `${n} ${what}s`);
 
-/** The time of day of an event. */
-export const clock = (at: string) =>
-  new Date(at).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+/** When something happened: by the clock today, else by the day. */
+export function clock(at: string, now: number): string {
+  const [then, today] = [new Date(at), new Date(now)];
+  if (then.toDateString() === today.toDateString()) {
+    return then.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+  }
+  const week = now - then.getTime() < 6 * 86_400_000;
+  return then.toLocaleDateString("en-GB", week ? { weekday: "long" } : { day: "numeric", month: "short" });
+}
 
 /** How old a reading is. */
 export function age(since: string, now: number): string {
@@ -40,38 +49,37 @@ export function age(since: string, now: number): string {
 
 const until = (at: string, now: number) => Math.max(1, Math.ceil((Date.parse(at) - now) / 1000));
 
-/** The header's word. */
+/** The header's word. Its shape is what the icon in the menu bar says too. */
 export function overall(it: Overall, degraded: boolean, now: number): Said {
   const well: Shape = degraded ? "degraded" : "online";
+  const soon: Shape = degraded ? "degraded" : "connecting";
   switch (it.state) {
     case "off":
       return { shape: "off", word: "Off" };
     case "connecting":
-      return { shape: "connecting", word: "Connecting…" };
+      return { shape: soon, word: "Connecting…" };
     case "serving":
       return { shape: well, word: "Serving" };
     case "ready":
-      return it.models < it.wanted
-        ? { shape: "degraded", word: `Ready · ${it.models} of ${count(it.wanted, "model")}` }
-        : { shape: well, word: "Ready" };
+      return { shape: well, word: it.models < it.wanted ? `Ready · ${it.models} of ${count(it.wanted, "model")}` : "Ready" };
     case "waiting":
-      return { shape: "connecting", word: `Trying again in ${until(it.until, now)} s` };
+      return { shape: soon, word: `Trying again in ${until(it.until, now)} s` };
     case "finishing":
-      return { shape: "connecting", word: it.requests === 0 ? "Finishing" : `Finishing ${count(it.requests, "request")}` };
+      return { shape: soon, word: it.requests === 0 ? "Finishing" : `Finishing ${count(it.requests, "request")}` };
     case "needs_you":
       return { shape: "down", word: "Needs you" };
   }
 }
 
 /** The one reason under the header's word. */
-export function reason(snapshot: Snapshot): string {
+export function reason(snapshot: Snapshot, now: number): string {
   const name = snapshot.host.name;
-  const { overall, hub, models } = snapshot;
+  const { overall, hub, models, engine } = snapshot;
   switch (overall.state) {
     case "serving":
       return `${name} · ${count(overall.requests, "request")} running`;
     case "ready": {
-      const since = hub.link.state === "online" ? ` since ${clock(hub.link.since)}` : "";
+      const since = hub.link.state === "online" ? ` since ${clock(hub.link.since, now)}` : "";
       return `${name} · ${count(models.filter((one) => one.standing === "eligible").length, "model")}${since}`;
     }
     case "waiting":
@@ -80,9 +88,11 @@ export function reason(snapshot: Snapshot): string {
       const open = snapshot.ladder.find((rung) => rung.state !== "reached");
       return open?.reason ? `${name} · ${open.reason}` : name;
     }
+    case "needs_you":
+      if (hub.link.state === "refused") return `${name} · the Hub refuses`;
+      return engine.reach.state === "down" && hub.link.state !== "signed_out" ? `${name} · no engine` : macs(snapshot);
     case "off":
     case "finishing":
-    case "needs_you":
       return macs(snapshot);
   }
 }
@@ -112,16 +122,16 @@ export function hub(link: LinkView, rtt: number | null): Said {
 }
 
 /** The engine's row. */
-export function engine(snapshot: Snapshot): Said {
+export function engine(snapshot: Snapshot, now: number): Said {
   const { reach } = snapshot.engine;
   switch (reach.state) {
     case "unknown":
       return { shape: "connecting", word: "Looking…" };
     case "down":
-      return { shape: "down", word: `No answer since ${clock(reach.since)}` };
+      return { shape: "down", word: `No answer since ${clock(reach.since, now)}` };
     case "up":
       return snapshot.cluster?.freshness.state === "stale"
-        ? { shape: "degraded", word: `Not moving since ${clock(snapshot.cluster.freshness.since)}` }
+        ? { shape: "degraded", word: `Not moving since ${clock(snapshot.cluster.freshness.since, now)}` }
         : { shape: "online", word: "Answering" };
   }
 }
@@ -140,19 +150,28 @@ export const links: Record<LinkKind, string> = {
   other: "VPN",
 };
 
-/** A Mac's row: what it is, and how it is linked. */
-export function member(mac: MemberView, now: number): Said & { link: string; gpu: string } {
-  const gpu = mac.gpu_percent === null ? "" : `${mac.gpu_percent} %`;
+/** How much of the room for models other use takes on a Mac (MiB); 0 where the Mac does not tell. */
+export function taken({ free_mib, usable_mib, installed_mib, models_mib }: MemberView): number {
+  if (free_mib === null || usable_mib === null || installed_mib === null) return 0;
+  const other = Math.max(0, installed_mib - free_mib - models_mib);
+  return Math.max(0, other - (installed_mib - usable_mib));
+}
+
+/** A Mac's row: what it is, how it is linked, and how busy it is or why that is not known. */
+export function member(mac: MemberView, terse: boolean, now: number): Said & { link: string; gpu: string; end: string } {
   const link = mac.this_mac ? "this Mac" : mac.link ? links[mac.link] : "";
+  const size = mac.installed_mib === null ? null : `${gb(mac.installed_mib)} GB`;
+  const beside = join(terse ? null : mac.chip?.replace(/^Apple /, ""), size);
   switch (mac.state.state) {
     case "online": {
-      const known = [mac.chip?.replace(/^Apple /, ""), mac.installed_mib === null ? null : `${gb(mac.installed_mib)} GB`];
-      return { shape: "online", word: "Online", beside: known.filter(Boolean).join(" · "), link, gpu };
+      const lacks = taken(mac);
+      const gpu = mac.gpu_percent === null ? "" : `${mac.gpu_percent} %`;
+      return { shape: "online", word: "Online", beside: lacks >= 1024 ? `other use takes ${gb(lacks)} GB` : beside, link, gpu, end: "" };
     }
     case "joining":
-      return { shape: "connecting", word: "Joining", beside: "Joining", link, gpu: "" };
+      return { shape: "connecting", word: "Joining", beside, link, gpu: "", end: "Joining" };
     case "late":
-      return { shape: "degraded", word: "Late", beside: `seen ${age(mac.state.since, now)} ago`, link, gpu: "" };
+      return { shape: "degraded", word: "Late", beside: `seen ${age(mac.state.since, now)} ago`, link, gpu: "", end: "Late" };
   }
 }
 
@@ -170,7 +189,6 @@ type Draw = { [S in ModelState["state"]]: (state: Extract<ModelState, { state: S
 
 const speed = (model: ModelView) => (model.tokens_per_s === null ? null : `${model.tokens_per_s.toFixed(1)} tok/s`);
 const where = ({ on }: ModelView) => (on.length > 1 ? `on ${on.length} Macs` : on[0] ? `on ${on[0]}` : null);
-const join = (...parts: (string | null | undefined)[]) => parts.filter(Boolean).join(" · ");
 const size = (model: ModelView) => (model.size_mib === null ? null : `${gb(model.size_mib)} GB`);
 
 const draw: Draw = {
@@ -192,7 +210,7 @@ const draw: Draw = {
     const refused = model.standing && standings[model.standing];
     return refused
       ? { shape: "degraded", word: "Ready", beside: refused }
-      : { shape: "online", word: "Ready", beside: join(speed(model), where(model)) };
+      : { shape: "online", word: "Ready", beside: join("loaded, no requests", where(model)) };
   },
   serving: (_, model) => ({ shape: "online", word: "Serving", beside: join(speed(model), where(model)) }),
   finishing: ({ requests }) => ({ shape: "connecting", word: "Finishing", beside: count(requests, "request") }),
@@ -212,22 +230,30 @@ export function progress({ state }: ModelView): number | null {
   return null;
 }
 
-/** The pooled memory: the big number, what is said of it, and of what it is a part. */
-export function memory(it: MemoryView): { big: string; beside: string; right: string } {
-  // Where the number comes from has to fit beside it.
-  const right = it.raw_mib === null ? "" : `of ${gb(it.raw_mib)} GB`;
-  switch (it.origin) {
-    case "set":
-      return { big: `${gb(it.advertised_mib)} GB`, beside: "for models, set by you", right };
+/** The pooled memory: the big number, what is said of it, of what it is a part, and what has to be added. */
+export function memory({ origin, set_by, raw_mib, usable_mib, advertised_mib }: MemoryView): Record<"big" | "beside" | "right" | "below", string> {
+  const of = raw_mib === null ? "" : `of ${gb(raw_mib)} GB`;
+  switch (origin) {
+    case "set": {
+      const by = set_by.from === "environment" || set_by.from === "file" ? `Set by ${set_by.name}.` : "Set by you.";
+      const room = usable_mib === null ? "" : ` The GPUs can use about ${gb(usable_mib)} GB.`;
+      return { big: `${gb(advertised_mib)} GB`, beside: "for models", right: of && `${of} installed`, below: by + room };
+    }
     case "assumed":
-      return { big: `${gb(it.usable_mib ?? it.advertised_mib)} GB`, beside: "for models, assumed", right };
+      return { big: `${gb(usable_mib ?? advertised_mib)} GB`, beside: "for models", right: of && `assumed: ¾ ${of}`, below: "" };
     case "unknown":
-      return { big: "Not known", beside: "", right };
+      return { big: "Not known", beside: "", right: of && `${of} installed`, below: "Nothing is told to the Hub; set PORTEN_VRAM_BUDGET_MB." };
   }
 }
 
-/** What the one button of a notice does; `null` where a person must act elsewhere. */
-export const actions: Record<Code, { text: string; does: "sign_in" | "nudge" } | null> = {
+/** The same where no engine answers: it alone knows of the other Macs. */
+export const unknown = { big: "Not known", below: "Porten asks exo for the other Macs, so it cannot say." };
+
+/** What the one button of a notice does. */
+export type Does = "sign_in" | "nudge";
+
+/** The button of each notice; `null` where a person must act elsewhere. */
+export const actions: Record<Code, { text: string; does: Does } | null> = {
   sign_in: { text: "Sign in…", does: "sign_in" },
   hub_refused: { text: "Try now", does: "nudge" },
   hub_unreachable: { text: "Try now", does: "nudge" },
@@ -246,16 +272,21 @@ export function invitation(snapshot: Snapshot): string {
   const who = n > 1 ? `These ${n} Macs have` : "This Mac has";
   const { origin, usable_mib, advertised_mib } = snapshot.memory;
   const room = origin === "set" ? advertised_mib : usable_mib;
-  const ready = room === null ? "" : `${who} ${gb(room)} GB for models. `;
+  const ready = room === null || origin === "unknown" ? "" : `${who} ${gb(room)} GB ready for models. `;
   const them = n > 1 ? "them" : "it";
   return `${ready}Signing in connects ${them} to your Hub as one node. Porten only dials out.`;
 }
 
-/** Whether the header counts seconds. */
-export const counts = (scene: Scene) => scene.snapshot?.overall.state === "waiting";
+/** Whether something on the page grows older by the second. */
+export const counts = ({ snapshot }: Scene) =>
+  snapshot?.overall.state === "waiting" || (snapshot?.cluster?.members.some((mac) => mac.state.state === "late") ?? false);
 
 /** With a capital at its start and a full stop at its end. */
 export function sentence(text: string): string {
   const capital = text.charAt(0).toUpperCase() + text.slice(1);
   return capital === "" || /[.!?]$/.test(capital) ? capital : `${capital}.`;
 }
+
+/** Whether this Mac is wanted online, as far as the facts tell: whoever finishes was asked to end. */
+export const isOnline = ({ hub, overall }: Snapshot) =>
+  hub.link.state !== "off" && hub.link.state !== "signed_out" && overall.state !== "finishing";

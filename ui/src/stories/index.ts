@@ -1,5 +1,6 @@
 // Every moment of the popover that is worth a picture.
 import type { Scene } from "../bindings/Scene";
+import type { Snapshot } from "../bindings/Snapshot";
 import { ago, mac, model, NOW, notice, scene, snapshot } from "./make";
 
 const SIGNED_OUT = snapshot({
@@ -8,7 +9,22 @@ const SIGNED_OUT = snapshot({
   hub: { ...snapshot().hub, link: { state: "signed_out", why: null }, rtt_ms: null },
   notices: [notice("sign_in", "needs_you", "Signed out", "nobody is signed in", "sign in")],
 });
+/** Installed (GB). */
+const SIZES = [512, 512, 512, 512, 64, 512];
 const CODE = "WDJB-MJHT";
+const DOWN: Snapshot["engine"] = {
+  url: "http://localhost:52415",
+  origin: { from: "found" },
+  kind: null,
+  reach: { state: "down", why: "nothing answers", since: ago(1400) },
+};
+const NO_ENGINE = notice(
+  "engine_down",
+  "needs_you",
+  "The engine does not answer",
+  "nothing answers at localhost:52415",
+  "start exo on this Mac; Porten notices by itself",
+);
 
 export const stories: Record<string, Scene> = {
   serving: scene(),
@@ -17,19 +33,40 @@ export const stories: Record<string, Scene> = {
     cluster: {
       freshness: { state: "fresh" },
       members: [
-        mac("studio-1", 256, { this_mac: true, link: null }),
+        mac("studio-1", 256, { this_mac: true, link: null, models_mib: 0, free_mib: 235 * 1024, gpu_percent: 2 }),
         mac("studio-2", 256, { state: { state: "late", since: ago(130) }, free_mib: null, models_mib: 0, gpu_percent: null }),
-        mac("mbp", 128, { link: "thunderbolt_ip" }),
+        mac("mbp", 128, { chip: "Apple M5 Max", models_mib: 72 * 1024, free_mib: 12 * 1024, link: "thunderbolt_ip" }),
       ],
     },
     models: [
       model("deepseek-v4-flash", { state: "failed", why: "exo lost a Mac that held it" }),
-      model("qwen3-coder-next", { state: "serving", requests: 1 }, { on: ["mbp"] }),
-      model("minimax-m2.7", { state: "ready", proven: ago(60) }, { standing: "not_offered" }),
+      model("qwen3-coder-next", { state: "ready", proven: ago(20) }, { on: ["mbp"] }),
+      model("minimax-m2.7", { state: "off" }),
     ],
     notices: [
       notice("model_unproven", "degraded", "deepseek-v4-flash does not generate", "the engine lists it but gave no token", "load it again in exo"),
     ],
+  }),
+  "two-notices": scene({
+    overall: { state: "needs_you" },
+    models: [
+      model("deepseek-v4-flash", { state: "ready", proven: ago(20) }),
+      model("glm-5", { state: "ready", proven: ago(60) }, { standing: "not_offered" }),
+      model("qwen-3-codre", { state: "unmatched", why: "the engine lists no model that could be qwen-3-codre; nearest: qwen3-coder-next" }),
+    ],
+    notices: [
+      notice("model_unmatched", "needs_you", "qwen-3-codre is not found", "the engine lists no model that could be it", "say which in PORTEN_ENGINE_MODELS"),
+      notice("not_offered", "degraded", "glm-5 is not offered", "the Hub does not offer glm-5 to its clients", "ask whoever runs the Hub"),
+    ],
+  }),
+  stale: scene({
+    overall: { state: "ready", models: 2, wanted: 2 },
+    cluster: { freshness: { state: "stale", since: ago(95) }, members: snapshot().cluster?.members ?? [] },
+    models: [
+      model("deepseek-v4-flash", { state: "ready", proven: ago(20) }),
+      model("qwen3-coder-next", { state: "ready", proven: ago(20) }, { on: ["mbp"] }),
+    ],
+    notices: [notice("cluster_stale", "degraded", "exo stands still", "what exo says has not changed for a while: it has lost its leader, or hangs", "restart exo on the Macs")],
   }),
   loading: scene({
     overall: { state: "connecting" },
@@ -50,6 +87,11 @@ export const stories: Record<string, Scene> = {
   finishing: scene({ overall: { state: "finishing", requests: 2 } }),
   offline: scene({
     overall: { state: "off" },
+    models: [
+      model("deepseek-v4-flash", { state: "ready", proven: ago(600) }, { standing: null }),
+      model("qwen3-coder-next", { state: "ready", proven: ago(600) }, { on: ["mbp"], standing: null }),
+      model("minimax-m2.7", { state: "off" }),
+    ],
     hub: { ...snapshot().hub, link: { state: "off" }, rtt_ms: null },
     traffic: { in_flight: 0, completed: 3, failed: 0, cancelled: 0, refused: 0, tokens: 90 },
   }),
@@ -58,6 +100,17 @@ export const stories: Record<string, Scene> = {
     hub: { ...snapshot().hub, link: { state: "refused", why: "no Hub answers there", remedy: "Check PORTEN_HUB_URL" }, rtt_ms: null },
     notices: [notice("hub_refused", "needs_you", "The Hub refuses", "what answers at hub.example.net is no Hub", "check PORTEN_HUB_URL")],
   }),
+  "first-start": {
+    snapshot: {
+      ...SIGNED_OUT,
+      cluster: null,
+      engine: DOWN,
+      memory: { set_by: { from: "default" }, raw_mib: 131_072, usable_mib: 98_304, advertised_mib: 98_304, origin: "assumed" },
+      notices: [...SIGNED_OUT.notices, NO_ENGINE],
+    },
+    sign_in: { state: "idle" },
+    trouble: null,
+  },
   "signed-out": { snapshot: SIGNED_OUT, sign_in: { state: "idle" }, trouble: null },
   "signing-in": { snapshot: SIGNED_OUT, sign_in: { state: "asking" }, trouble: null },
   "signing-in-window": { snapshot: SIGNED_OUT, sign_in: { state: "window", code: CODE }, trouble: null },
@@ -74,28 +127,27 @@ export const stories: Record<string, Scene> = {
   "no-engine": scene({
     overall: { state: "needs_you" },
     cluster: null,
-    engine: { url: "http://localhost:52415", origin: { from: "found" }, kind: null, reach: { state: "down", why: "nothing answers", since: ago(1400) } },
+    engine: DOWN,
     memory: { set_by: { from: "default" }, raw_mib: null, usable_mib: null, advertised_mib: 0, origin: "unknown" },
     models: [
       model("deepseek-v4-flash", { state: "withdrawn" }),
       model("qwen3-coder-next", { state: "withdrawn" }),
-      model("minimax-m2.7", { state: "off" }),
+      model("minimax-m2.7", { state: "off" }, { size_mib: null }),
     ],
-    notices: [
-      notice("engine_down", "needs_you", "No engine", "nothing answers at localhost:52415", "start exo on this Mac; Porten notices by itself"),
-    ],
+    notices: [NO_ENGINE],
   }),
+  declined: scene(),
   trouble: { snapshot: null, sign_in: { state: "idle" }, trouble: "PORTEN_HUB_URL=htp://hub is no Hub's address; use wss://…" },
   starting: { snapshot: null, sign_in: { state: "idle" }, trouble: null },
   "six-macs": scene({
     cluster: {
       freshness: { state: "fresh" },
-      members: ["studio-1", "studio-2", "studio-3", "mini-1", "mini-2", "mbp"].map((name, n) =>
-        mac(name, [512, 512, 256, 64, 64, 128][n] ?? 128, {
+      members: ["studio-rack-a-top", "studio-rack-a-bottom", "studio-rack-b", "mini-by-the-window", "mini-2", "Margareta’s MacBook Pro in the north studio"].map((name, n) =>
+        mac(name, SIZES[n] ?? 128, {
           this_mac: n === 0,
           link: n === 0 ? null : (["rdma", "rdma", "rdma", "thunderbolt_ip", "ethernet", "wi_fi"] as const)[n] ?? "other",
           state: n === 4 ? { state: "joining" } : { state: "online" },
-          installed_mib: n === 4 ? null : ([512, 512, 256, 64, 64, 128][n] ?? 128) * 1024,
+          installed_mib: n === 4 ? null : (SIZES[n] ?? 128) * 1024,
         }),
       ),
     },
@@ -109,20 +161,21 @@ export const stories: Record<string, Scene> = {
       freshness: { state: "fresh" },
       members: [
         mac("the-mac-studio-under-the-desk-in-the-corner-office", 512, { this_mac: true, link: null }),
-        mac("מק של דנה", 128),
+        mac("מק של דנה", 128, { free_mib: 8 * 1024, models_mib: 40 * 1024 }),
         mac("استوديو-٢", 128, { link: "ethernet" }),
       ],
     },
     models: [
       model(`a-${"very-".repeat(38)}long-id`, { state: "serving", requests: 1 }),
       model("نموذج-كبير", { state: "off" }),
+      model("o".repeat(200), { state: "off" }),
       model("x".repeat(200), { state: "failed", why: "exo finds no place for it: it needs 812 GB more than the Macs have together, and a good deal of patience" }),
     ],
   }),
   "openai-engine": scene({
     cluster: null,
     engine: { url: "http://localhost:8080", origin: { from: "environment", name: "PORTEN_ENGINE_URL" }, kind: "openai", reach: { state: "up", since: ago(600) } },
-    memory: { set_by: { from: "environment", name: "PORTEN_VRAM_BUDGET_MB" }, raw_mib: 131_072, usable_mib: 98_304, advertised_mib: 262_144, origin: "set" },
+    memory: { set_by: { from: "environment", name: "PORTEN_VRAM_BUDGET_MB" }, raw_mib: 131_072, usable_mib: 98_304, advertised_mib: 114_688, origin: "set" },
     models: [model("tiny", { state: "ready", proven: ago(4) }, { on: [], size_mib: null, placed: null })],
   }),
 };

@@ -1,7 +1,8 @@
 // Tells a story in a plain browser: the page as the app shows it, over a scene that stands still but for the switches.
-import { mount } from "svelte";
+import { flushSync, mount } from "svelte";
 
 import App from "../App.svelte";
+import type { Declined } from "../bindings/Declined";
 import type { Scene } from "../bindings/Scene";
 import type { Host } from "../host";
 import { NOW, stories } from "./index";
@@ -20,8 +21,15 @@ export function tell(target: HTMLElement) {
     target.append(list);
     return;
   }
-  mount(App, { target, props: { host: teller(scene), at: NOW } });
+  const host = teller(scene);
+  // Where every wish is declined, the first is made at once.
+  const declines: Host = { ...host, send: () => Promise.reject(DECLINED) };
+  mount(App, { target, props: { host: name === "declined" ? declines : host, at: NOW } });
+  flushSync();
+  if (name === "declined") for (const one of document.querySelectorAll<HTMLElement>("[role=switch]")) one.click();
 }
+
+const DECLINED: Declined = { code: "not_kept", text: "The wish could not be kept: the disk is full. Free some space and try again." };
 
 /** A host over one scene: what is wanted changes at once, what is stays. */
 export function teller(first: Scene): Host {

@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+
+import type { ModelState } from "./bindings/ModelState";
+import { news, stateWord } from "./news";
+import { ago, mac, model, NOW, scene } from "./stories/make";
+
+const with_ = (state: ModelState) => scene({ models: [model("m", state)] });
+const macs = (...members: ReturnType<typeof mac>[]) => scene({ cluster: { freshness: { state: "fresh" }, members } });
+const late = mac("b", 128, { state: { state: "late", since: ago(20) } });
+
+test("a model that becomes ready is said once", () => {
+  const [proving, ready, serving] = [with_({ state: "proving" }), with_({ state: "ready", proven: ago(1) }), with_({ state: "serving", requests: 1 })];
+  expect(news(proving, ready)).toEqual(["m is ready."]);
+  expect(news(ready, serving)).toEqual([]);
+});
+
+test("a Mac that is lost, and one that is back, are said", () => {
+  expect(news(macs(mac("a", 128), mac("b", 128)), macs(mac("a", 128), late))).toEqual(["b is not heard of."]);
+  expect(news(macs(late), macs(mac("b", 128)))).toEqual(["b is back."]);
+});
+
+test("what only counts is not said", () => {
+  const loading = (layers: number) => with_({ state: "loading", layers, of: 43 });
+  expect(news(loading(3), loading(4))).toEqual([]);
+  const waiting = (s: number) => scene({ overall: { state: "waiting", until: ago(-s) } });
+  expect(stateWord(waiting(12), NOW)).toBe(stateWord(waiting(3), NOW));
+});
