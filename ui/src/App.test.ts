@@ -3,8 +3,10 @@ import { afterEach, expect, test, vi } from "vitest";
 
 import App from "./App.svelte";
 import type { Command } from "./bindings/Command";
+import type { Scene } from "./bindings/Scene";
 import type { Host } from "./host";
 import { NOW, stories } from "./stories/index";
+import { ago, scene } from "./stories/make";
 import { teller } from "./stories/tell";
 
 let open: (() => void) | undefined;
@@ -16,10 +18,10 @@ afterEach(close);
 
 /** The page over a story, and what it asked of the host. */
 function page(name: string, more: Partial<Host> = {}) {
-  const scene = stories[name];
-  if (!scene) throw new Error(`there is no story ${name}`);
+  const story = stories[name];
+  if (!story) throw new Error(`there is no story ${name}`);
   const sent: Command[] = [];
-  const over = teller(scene);
+  const over = teller(story);
   const host: Host = {
     ...over,
     send: (command) => {
@@ -58,6 +60,8 @@ test("the header's switch goes offline", () => {
   const { sent } = page("serving");
   press("Serve studio-1 to the Hub");
   expect(sent).toEqual([{ command: "set_online", online: false }]);
+  expect(find("Serve studio-1 to the Hub").getAttribute("aria-checked")).toBe("false");
+  expect(document.querySelector("h1")?.textContent).toBe("Finishing 2 requests");
 });
 
 test("a wish that was declined says why under its row", async () => {
@@ -209,6 +213,33 @@ test("the endpoint is copied, and said so for two seconds", async () => {
   await vi.advanceTimersByTimeAsync(2000);
   flushSync();
   expect(foot()).toBe("hub.example.net/v1");
+  vi.useRealTimers();
+});
+
+test("who does not see the page hears of a state that lasts, and of a Mac that is lost", async () => {
+  vi.useFakeTimers();
+  let show: (scene: Scene) => void = () => undefined;
+  page("serving", {
+    watch: (onScene) => {
+      show = onScene;
+      onScene(scene());
+    },
+  });
+  const heard = () => document.querySelector("p.vh[role=status]")?.textContent;
+  const next = async (what: Scene, ms: number) => {
+    show(what);
+    flushSync();
+    await vi.advanceTimersByTimeAsync(ms);
+    flushSync();
+  };
+  await next(scene({ overall: { state: "connecting" } }), 1900);
+  await next(scene(), 3000);
+  expect(heard(), "a blink").toBe("");
+  await next(scene({ overall: { state: "needs_you" } }), 2000);
+  expect(heard()).toBe("Needs you");
+  const members = scene().snapshot?.cluster?.members.map((mac, n) => (n === 1 ? { ...mac, state: { state: "late" as const, since: ago(20) } } : mac));
+  await next(scene({ cluster: { freshness: { state: "fresh" }, members: members ?? [] } }), 0);
+  expect(heard()).toBe("studio-2 is not heard of.");
   vi.useRealTimers();
 });
 

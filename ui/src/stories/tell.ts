@@ -31,25 +31,43 @@ export function tell(target: HTMLElement) {
 
 const DECLINED: Declined = { code: "not_kept", text: "The wish could not be kept: the disk is full. Free some space and try again." };
 
-/** A host over one scene: what is wanted changes at once, what is stays. */
+/** A host over one scene: what is wanted changes at once, what is stays; a sign-in goes as far as it can alone. */
 export function teller(first: Scene): Host {
   let scene = structuredClone(first);
   let show: (scene: Scene) => void = () => undefined;
   const done = () => Promise.resolve();
+  const change = (how: (next: Scene) => void) => {
+    scene = structuredClone(scene);
+    how(scene);
+    show(scene);
+    return done();
+  };
   return {
     watch(onScene) {
       show = onScene;
       show(scene);
     },
     send(command) {
-      scene = structuredClone(scene);
-      const model = command.command === "set_model" ? scene.snapshot?.models.find((one) => one.id === command.id) : undefined;
-      if (model && command.command === "set_model") model.wanted = command.on;
-      show(scene);
-      return done();
+      return change(({ snapshot }) => {
+        if (!snapshot) return;
+        if (command.command === "set_model") {
+          for (const model of snapshot.models) if (model.id === command.id) model.wanted = command.on;
+        } else if (command.command === "set_online") {
+          snapshot.overall = command.online ? { state: "connecting" } : { state: "finishing", requests: snapshot.traffic.in_flight };
+          if (command.online) snapshot.hub.link = { state: "connecting" };
+        }
+      });
     },
-    signIn: done,
-    cancelSignIn: done,
+    signIn: (browser) =>
+      change((next) => {
+        next.sign_in = browser
+          ? { state: "browser", code: "WDJB-MJHT", url: "https://hub.example.net/device", elsewhere: null }
+          : { state: "window", code: "WDJB-MJHT" };
+      }),
+    cancelSignIn: () =>
+      change((next) => {
+        next.sign_in = { state: "idle" };
+      }),
     copyEndpoint: done,
     hide: done,
     quit: done,
