@@ -22,7 +22,8 @@ const server = createServer(async (request, response) => {
     response.writeHead(200, { "content-type": kinds[extname(path)] ?? "text/plain", "content-security-policy": policy });
     response.end(body);
   } catch {
-    response.writeHead(404).end();
+    // A browser may look for an icon by itself: that is no fault of the page.
+    response.writeHead(path === "/favicon.ico" ? 204 : 404).end();
   }
 });
 await new Promise((listening) => server.listen(0, "127.0.0.1", listening));

@@ -186,9 +186,8 @@ test("models do not change places while the page is open", () => {
 test("at most one button stands out, and none is offered twice", () => {
   for (const name of Object.keys(stories)) {
     page(name);
-    const texts = [...document.querySelectorAll(".notice button, .row .link")].map((one) => one.textContent);
     expect(document.querySelectorAll(".button.primary").length, name).toBeLessThanOrEqual(1);
-    expect(new Set(texts).size, name).toBe(texts.length);
+    expect(document.querySelectorAll(".notice button, .row .link").length, name).toBeLessThanOrEqual(1);
     close();
   }
 });

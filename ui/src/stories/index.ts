@@ -18,6 +18,7 @@ const DOWN: Snapshot["engine"] = {
   kind: null,
   reach: { state: "down", why: "nothing answers", since: ago(1400) },
 };
+const THIS_MAC: Snapshot["memory"] = { set_by: { from: "default" }, raw_mib: 131_072, usable_mib: 98_304, advertised_mib: 98_304, origin: "assumed" };
 const NO_ENGINE = notice(
   "engine_down",
   "needs_you",
@@ -57,6 +58,18 @@ export const stories: Record<string, Scene> = {
     notices: [
       notice("model_unmatched", "needs_you", "qwen-3-codre is not found", "the engine lists no model that could be it", "say which in PORTEN_ENGINE_MODELS"),
       notice("not_offered", "degraded", "glm-5 is not offered", "the Hub does not offer glm-5 to its clients", "ask whoever runs the Hub"),
+    ],
+  }),
+  "nothing-answers": scene({
+    overall: { state: "needs_you" },
+    hub: { ...snapshot().hub, link: { state: "waiting", until: ago(-12), why: "no network" }, rtt_ms: null },
+    cluster: null,
+    engine: DOWN,
+    memory: THIS_MAC,
+    models: [model("deepseek-v4-flash", { state: "withdrawn" }), model("minimax-m2.7", { state: "off" }, { size_mib: null })],
+    notices: [
+      NO_ENGINE,
+      notice("hub_unreachable", "degraded", "No connection to the Hub", "no network", "Porten keeps trying; check the network and wss://hub.example.net"),
     ],
   }),
   stale: scene({
@@ -105,7 +118,7 @@ export const stories: Record<string, Scene> = {
       ...SIGNED_OUT,
       cluster: null,
       engine: DOWN,
-      memory: { set_by: { from: "default" }, raw_mib: 131_072, usable_mib: 98_304, advertised_mib: 98_304, origin: "assumed" },
+      memory: THIS_MAC,
       notices: [...SIGNED_OUT.notices, NO_ENGINE],
     },
     sign_in: { state: "idle" },
@@ -128,7 +141,8 @@ export const stories: Record<string, Scene> = {
     overall: { state: "needs_you" },
     cluster: null,
     engine: DOWN,
-    memory: { set_by: { from: "default" }, raw_mib: null, usable_mib: null, advertised_mib: 0, origin: "unknown" },
+    // What the system says of this Mac alone.
+    memory: THIS_MAC,
     models: [
       model("deepseek-v4-flash", { state: "withdrawn" }),
       model("qwen3-coder-next", { state: "withdrawn" }),
