@@ -10,7 +10,7 @@ export default ts.config(
   ...svelte.configs.recommended,
   {
     files: ["*.{js,mjs}"],
-    languageOptions: { globals: { window: "readonly", document: "readonly", console: "readonly", process: "readonly", URL: "readonly" } },
+    languageOptions: { globals: { window: "readonly", document: "readonly", console: "readonly", process: "readonly", URL: "readonly", requestAnimationFrame: "readonly" } },
   },
   // There the compiler says what is not defined.
   { files: ["**/*.{ts,svelte}"], rules: { "no-undef": "off" } },
