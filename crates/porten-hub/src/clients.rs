@@ -28,7 +28,7 @@ const MAX_SHOWN: usize = 100;
 /// `POST` on one of the relayed routes.
 pub(crate) async fn relayed(State(hub): State<Arc<Hub>>, route: Route, request: Request) -> Response {
     let id = request_id(request.headers());
-    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), route = route.path());
+    let span = tracing::debug_span!("request", id = id.to_str().unwrap_or_default(), route = route.path());
     let mut response =
         serve(&hub, route, request, id.clone()).instrument(span).await.unwrap_or_else(|error| answer::error(&error));
     response.headers_mut().insert(REQUEST_ID, id);

@@ -59,14 +59,14 @@ pub(crate) async fn run(hub: &Hub, job: Job) -> Result<Response, ApiError> {
             Called::Answered(response) => return Ok(response),
             Called::Failed(error) => return Err(error),
             Called::Refused(refusal) => {
-                tracing::info!(node, status = refusal.status(), "the node refused");
+                tracing::info!(id = ?job.id, node, status = refusal.status(), "the node refused");
                 if !refusal.worth_another() {
                     return Ok(refusal.answer(&job.offer.id));
                 }
                 last = Some(refusal);
             }
             Called::Lost(error) => {
-                tracing::info!(node, error = &error as &dyn std::error::Error, "the node gave no answer");
+                tracing::info!(id = ?job.id, node, error = &error as &dyn std::error::Error, "the node gave no answer");
                 last = Some(Refusal::Lost);
             }
         }

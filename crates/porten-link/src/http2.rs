@@ -29,6 +29,9 @@ use crate::socket::Io;
 pub const ANSWER_WINDOW: u32 = 128 * 1024;
 /// How much of one prompt may be on its way to the agent: a 5 MB prompt at 40 ms round trip then takes 0.2 s (bytes).
 pub const PROMPT_WINDOW: u32 = 1024 * 1024;
+/// How much of one answer the agent holds that the link has not taken yet: as much as is read from the engine at once,
+/// and as much again (bytes). Beyond it the engine is not read: 520 × 16 KiB = 8 MiB is all that bursts can cost.
+pub const ANSWER_UNSENT: usize = 16 * 1024;
 /// The connection's window: the largest there is, so that the streams' own windows are what limits (bytes).
 pub const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 /// No event a relay sends is smaller (bytes); the smallest SSE comment is `: keep-alive` and its blank line.
@@ -68,6 +71,7 @@ pub async fn serve<S: Io>(bytes: WsBytes<S>) -> Result<h2::server::Connection<Ws
         .reset_stream_duration(RESET_MEMORY)
         .max_local_error_reset_streams(Some(MAX_STRAYS))
         .data_frame_budget(DATA_FRAME_BUDGET)
+        .max_send_buffer_size(ANSWER_UNSENT)
         .handshake(bytes)
         .await
 }

@@ -20,6 +20,7 @@ use porten_core::tunnel::{self, ConnId, Tunnel};
 use porten_core::wire::{self, Advert, FromHub, MAX_STREAMS, Offer};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::cluster::Following;
@@ -37,6 +38,8 @@ use crate::wishes::Wishes;
 
 /// Numbers reach the front ends at most this often.
 const NUMBERS_GAP: Duration = Duration::from_millis(250);
+/// Requests are counted at most this often: at thousands a second the loop would do nothing else.
+const COUNTS_GAP: Duration = Duration::from_millis(20);
 
 /// What the loop touches the world with.
 pub(super) struct Hands {
@@ -85,6 +88,8 @@ pub(super) struct World {
     rtt_ms: Option<u32>,
     pub(super) leaving: Option<Leaving>,
     pub(super) reading: Reading,
+    /// When that was read.
+    counted: Option<Moment>,
     book: Book,
     /// Commands that wait for the disk, in their order.
     pub(super) waiting: VecDeque<Asked>,
@@ -128,6 +133,7 @@ impl World {
             rtt_ms: None,
             leaving: None,
             reading: Reading::default(),
+            counted: None,
             book: Book::default(),
             waiting: VecDeque::new(),
             storing: false,
@@ -157,6 +163,7 @@ impl World {
         loop {
             let deadline = self.hands.clock.instant(self.deadline());
             let quitting = self.is_quitting();
+            let counting = self.counted.map(|counted| self.hands.clock.instant(counted + COUNTS_GAP));
             let at_once = tokio::select! {
                 // A person's wish goes before what flows.
                 biased;
@@ -166,8 +173,8 @@ impl World {
                 Some((conn, told)) = inputs.told.recv() => self.hear(conn, told),
                 Some(done) = self.tasks.join_next() => { self.finish(done); true }
                 Some(_) = self.sessions.running.join_next() => true,
-                () = tokio::time::sleep_until(deadline) => { self.tick(); false }
-                () = self.hands.ledger.changed() => { self.count(); false }
+                () = tokio::time::sleep_until(deadline) => { self.tick(); true }
+                () = changed(&self.hands.ledger, counting) => self.count(),
                 Ok(()) = inputs.lookers.changed() => {
                     self.following.lookers = *inputs.lookers.borrow_and_update();
                     false
@@ -258,11 +265,13 @@ impl World {
         self.config.models.as_ref().map_or(&[][..], |models| &models.value)
     }
 
-    /// Requests began or ended.
-    fn count(&mut self) {
+    /// Requests began or ended; numbers are not urgent, a failure is.
+    fn count(&mut self) -> bool {
+        self.counted = Some(self.hands.clock.now().mono);
         self.reading = self.hands.ledger.read();
         let served = std::mem::take(&mut self.reading.served);
         let failed = std::mem::take(&mut self.reading.failed);
+        let has_failed = !failed.is_empty();
         self.step_health(engine::Input::Busy(self.reading.traffic.in_flight > 0));
         for id in served {
             self.step_health(engine::Input::Served(id));
@@ -270,6 +279,7 @@ impl World {
         for id in failed {
             self.step_health(engine::Input::Failed(id));
         }
+        has_failed
     }
 
     fn tick(&mut self) {
@@ -295,8 +305,8 @@ impl World {
 
     fn numbers_are_due(&self) -> bool {
         let now = self.hands.clock.now().mono;
-        let book = self.book.deadline(now).is_none_or(|due| now.reached(due));
-        book || self.drawn.is_none_or(|drawn| now.since(drawn) >= NUMBERS_GAP)
+        let notice_is_due = |drawn| self.book.deadline(drawn).is_some_and(|due| now.reached(due));
+        self.drawn.is_none_or(|drawn| now.since(drawn) >= NUMBERS_GAP || notice_is_due(drawn))
     }
 
     /// Derives from the facts what relay tasks, the Hub and the front ends are told, each only if it differs.
@@ -361,10 +371,26 @@ impl World {
     }
 }
 
+/// Waits until requests began or ended, but not before a moment.
+async fn changed(ledger: &Ledger, not_before: Option<Instant>) {
+    if let Some(moment) = not_before {
+        tokio::time::sleep_until(moment).await;
+    }
+    ledger.changed().await;
+}
+
 fn replace<T: PartialEq>(told: &mut T, fresh: T) -> bool {
     let differs = *told != fresh;
     if differs {
         *told = fresh;
     }
     differs
+}
+
+/// Waits until a request began or ended, and not before `from`.
+async fn changed(ledger: &Ledger, from: Option<tokio::time::Instant>) {
+    if let Some(from) = from {
+        tokio::time::sleep_until(from).await;
+    }
+    ledger.changed().await;
 }

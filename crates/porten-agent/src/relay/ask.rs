@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use porten_core::api_error::ApiError;
 use porten_core::relay::answer::MAX_ENGINE_DOCUMENT;
@@ -19,6 +20,9 @@ use crate::ledger::{Entry, Outcome};
 /// For the body of an engine's refusal: it was decided already, and its words are few.
 const ERROR_PATIENCE: Duration = Duration::from_secs(10);
 
+/// What is read from the engine before it is sent on, if so much is there already (bytes).
+const TOGETHER: usize = 8 * 1024;
+
 /// Answers one job. Dropping this future at any point closes the engine's connection.
 pub(super) async fn answer(relay: &Relay, job: &Job, prompt: Prompt, mut back: Back) {
     let entry = relay.ledger.begin(job.names.hub_id(), &job.engine_id);
@@ -33,12 +37,17 @@ pub(super) async fn answer(relay: &Relay, job: &Job, prompt: Prompt, mut back: B
         Some(Err(error)) => refuse(back, error, true).await,
         None => Outcome::Cancelled,
     };
-    finish(entry, job.names.hub_id(), outcome, begun);
+    finish(entry, job.names.hub_id(), &id, outcome, begun);
 }
 
-fn finish(entry: Entry, model: &str, outcome: Outcome, begun: Instant) {
+/// What went as it should is no news.
+fn finish(entry: Entry, model: &str, id: &RequestId, outcome: Outcome, begun: Instant) {
     let ms = begun.elapsed().as_millis();
-    tracing::info!(model, ms, ?outcome, "done");
+    if outcome == Outcome::Failed {
+        tracing::info!(id = id.as_str(), model, ms, "failed");
+    } else {
+        tracing::debug!(model, ms, ?outcome, "done");
+    }
     entry.end(outcome);
 }
 
@@ -78,7 +87,8 @@ async fn respond(relay: &Relay, job: &Job, response: Response, back: Back) -> Ou
         request_id: back.id().clone(),
         created: Timestamp::now().as_second(),
     };
-    let mut way = Way { limits: relay.limits, answer: Answer::new(opening), head: Some(back), body: None };
+    let mut way =
+        Way { limits: relay.limits, answer: Answer::new(opening), head: Some(back), body: None, rest: Vec::new() };
     match AnswerShape::read(status, response.headers()) {
         AnswerShape::Failure => fail(way, job, response).await,
         AnswerShape::Document => document(way, job.wants.stream, response).await,
@@ -163,6 +173,18 @@ struct Way {
     answer: Answer,
     head: Option<Back>,
     body: Option<Body>,
+    /// What came with the end, and was not sent before it.
+    rest: Vec<u8>,
+}
+
+/// The next piece, if it is there. The connection to the engine is a task of its own that hands over piece by piece, so
+/// it gets one turn to do so.
+async fn there_already(response: &mut Response) -> Option<reqwest::Result<Option<Bytes>>> {
+    if let Some(piece) = response.chunk().now_or_never() {
+        return Some(piece);
+    }
+    tokio::task::yield_now().await;
+    response.chunk().now_or_never()
 }
 
 impl Way {
@@ -184,11 +206,26 @@ impl Way {
                 Err(_) => return Ok((Ended::Silent, since)),
             };
             let mut out = Vec::new();
-            let flow = self.answer.take(&chunk, &mut out);
-            self.send(out).await?;
-            if flow == Flow::Over {
-                return Ok((Ended::Eof, since));
+            let mut flow = self.answer.take(&chunk, &mut out);
+            let mut ended = None;
+            // What is there already travels together; nothing is waited for.
+            while flow == Flow::More && ended.is_none() && out.len() < TOGETHER {
+                match there_already(&mut response).await {
+                    Some(Ok(Some(chunk))) => flow = self.answer.take(&chunk, &mut out),
+                    Some(Ok(None)) => ended = Some(Ended::Eof),
+                    Some(Err(_)) => ended = Some(Ended::Broken),
+                    None => break,
+                }
             }
+            if flow == Flow::Over {
+                ended = Some(Ended::Eof);
+            }
+            if let Some(ended) = ended {
+                // What is left to send goes out with the end.
+                self.rest = out;
+                return Ok((ended, since));
+            }
+            self.send(out).await?;
         }
     }
 
@@ -216,7 +253,7 @@ impl Way {
 
     /// Ends the answer: after what was streamed already, or whole if nothing was sent yet.
     async fn end(mut self, ended: Ended, since: Instant, stream: bool) -> Outcome {
-        let mut out = Vec::new();
+        let mut out = std::mem::take(&mut self.rest);
         let untouched = !self.answer.has_begun();
         let end = self.answer.finish(ended, &mut out);
         let Some(mut body) = self.body.take() else {

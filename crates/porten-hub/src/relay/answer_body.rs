@@ -71,12 +71,11 @@ impl AnswerBody {
     /// How the answer ends when its bytes have: what is left to send.
     fn finish(&mut self, whole: bool) -> Option<Result<Frame<Bytes>, io::Error>> {
         self.stage = Stage::Done;
-        tracing::info!(
-            node = self.place.node,
-            bytes = self.sent,
-            outcome = if whole { "complete" } else { "cut" },
-            "the answer ended"
-        );
+        if whole {
+            tracing::debug!(node = self.place.node, bytes = self.sent, outcome = "complete", "the answer ended");
+        } else {
+            tracing::info!(node = self.place.node, bytes = self.sent, outcome = "cut", "the answer ended");
+        }
         if whole {
             return self.seam.rest().map(|rest| Ok(Frame::data(rest)));
         }
@@ -132,7 +131,7 @@ impl Body for AnswerBody {
 impl Drop for AnswerBody {
     fn drop(&mut self) {
         if self.stage != Stage::Done {
-            tracing::info!(node = self.place.node, bytes = self.sent, outcome = "client left", "the answer ended");
+            tracing::debug!(node = self.place.node, bytes = self.sent, outcome = "client left", "the answer ended");
         }
     }
 }

@@ -57,7 +57,7 @@ pub(super) async fn call(job: &Job, place: Place, deadline: Instant) -> Called {
     let Some((first, rest)) = first else { return Called::Failed(refusal::upstream_cut()) };
     let is_events = head.headers.get(header::CONTENT_TYPE).is_some_and(is_event_stream);
     let kind = if is_events { Kind::Events } else { Kind::Document };
-    tracing::info!(node = place.node, status = head.status.as_u16(), events = is_events, "the node answers");
+    tracing::debug!(node = place.node, status = head.status.as_u16(), events = is_events, "the node answers");
     let mut response = Response::new(Body::new(AnswerBody::new(kind, first, rest, place)));
     *response.status_mut() = head.status;
     let headers = response.headers_mut();
