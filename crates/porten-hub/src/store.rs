@@ -4,7 +4,6 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -14,11 +13,8 @@ mod accounts;
 mod devices;
 mod grants;
 mod keys;
-mod known_keys;
 
 pub(crate) use devices::{Asked, NewDevice, Polled};
-use known_keys::KnownKeys;
-
 pub(crate) use grants::{Bearer, NodeLine, Pair, Renewed};
 
 /// The shape of the file; a Hub refuses a file of a newer shape.
@@ -58,7 +54,6 @@ type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 #[derive(Debug, Clone)]
 pub struct Store {
     jobs: mpsc::Sender<Job>,
-    known_keys: Arc<Mutex<KnownKeys>>,
 }
 
 impl Store {
@@ -112,7 +107,7 @@ impl Store {
                 }
             })
             .map_err(|source| StoreError::File { path: PathBuf::new(), source })?;
-        Ok(Self { jobs, known_keys: Arc::default() })
+        Ok(Self { jobs })
     }
 
     /// Runs `work` on the owner thread.
@@ -127,12 +122,6 @@ impl Store {
         });
         self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
         Ok(answered.await.map_err(|_| StoreError::Closed)??)
-    }
-
-    /// The keys that were good a moment ago.
-    fn known_keys(&self) -> std::sync::MutexGuard<'_, KnownKeys> {
-        // A panic elsewhere leaves it whole: it is a map of numbers.
-        self.known_keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A number that changes when another process has written to the file.

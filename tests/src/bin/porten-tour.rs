@@ -155,6 +155,8 @@ async fn development_hub(end: End, cluster: &Cluster) -> ExitCode {
     let status = agent.status_until(READY, "a model is served", is_ready).await;
     let model = placed_model(&status);
     let answered = answer(&hub, &model).await;
+    // Numbers reach the status a quarter of a second late at most.
+    agent.status_until(READY, "the answer is counted", |status| status["traffic"]["completed"] != 0).await;
     println!("\n\n{}", agent.command(&["status"]).await.stdout);
     let until = match end {
         End::Answered => {

@@ -386,11 +386,3 @@ fn replace<T: PartialEq>(told: &mut T, fresh: T) -> bool {
     }
     differs
 }
-
-/// Waits until a request began or ended, and not before `from`.
-async fn changed(ledger: &Ledger, from: Option<tokio::time::Instant>) {
-    if let Some(from) = from {
-        tokio::time::sleep_until(from).await;
-    }
-    ledger.changed().await;
-}

@@ -254,6 +254,12 @@ impl Way {
     /// Ends the answer: after what was streamed already, or whole if nothing was sent yet.
     async fn end(mut self, ended: Ended, since: Instant, stream: bool) -> Outcome {
         let mut out = std::mem::take(&mut self.rest);
+        if !out.is_empty() && self.body.is_none() {
+            // A part of the answer came: it is sent, however it ended.
+            let begun = self.head.take().ok_or(Left).and_then(|back| back.begin(true));
+            let Ok(body) = begun else { return Outcome::Cancelled };
+            self.body = Some(body);
+        }
         let untouched = !self.answer.has_begun();
         let end = self.answer.finish(ended, &mut out);
         let Some(mut body) = self.body.take() else {

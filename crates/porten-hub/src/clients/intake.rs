@@ -25,6 +25,11 @@ pub(crate) const ROOM: usize = 1024 * 1024 * 1024 / ROOM_UNIT;
 const GRACE: Duration = Duration::from_secs(60);
 /// How fast a body must come after the grace (bytes a second); a phone's uplink is faster.
 const SLOWEST: f64 = 32.0 * 1024.0;
+/// How much of a body that is too large is read for the sake of its client (bytes), for how long, and how
+/// long a pause.
+const MAX_DISCARDED: usize = 4 * MAX_BODY;
+const DISCARDING: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(200);
 /// Bodies above this are parsed off the async threads (bytes): 1 MiB takes about 2 ms.
 const PARSED_HERE: usize = 1024 * 1024;
 
@@ -83,6 +88,10 @@ impl Room {
 pub(crate) async fn read(hub: &Hub, request: Request) -> Result<Taken, ApiError> {
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: u64| length > MAX_BODY as u64) {
+        // Whoever asks first whether to send is told before it does.
+        if !request.headers().contains_key(header::EXPECT) {
+            discard(&mut request.into_body()).await;
+        }
         return Err(too_large());
     }
     let mut room = Room::new(Arc::clone(&hub.room));
@@ -113,11 +122,29 @@ async fn collect(mut body: Body, room: &mut Room) -> Result<Bytes, ApiError> {
             Some(Err(_)) => return Err(ApiError::invalid("body_cut", "The request's body ended before its end.")),
         };
         if all.len() + data.len() > MAX_BODY {
+            drop(all);
+            discard(&mut body).await;
             return Err(too_large());
         }
         room.grow(all.len() + data.len())?;
         all.extend_from_slice(&data);
     }
+}
+
+/// Reads on and forgets, so that a client that is still sending comes to read why it was refused: a connection closed
+/// over unread bytes is reset, and the answer with it. Bounded; what is beyond that may be cut.
+async fn discard(body: &mut Body) {
+    let all = async {
+        let mut left = MAX_DISCARDED;
+        // A client that pauses is not in the middle of sending.
+        while let Ok(Some(Ok(frame))) = tokio::time::timeout(PAUSE, body.frame()).await
+            && let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len))
+        {
+            left = rest;
+        }
+    };
+    // Late is as good as done.
+    let _ = tokio::time::timeout(DISCARDING, all).await;
 }
 
 fn too_large() -> ApiError {

@@ -1,7 +1,5 @@
 //! API keys: who may ask for answers, and on whose nodes.
 
-use std::time::Instant;
-
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{Store, StoreError};
@@ -35,30 +33,19 @@ impl Store {
         .await
     }
 
-    /// The account whose key this is, or was a moment ago.
+    /// The account whose key this is.
     pub(crate) async fn key_account(&self, hash: Digest) -> Result<Option<i64>, StoreError> {
-        let now = Instant::now();
-        if let Some(account) = self.known_keys().account(&hash, now) {
-            return Ok(Some(account));
-        }
-        let found = self
-            .with(move |db| {
-                db.prepare_cached("SELECT account FROM api_key WHERE hash = ?1")?
-                    .query_row([hash], |row| row.get(0))
-                    .optional()
-            })
-            .await?;
-        if let Some(account) = found {
-            self.known_keys().learn(hash, account, now);
-        }
-        Ok(found)
+        self.with(move |db| {
+            db.prepare_cached("SELECT account FROM api_key WHERE hash = ?1")?
+                .query_row([hash], |row| row.get(0))
+                .optional()
+        })
+        .await
     }
 
     /// Removes a key; false if there is none of this number.
     pub(crate) async fn remove_key(&self, id: i64) -> Result<bool, StoreError> {
-        let removed = self.with(move |db| Ok(db.execute("DELETE FROM api_key WHERE id = ?1", [id])? == 1)).await;
-        self.known_keys().forget();
-        removed
+        self.with(move |db| Ok(db.execute("DELETE FROM api_key WHERE id = ?1", [id])? == 1)).await
     }
 
     /// All keys.
