@@ -156,7 +156,8 @@ async fn development_hub(end: End, cluster: &Cluster) -> ExitCode {
     let model = placed_model(&status);
     let answered = answer(&hub, &model).await;
     // Numbers reach the status a quarter of a second late at most.
-    agent.status_until(READY, "the answer is counted", |status| status["traffic"]["completed"] != 0).await;
+    let is_counted = |status: &Value| status["traffic"]["completed"] != 0 || status["traffic"]["failed"] != 0;
+    agent.status_until(READY, "the answer is counted", is_counted).await;
     println!("\n\n{}", agent.command(&["status"]).await.stdout);
     let until = match end {
         End::Answered => {
