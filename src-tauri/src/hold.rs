@@ -72,8 +72,12 @@ pub(crate) async fn keep(holds: watch::Sender<Hold>, leave: Leave) {
                 STARTING
             }
             Err(trouble) => {
-                tracing::warn!(error = &trouble as &dyn std::error::Error, "no agent");
-                holds.send_replace(Hold::Trouble(sentence(&trouble.to_string())));
+                let text = sentence(&trouble.to_string());
+                let news = !matches!(&*holds.borrow(), Hold::Trouble(told) if *told == text);
+                if news {
+                    tracing::warn!(error = &trouble as &dyn std::error::Error, "no agent");
+                    holds.send_replace(Hold::Trouble(text));
+                }
                 AGAIN
             }
         };
