@@ -55,6 +55,9 @@ enum Trouble {
     Start(#[from] StartError),
     #[error(transparent)]
     Local(#[from] LocalError),
+    /// Somebody has the seat and does not listen: starting, ending, or stuck. Says who.
+    #[error("{0}")]
+    Silent(String),
 }
 
 /// Keeps hold until somebody leaves; then its own agent has ended.
@@ -67,7 +70,7 @@ pub(crate) async fn keep(holds: watch::Sender<Hold>, leave: Leave) {
                 holds.send_replace(Hold::Starting);
                 STARTING
             }
-            Err(Trouble::Local(LocalError::NotRunning)) if silent < TRIES => {
+            Err(Trouble::Silent(_)) if silent < TRIES => {
                 silent += 1;
                 STARTING
             }
@@ -94,8 +97,12 @@ async fn hold(holds: &watch::Sender<Hold>, leave: &Leave) -> Result<(), Trouble>
     setup.places.prepare()?;
     match take(&setup.places, Host::App)? {
         Taken::Ours(_seat) => host(setup, holds, leave).await,
-        Taken::Held { .. } => {
-            let (client, carried) = attach(&setup.places.socket()).await?;
+        Taken::Held { text, .. } => {
+            let attached = attach(&setup.places.socket()).await;
+            let (client, carried) = attached.map_err(|error| match error {
+                LocalError::NotRunning => Trouble::Silent(text),
+                other => other.into(),
+            })?;
             holds.send_replace(Hold::Live(Live { client, setup: Arc::new(setup) }));
             tokio::select! {
                 () = carried => {}
