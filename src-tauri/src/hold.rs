@@ -9,7 +9,6 @@ use porten_agent::local::{LocalError, attach};
 use porten_agent::places::PlacesError;
 use porten_agent::seat::{SeatError, Taken, take};
 use porten_agent::setup::{Setup, SetupError};
-use porten_agent::{Beat, relay, tcp};
 use porten_core::seat::Host;
 use porten_core::snapshot::sentence;
 use tokio::sync::watch;
@@ -114,14 +113,7 @@ async fn hold(holds: &watch::Sender<Hold>, leave: &Leave) -> Result<(), Trouble>
 }
 
 async fn host(setup: Setup, holds: &watch::Sender<Hold>, leave: &Leave) -> Result<(), Trouble> {
-    let mut agent = Agent::start(AgentSetup {
-        config: setup.config.clone(),
-        places: setup.places.clone(),
-        host: Host::App,
-        connect: tcp(),
-        beat: Beat::default(),
-        limits: relay::Limits::default(),
-    })?;
+    let mut agent = Agent::start(AgentSetup::usual(setup.clone(), Host::App))?;
     holds.send_replace(Hold::Live(Live { client: agent.client().clone(), setup: Arc::new(setup) }));
     tokio::select! {
         () = agent.ended() => return Ok(()),

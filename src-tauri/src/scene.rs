@@ -45,14 +45,10 @@ pub(crate) async fn draw(
 
 /// Tells whoever watches, if there is something to tell.
 fn change(scenes: &watch::Sender<Scene>, how: impl FnOnce(&mut Scene)) {
-    let mut next = scenes.borrow().clone();
-    how(&mut next);
     scenes.send_if_modified(|scene| {
-        let differs = *scene != next;
-        if differs {
-            *scene = next;
-        }
-        differs
+        let before = scene.clone();
+        how(scene);
+        *scene != before
     });
 }
 

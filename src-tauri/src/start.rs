@@ -7,7 +7,6 @@ use porten_agent::setup::Setup;
 use porten_core::config::HOME;
 use porten_core::popover::Input;
 use tauri::{App, Manager as _, RunEvent, WindowEvent};
-use tracing::Level;
 
 use crate::state::Porten;
 use crate::{bridge, hold, leave, popover, scene, sign_in_window, tray};
@@ -113,8 +112,8 @@ pub(crate) fn run(open: bool) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            tracing::event!(Level::ERROR, error = &error as &dyn std::error::Error, "the app cannot start");
-            refuse("the app cannot start; the line above says why");
+            tracing::error!(error = &error as &dyn std::error::Error, "the app cannot start");
+            print(&mut std::io::stderr(), "the app cannot start; the line above says why");
             ExitCode::FAILURE
         }
     }

@@ -147,6 +147,31 @@ impl Agent {
         self.running = None;
     }
 
+    /// What the session's keyring holds for this machine at this Hub; nothing while there is no item.
+    ///
+    /// # Panics
+    /// There is no node id, or no `secret-tool` (package libsecret-tools).
+    #[must_use]
+    pub fn keyring_item(&self, hub: &Hub) -> Vec<u8> {
+        let node = std::fs::read_to_string(self.home.porten().join("state/node-id")).expect("a node id");
+        let account = format!("{} at {}", node.trim(), hub.url());
+        let mut lookup = std::process::Command::new("secret-tool");
+        lookup.args(["lookup", "service", "Porten", "username", &account]);
+        lookup.output().expect("secret-tool").stdout
+    }
+
+    /// Sees that the keyring has both tokens, and no file of this machine's has one.
+    ///
+    /// # Panics
+    /// It is not so.
+    pub fn assert_tokens_are_in_the_keyring_alone(&self, hub: &Hub) {
+        let kept: Value = serde_json::from_slice(&self.keyring_item(hub)).expect("the item in the keyring");
+        for name in ["access", "refresh"] {
+            let token = kept[name].as_str().expect("a token");
+            assert!(self.home.files_with(token).is_empty(), "{name} is in a file");
+        }
+    }
+
     /// `porten status --json`.
     ///
     /// # Panics

@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+
+use crate::engine::request;
 
 /// It runs until it is dropped.
 #[derive(Debug)]
@@ -72,26 +74,8 @@ fn page(script: &str, port: u16) -> String {
 }
 
 async fn answer(mut stream: TcpStream, port: u16, page: Arc<String>, told: Arc<Mutex<Vec<String>>>) {
-    let mut request = Vec::new();
-    let mut buffer = [0; 4096];
-    let (head, length) = loop {
-        let Ok(read) = stream.read(&mut buffer).await else { return };
-        if read == 0 {
-            return;
-        }
-        request.extend_from_slice(buffer.get(..read).unwrap_or_default());
-        let text = String::from_utf8_lossy(&request).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| {
-                line.to_ascii_lowercase().strip_prefix("content-length:").and_then(|n| n.trim().parse::<usize>().ok())
-            });
-            if body.len() >= length.unwrap_or_default() {
-                break (text.clone(), body.to_owned());
-            }
-        }
-    };
-    let path = head.split(' ').nth(1).unwrap_or_default();
-    let path = path.split('?').next().unwrap_or_default();
+    let Ok(Some(asked)) = request::read(&mut stream, &mut Vec::new()).await else { return };
+    let path = asked.target.split('?').next().unwrap_or_default();
     let base = format!("http://127.0.0.1:{port}");
     let (status, kind, body) = match path {
         "/.well-known/oauth-authorization-server" => (
@@ -111,7 +95,7 @@ async fn answer(mut stream: TcpStream, port: u16, page: Arc<String>, told: Arc<M
         "/token" => (400, "application/json", r#"{"error":"authorization_pending"}"#.to_owned()),
         "/device" => (200, "text/html", (*page).clone()),
         "/told" => {
-            told.lock().expect("the list").push(length);
+            told.lock().expect("the list").push(String::from_utf8_lossy(&asked.body).into_owned());
             (200, "text/plain", String::new())
         }
         // Another origin of this server, or a file to download: neither must ever be asked for.

@@ -156,6 +156,13 @@ impl Hub {
         Client::new(&self.url(), &self.api_key)
     }
 
+    /// The models that clients can ask for.
+    pub async fn offered(&self) -> Vec<String> {
+        let list = self.client().get("/v1/models").await.json;
+        let models = list["data"].as_array().into_iter().flatten();
+        models.filter_map(|one| one["id"].as_str()).map(str::to_owned).collect()
+    }
+
     /// Signs in on the Hub's page and says yes to the machine that shows this code.
     ///
     /// # Panics

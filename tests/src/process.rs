@@ -146,6 +146,30 @@ impl Drop for Process {
     }
 }
 
+/// The processes that this one started and that still run.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn children(parent: u32) -> Vec<u32> {
+    let ids = std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter(|id: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        // `id (name) state parent …`; the name may hold anything.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.split(' ').nth(1) == Some(&parent.to_string()))
+    })
+    .collect()
+}
+
+/// Whether there still is such a process.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn runs(id: u32) -> bool {
+    std::fs::exists(format!("/proc/{id}")).unwrap_or_default()
+}
+
 /// The menu-bar app: on a Mac in its bundle, which `make run` makes, since macOS gives icons to bundles.
 ///
 /// # Panics

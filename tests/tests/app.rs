@@ -7,8 +7,8 @@ use std::time::Duration;
 use porten_tests::desktop::{Browser, Page, SOON, Tray, move_in, window, windows};
 use porten_tests::hostile_hub::HostileHub;
 use porten_tests::house::is_ready;
+use porten_tests::process::{children, runs};
 use porten_tests::{Agent, Hub, Sim, desktop, inside, wait_until};
-use serde_json::Value;
 
 const LOADED: &str = "mlx-community/DeepSeek-V4-Flash";
 const OTHER: (&str, &str) = ("gpt-oss-20b", "mlx-community/gpt-oss-20b-MXFP4-Q8");
@@ -23,15 +23,9 @@ async fn cluster() -> (Sim, Hub, Agent, Browser) {
     (sim, hub, agent, browser)
 }
 
-/// What clients of the Hub can ask for.
-async fn offered(hub: &Hub) -> Vec<String> {
-    let list = hub.client().get("/v1/models").await.json;
-    list["data"].as_array().into_iter().flatten().filter_map(|one| one["id"].as_str()).map(str::to_owned).collect()
-}
-
 async fn until_offered(hub: &Hub, id: &str, is: bool) {
     wait_until(SOON, &format!("the Hub offers {id}: {is}"), async || {
-        (offered(hub).await.iter().any(|one| one == id) == is).then_some(())
+        (hub.offered().await.iter().any(|one| one == id) == is).then_some(())
     })
     .await;
 }
@@ -70,28 +64,18 @@ async fn the_tray_says_the_state_takes_wishes_and_quits_leaving_nothing() {
 
     tray.click("Open Porten").await;
     window("Porten").await;
-    let app = agent.process().id();
+    let mut parts = children(agent.process().id());
+    assert!(!parts.is_empty(), "the popover's web processes run");
     tray.click("Quit Porten").await;
     let ended = agent.process().ended(SOON).await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let left = family(app);
-    assert_eq!(left, Vec::<String>::new(), "still running");
+    wait_until(SOON, "its web processes end with it", async || {
+        parts.retain(|id| runs(*id));
+        parts.is_empty().then_some(())
+    })
+    .await;
     assert!(!agent.home().porten().join("run/agent.sock").exists(), "the socket is gone");
     until_offered(&hub, "deepseek-v4-flash", false).await;
-}
-
-/// The processes that still run and whose group or parent was this one: web processes are nobody's children.
-fn family(id: u32) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        // `id (name) state parent …`
-        let Some((name, rest)) = stat.rsplit_once(") ") else { continue };
-        if rest.split(' ').nth(1) == Some(&id.to_string()) {
-            found.push(name.to_owned());
-        }
-    }
-    found
 }
 
 #[tokio::test]
@@ -143,8 +127,7 @@ async fn a_person_signs_in_in_the_apps_own_window_and_the_tokens_are_in_the_keyr
     let (_sim, hub, mut agent, browser) = cluster().await;
     agent.unset("PORTEN_KEYCHAIN");
     let page = Page::open(&agent).await;
-    page.says("Sign in to serve").await;
-    page.click(".invite .primary").await;
+    begin_sign_in(&page).await;
     let signing = window("code [A-Z]{4}-[A-Z]{4}").await;
     page.says("Finish in the sign-in window").await;
     // The page puts the cursor into its first field. The button that goes on is blue, on both pages.
@@ -162,18 +145,23 @@ async fn a_person_signs_in_in_the_apps_own_window_and_the_tokens_are_in_the_keyr
     assert_eq!(windows("code [A-Z]{4}-[A-Z]{4}"), Vec::<String>::new(), "the window closes by itself");
     assert_eq!(browser.opened(), Vec::<String>::new(), "no browser was needed");
 
-    let node = std::fs::read_to_string(agent.home().porten().join("state/node-id")).expect("a node id");
-    let account = format!("{} at {}", node.trim(), hub.url());
-    let lookup = std::process::Command::new("secret-tool")
-        .args(["lookup", "service", "Porten", "username", &account])
-        .output()
-        .expect("secret-tool");
-    let kept: Value = serde_json::from_slice(&lookup.stdout).expect("the item in the keyring");
-    for name in ["access", "refresh"] {
-        let token = kept[name].as_str().expect("a token");
-        assert!(agent.home().files_with(token).is_empty(), "{name} is in a file");
-    }
+    agent.assert_tokens_are_in_the_keyring_alone(&hub);
     assert!(agent.home().files_with(&hub.passphrase).is_empty(), "the window keeps nothing");
+}
+
+/// A machine whose person begins to sign in at this Hub.
+async fn signing_in(hub: &HostileHub) -> (Agent, Browser, Page) {
+    let mut agent = Agent::bare();
+    agent.set("PORTEN_HUB_URL", &hub.ws_url()).set("PORTEN_ENGINE_URL", "http://localhost:9");
+    let browser = move_in(&mut agent);
+    let page = Page::open(&agent).await;
+    begin_sign_in(&page).await;
+    (agent, browser, page)
+}
+
+async fn begin_sign_in(page: &Page) {
+    page.says("Sign in to serve").await;
+    page.click(".invite .primary").await;
 }
 
 /// Everything that a page in the sign-in window might try without going away.
@@ -209,12 +197,7 @@ async fn the_sign_in_page_can_reach_no_command_no_popup_and_no_other_place() {
         return;
     }
     let hub = HostileHub::start(TRIES).await;
-    let mut agent = Agent::bare();
-    agent.set("PORTEN_HUB_URL", &hub.ws_url()).set("PORTEN_ENGINE_URL", "http://localhost:9");
-    let browser = move_in(&mut agent);
-    let page = Page::open(&agent).await;
-    page.says("Sign in to serve").await;
-    page.click(".invite .primary").await;
+    let (_agent, browser, page) = signing_in(&hub).await;
     wait_until(SOON, "the page has tried all", async || {
         hub.told().iter().any(|line| line == "all tried").then_some(())
     })
@@ -236,12 +219,7 @@ async fn a_page_that_goes_to_another_site_is_continued_in_the_browser() {
         return;
     }
     let hub = HostileHub::start("location.href = elsewhere;").await;
-    let mut agent = Agent::bare();
-    agent.set("PORTEN_HUB_URL", &hub.ws_url()).set("PORTEN_ENGINE_URL", "http://localhost:9");
-    let browser = move_in(&mut agent);
-    let page = Page::open(&agent).await;
-    page.says("Sign in to serve").await;
-    page.click(".invite .primary").await;
+    let (_agent, browser, page) = signing_in(&hub).await;
     page.says("Your Hub signs in at localhost: continue in your browser.").await;
     page.says("BCDF-GHJK").await;
     wait_until(SOON, "the browser has it", async || (browser.opened() == [hub.page()]).then_some(())).await;

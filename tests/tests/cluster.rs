@@ -30,12 +30,6 @@ fn model<'a>(status: &'a Value, id: &str) -> &'a Value {
     status["models"].as_array().and_then(|models| models.iter().find(|model| model["id"] == id)).unwrap_or(&Value::Null)
 }
 
-/// What clients of the Hub can ask for.
-async fn offered(hub: &Hub) -> Vec<String> {
-    let list = hub.client().get("/v1/models").await.json;
-    list["data"].as_array().into_iter().flatten().filter_map(|one| one["id"].as_str()).map(str::to_owned).collect()
-}
-
 #[tokio::test]
 async fn the_macs_are_shown_with_their_memory_and_links_and_the_budget_is_theirs() {
     let (_sim, hub, agent) = cluster(&[]).await;
@@ -55,7 +49,7 @@ async fn the_macs_are_shown_with_their_memory_and_links_and_the_budget_is_theirs
         (&json!(294_912), &json!("assumed"))
     );
     assert!(model(&status, "deepseek-v4-flash")["on"].as_array().is_some_and(|on| on.len() == 2), "{status}");
-    assert_eq!(offered(&hub).await, ["deepseek-v4-flash"]);
+    assert_eq!(hub.offered().await, ["deepseek-v4-flash"]);
 }
 
 #[tokio::test]
@@ -87,7 +81,7 @@ async fn a_model_that_is_turned_on_is_placed_and_offered_and_off_finishes_what_r
     let on = agent.status_until(SOON, "it is served", |status| model(status, id)["standing"] == "eligible").await;
     assert_eq!(model(&on, id)["placed"], "here");
     assert_eq!(sim.instances_of(engine_id).await.len(), 1);
-    assert!(offered(&hub).await.contains(&id.to_owned()));
+    assert!(hub.offered().await.contains(&id.to_owned()));
 
     let mut body = chat(id, "Tell a long story.");
     body["stream"] = true.into();
@@ -97,7 +91,7 @@ async fn a_model_that_is_turned_on_is_placed_and_offered_and_off_finishes_what_r
     assert!(answer.read(3).await, "an answer is running");
     assert_eq!(agent.command(&["models", "off", id]).await.code, Some(0));
     wait_until(SOON, "the Hub has withdrawn it", async || {
-        (!offered(&hub).await.contains(&id.to_owned())).then_some(())
+        (!hub.offered().await.contains(&id.to_owned())).then_some(())
     })
     .await;
     assert_eq!(sim.instances_of(engine_id).await.len(), 1, "its last answer still runs");
@@ -114,7 +108,7 @@ async fn a_model_that_is_turned_on_is_placed_and_offered_and_off_finishes_what_r
 async fn what_others_loaded_is_only_withdrawn_when_it_is_turned_off() {
     let (sim, hub, agent) = cluster(&[]).await;
     assert_eq!(agent.command(&["models", "off", "deepseek-v4-flash"]).await.code, Some(0));
-    wait_until(SOON, "the Hub has withdrawn it", async || offered(&hub).await.is_empty().then_some(())).await;
+    wait_until(SOON, "the Hub has withdrawn it", async || hub.offered().await.is_empty().then_some(())).await;
     assert_eq!(sim.instances_of(LOADED).await.len(), 1);
     assert!(!sim.requests().await.iter().any(|request| request.starts_with("DELETE")));
 }

@@ -113,20 +113,7 @@ async fn with_a_keychain_the_credential_is_in_it_and_in_no_file() {
     agent.run();
     let status = agent.status_until(Duration::from_secs(30), "the agent is ready", is_ready).await;
     assert_eq!(status["account"]["kept_in"], "the system's keyring");
-    let lookup = |agent: &Agent| {
-        let node = std::fs::read_to_string(agent.home().porten().join("state/node-id")).expect("a node id");
-        let account = format!("{} at {}", node.trim(), hub.url());
-        std::process::Command::new("secret-tool")
-            .args(["lookup", "service", "Porten", "username", &account])
-            .output()
-            .expect("secret-tool")
-            .stdout
-    };
-    let kept: serde_json::Value = serde_json::from_slice(&lookup(&agent)).expect("the item in the keyring");
-    for name in ["access", "refresh"] {
-        let token = kept[name].as_str().expect("a token");
-        assert!(agent.home().files_with(token).is_empty(), "{name} is in a file");
-    }
+    agent.assert_tokens_are_in_the_keyring_alone(&hub);
     assert_eq!(agent.command(&["logout"]).await.code, Some(0));
-    assert!(lookup(&agent).is_empty(), "the item is gone");
+    assert!(agent.keyring_item(&hub).is_empty(), "the item is gone");
 }

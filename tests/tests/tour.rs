@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 #[cfg(target_os = "linux")]
+use porten_tests::process::{children, runs};
+#[cfg(target_os = "linux")]
 use porten_tests::wait_until;
 use porten_tests::{Home, Process};
 
@@ -42,24 +44,8 @@ async fn a_wish_to_end_leaves_nothing_running() {
     process.signal("TERM");
     let ended = process.ended(Duration::from_secs(30)).await;
     assert_eq!(ended.code, Some(130), "{ended:?}");
-    parts.retain(|id| std::fs::exists(format!("/proc/{id}")).unwrap_or_default());
+    parts.retain(|id| runs(*id));
     assert_eq!(parts, [0; 0], "still running");
-}
-
-/// The processes that this one started and that still run.
-#[cfg(target_os = "linux")]
-fn children(parent: u32) -> Vec<u32> {
-    let ids = std::fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    ids.filter(|id: &u32| {
-        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-        // `id (name) state parent …`; the name may hold anything.
-        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.split(' ').nth(1) == Some(&parent.to_string()))
-    })
-    .collect()
 }
 
 #[tokio::test]
@@ -75,7 +61,7 @@ async fn a_mistake_is_one_sentence() {
 #[cfg(target_os = "linux")] // where a tray and a screen can be made of software
 #[tokio::test]
 async fn on_a_screen_it_shows_the_app_signed_in_and_serving_until_somebody_quits_it() {
-    use porten_tests::desktop::{Tray, window};
+    use porten_tests::desktop::{Tray, session, window};
     use porten_tests::inside;
 
     if !inside::desktop("on_a_screen_it_shows_the_app_signed_in_and_serving_until_somebody_quits_it") {
@@ -83,14 +69,8 @@ async fn on_a_screen_it_shows_the_app_signed_in_and_serving_until_somebody_quits
     }
     let tray = Tray::open().await;
     let home = Home::new();
-    let session = ["DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS"].map(|name| std::env::var(name).ok());
-    let [Some(display), Some(authority), Some(bus)] = session else { panic!("a desktop has all three") };
-    let session = [
-        ("DISPLAY", display.as_str()),
-        ("XAUTHORITY", &authority),
-        ("DBUS_SESSION_BUS_ADDRESS", &bus),
-        ("GSETTINGS_BACKEND", "memory"),
-    ];
+    let session = session();
+    let session: Vec<(&str, &str)> = session.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let mut process = tour(&home, &["--app"], &session);
     wait_until(Duration::from_secs(90), "it says how a client asks", async || {
         assert!(process.is_running(), "{}{}", process.stdout(), process.stderr());

@@ -23,19 +23,26 @@ pub const SOON: Duration = Duration::from_secs(60);
 /// What of this session's environment a program needs to be on its screen and its bus.
 const SESSION: [&str; 3] = ["DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS"];
 
+/// What a program's environment must have to be on this desktop.
+///
+/// # Panics
+/// The test does not run inside one.
+#[must_use]
+pub fn session() -> Vec<(String, String)> {
+    let of_ours = SESSION.map(|name| (name.to_owned(), std::env::var(name).expect("the test runs inside a desktop")));
+    // No settings of the desktop's, no second bus for accessibility.
+    let quiet = [("GSETTINGS_BACKEND", "memory"), ("NO_AT_BRIDGE", "1")];
+    of_ours.into_iter().chain(quiet.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
+}
+
 /// Puts the programs of this machine on the desktop, and a browser on their path that opens nothing.
 ///
 /// # Panics
 /// The test does not run inside a desktop.
 pub fn move_in(agent: &mut Agent) -> Browser {
-    for name in SESSION {
-        if let Ok(value) = std::env::var(name) {
-            agent.set(name, &value);
-        }
+    for (name, value) in session() {
+        agent.set(&name, &value);
     }
-    assert!(std::env::var_os("DISPLAY").is_some(), "the test runs inside a desktop");
-    // No settings of the desktop's, no second bus for accessibility.
-    agent.set("GSETTINGS_BACKEND", "memory").set("NO_AT_BRIDGE", "1");
     let browser = Browser::new(agent.home().path());
     let path = format!("{}:/usr/bin:/bin", browser.folder.display());
     agent.set("PATH", &path);

@@ -6,7 +6,7 @@
 mod answer;
 mod connection;
 mod manner;
-mod request;
+pub(crate) mod request;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -52,7 +52,7 @@ impl Seen {
 }
 
 /// Reads the next request; `buffer` holds what came after the last one. `None` at the end of the connection.
-pub(super) async fn read(from: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>) -> io::Result<Option<Seen>> {
+pub(crate) async fn read(from: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>) -> io::Result<Option<Seen>> {
     let end = loop {
         if let Some(end) = find(buffer, b"\r\n\r\n") {
             break end + 4;

@@ -20,7 +20,7 @@ use porten_core::seat::Host;
 use porten_core::snapshot::HostView;
 use porten_core::wire::Hello;
 use porten_link::Beat;
-use porten_link::dial::Connect;
+use porten_link::dial::{Connect, tcp};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -62,6 +62,15 @@ pub struct Setup {
     pub beat: Beat,
     /// The relay's waits.
     pub limits: Limits,
+}
+
+impl Setup {
+    /// An agent of this kind as people run it: over TCP, with the waits and pings of the product.
+    #[must_use]
+    pub fn usual(setup: crate::setup::Setup, host: Host) -> Self {
+        let crate::setup::Setup { config, places } = setup;
+        Self { config, places, host, connect: tcp(), beat: Beat::default(), limits: Limits::default() }
+    }
 }
 
 /// The agent did not start.

@@ -242,23 +242,24 @@ impl Way {
         if out.is_empty() {
             return Ok(());
         }
-        if self.body.is_none() {
-            self.body = Some(self.head.take().ok_or(Left)?.begin(true)?);
-        }
-        match &mut self.body {
-            Some(body) => body.send(Bytes::from(out)).await,
-            None => Err(Left),
-        }
+        self.open()?.send(Bytes::from(out)).await
+    }
+
+    /// The body; its head is sent if it was not yet.
+    fn open(&mut self) -> Result<&mut Body, Left> {
+        let body = match self.body.take() {
+            Some(body) => body,
+            None => self.head.take().ok_or(Left)?.begin(true)?,
+        };
+        Ok(self.body.insert(body))
     }
 
     /// Ends the answer: after what was streamed already, or whole if nothing was sent yet.
     async fn end(mut self, ended: Ended, since: Instant, stream: bool) -> Outcome {
         let mut out = std::mem::take(&mut self.rest);
-        if !out.is_empty() && self.body.is_none() {
-            // A part of the answer came: it is sent, however it ended.
-            let begun = self.head.take().ok_or(Left).and_then(|back| back.begin(true));
-            let Ok(body) = begun else { return Outcome::Cancelled };
-            self.body = Some(body);
+        // A part of the answer came: it is sent, however it ended.
+        if !out.is_empty() && self.open().is_err() {
+            return Outcome::Cancelled;
         }
         let untouched = !self.answer.has_begun();
         let end = self.answer.finish(ended, &mut out);

@@ -108,14 +108,14 @@ pub async fn serve(relay: Relay, request: Request<RecvStream>, respond: SendResp
     // A fresh id is sane, so there always is one; without one the stream is reset as it is dropped.
     let Some(id) = RequestId::of(request.headers()).or_else(fresh_id) else { return };
     let span = tracing::debug_span!("request", id = id.as_str());
-    let back = Back::new(respond, id.clone(), relay.limits.stall);
+    let back = Back::new(respond, id, relay.limits.stall);
     let task = async {
         let place = Arc::clone(&relay.places).try_acquire_owned().ok();
         match receive::receive(&relay, request, place.is_some()).await {
             Ok((job, prompt)) => ask::answer(&relay, &job, prompt, back).await,
             Err(Stop::Refused(error)) => {
                 relay.ledger.refuse();
-                tracing::info!(id = id.as_str(), status = error.status, code = error.code, "refused");
+                tracing::info!(id = back.id().as_str(), status = error.status, code = error.code, "refused");
                 back.refuse(&error, is_refusal(&error)).await;
             }
             Err(Stop::Left) => tracing::debug!("left before it was read"),

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use porten_agent::agent::{Agent, Setup as AgentSetup};
 use porten_agent::seat::{Taken, take};
 use porten_agent::setup::Setup;
-use porten_agent::{Beat, relay, tcp};
 use porten_core::seat::Host;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -29,14 +28,7 @@ pub(crate) async fn run(setup: Setup) -> Result<Exit> {
         complain("nobody is signed in to the Hub on this machine; sign in first: porten login");
         return Ok(Exit::SignIn);
     }
-    let agent = Agent::start(AgentSetup {
-        config: setup.config,
-        places: setup.places,
-        host: Host::Run,
-        connect: tcp(),
-        beat: Beat::default(),
-        limits: relay::Limits::default(),
-    })?;
+    let agent = Agent::start(AgentSetup::usual(setup, Host::Run))?;
     stay(agent).await?;
     Ok(Exit::Done)
 }
