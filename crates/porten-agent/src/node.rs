@@ -69,6 +69,21 @@ pub fn installed_mib() -> Option<u64> {
     Some(system.total_memory() / (1024 * 1024)).filter(|mib| *mib > 0)
 }
 
+/// What this Mac's GPU may wire (MiB), as `iogpu.wired_limit_mb` says; 0 is macOS's own default. `None` elsewhere.
+#[cfg(target_os = "macos")]
+#[must_use]
+pub fn wired_limit_mib() -> Option<u64> {
+    let told = std::process::Command::new("/usr/sbin/sysctl").args(["-n", "iogpu.wired_limit_mb"]).output().ok()?;
+    std::str::from_utf8(&told.stdout).ok()?.trim().parse().ok()
+}
+
+/// What this Mac's GPU may wire: only macOS has such a limit.
+#[cfg(not(target_os = "macos"))]
+#[must_use]
+pub const fn wired_limit_mib() -> Option<u64> {
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

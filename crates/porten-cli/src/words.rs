@@ -103,7 +103,10 @@ fn memory(snapshot: &Snapshot) -> String {
     match (memory.origin, memory.raw_mib) {
         (BudgetOrigin::Set, _) => format!("{told} MB for models, set by {}", snapshot.memory.set_by),
         (BudgetOrigin::Assumed, Some(raw)) => format!("{told} MB for models, assumed: three quarters of {raw} MB"),
-        (BudgetOrigin::Assumed | BudgetOrigin::Unknown, _) => "Not known; set PORTEN_VRAM_BUDGET_MB".to_owned(),
+        (BudgetOrigin::Known, Some(raw)) => format!("{told} MB for models, of {raw} MB"),
+        (BudgetOrigin::Known | BudgetOrigin::Assumed | BudgetOrigin::Unknown, _) => {
+            "Not known; set PORTEN_VRAM_BUDGET_MB".to_owned()
+        }
     }
 }
 
@@ -119,6 +122,7 @@ fn member(mac: &MemberView, now: Timestamp) -> String {
         MemberState::Online => {}
         MemberState::Joining => said.push("Joining".to_owned()),
         MemberState::Late { since } => said.push(format!("last heard of {} ago", age(since, now))),
+        MemberState::Ghost { since } => said.push(format!("ghost of {} ago", age(since, now))),
     }
     said.join(" · ")
 }
@@ -148,6 +152,7 @@ fn model(model: &ModelView, now: Timestamp) -> String {
         ModelState::OffElsewhere => "Off elsewhere · turned off in exo".to_owned(),
         ModelState::Withdrawn => "Withdrawn · no engine".to_owned(),
         ModelState::Unmatched { why } | ModelState::Failed { why } => format!("Failed · {why}"),
+        ModelState::Broken { why } => format!("Broken · {why}"),
         ModelState::Waiting { why } => format!("Waiting · {why}"),
         ModelState::Placing => "Loading · the engine was asked".to_owned(),
         ModelState::Downloading { percent, mib_per_s } => {

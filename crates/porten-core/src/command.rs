@@ -21,6 +21,13 @@ pub enum Command {
         /// The wish.
         on: bool,
     },
+    /// Take a person's word for what the GPU of a Mac may hold, until that Mac starts exo anew.
+    TellLimit {
+        /// The Mac's name.
+        mac: String,
+        /// Its limit (MiB); `None` takes it back.
+        mib: Option<u64>,
+    },
     /// The credential store changed (`porten login` in another process): read it again.
     CredentialChanged,
     /// Revoke the credential at the Hub, then forget it.
@@ -47,6 +54,8 @@ pub struct Declined {
 pub enum DeclinedCode {
     /// No such model is configured.
     UnknownModel,
+    /// No Mac of the cluster has this name.
+    UnknownMac,
     /// The wish could not be written to disk.
     NotKept,
     /// The credential store failed.

@@ -8,6 +8,7 @@ use crate::engine::{Health, Reach, Standing};
 use crate::exo::{Telling, Told};
 use crate::ids::{EngineId, Matched, ModelId, Pair, Unmatched, Wanted, match_catalog, match_wanted};
 use crate::relay::{Served, Serving};
+use crate::time::Now;
 use crate::wire::{Advert, AdvertModel, Offer};
 
 /// What an engine serves, as far as it matters for pairing.
@@ -96,12 +97,12 @@ pub fn unwanted(
 
 /// Whether the engine can be asked for this model at all: exo must have loaded it first.
 #[must_use]
-pub fn is_loaded(engine_id: &str, health: &Health, telling: &Telling) -> bool {
+pub fn is_loaded(engine_id: &str, health: &Health, telling: &Telling, now: Now) -> bool {
     match telling.told() {
         _ if !is_exo(health) => true,
         Told::Nothing => true,
         Told::NotYet => false,
-        Told::Cluster => telling.is_ready(engine_id),
+        Told::Cluster => telling.is_ready(engine_id, now),
     }
 }
 
@@ -239,14 +240,14 @@ mod tests {
     fn a_model_that_exo_has_not_loaded_is_not_asked_for_a_token() {
         let loaded = |instances| {
             let (health, telling, _) = exo(instances);
-            is_loaded(EXO_ID, &health, &telling)
+            is_loaded(EXO_ID, &health, &telling, now())
         };
         assert!(!loaded(None) && !loaded(Some("{}")) && !loaded(Some(PLACED)));
         let (health, mut telling, _) = exo(Some(PLACED));
         let ready = exo::Input::Told(exo::Document::Runners, Reply::answer(200, r#"{"r":{"RunnerReady":{}}}"#));
         telling.on(ready, now());
-        assert!(is_loaded(EXO_ID, &health, &telling));
-        assert!(is_loaded("anything", &up("other"), &Telling::default()), "other engines list what is loaded");
+        assert!(is_loaded(EXO_ID, &health, &telling, now()));
+        assert!(is_loaded("anything", &up("other"), &Telling::default(), now()), "other engines list what is loaded");
     }
 
     #[test]

@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use porten_core::config::{EngineKind, EngineUrl};
+use porten_core::command::{Declined, DeclinedCode};
+use porten_core::config::{Config, EngineKind, EngineUrl};
 use porten_core::desk::{self, Desk, View};
 use porten_core::engine::{self, Reach};
-use porten_core::exo::{self, Document, InstanceId, Pace, Phase, Telling};
+use porten_core::exo::{self, Document, InstanceId, Pace, Phase, Telling, Told};
 use porten_core::ids::ModelId;
+use porten_core::limits::Limits;
 use porten_core::memory::budget;
 use porten_core::models::{self, Said};
+use porten_core::pool::{self, Wired};
 use porten_core::reply::Reply;
 use porten_core::time::Moment;
 
@@ -22,6 +25,8 @@ use crate::kept;
 pub(super) struct Following {
     pub(super) telling: Telling,
     pub(super) desk: Desk,
+    /// What a person told of each Mac's wired limit.
+    pub(super) limits: Limits,
     /// The paired models that are not wanted.
     pub(super) unwanted: BTreeSet<ModelId>,
     /// Front ends that look.
@@ -34,8 +39,11 @@ pub(super) struct Following {
 
 impl Following {
     /// Follows nothing yet; remembers what was placed from here before.
-    pub(super) fn begin(state: &Path) -> Self {
+    pub(super) fn begin(state: &Path, config: &Config) -> Self {
+        let mut limits: Limits = kept::fetch(&limits_file(state));
+        limits.settle(config.wired_limits.iter().map(|(name, mib)| (name, *mib)));
         Self {
+            limits,
             telling: Telling::default(),
             desk: Desk::remembering(kept::fetch(&placed(state))),
             unwanted: BTreeSet::new(),
@@ -45,6 +53,11 @@ impl Following {
             proving: Vec::new(),
         }
     }
+}
+
+/// What was told of each Mac's wired limit, and for which start of its exo.
+fn limits_file(state: &Path) -> PathBuf {
+    state.join("wired-limits.json")
 }
 
 /// The instances that were placed from here: those alone are ever deleted.
@@ -67,8 +80,61 @@ impl World {
             self.step_telling(exo::Input::Pace(self.pace(&wanted)));
             self.tend_desk(&wanted);
         }
+        self.watch_limits();
         let set = self.config.budget_mib.as_ref().map(|set| set.value);
-        self.memory = budget(self.following.telling.cluster().installed_mib().or(self.installed_mib), set);
+        let rooms = match self.following.telling.told() {
+            Told::Cluster => pool::rooms(&self.following.telling, self.wired(), self.hands.clock.now()),
+            Told::NotYet | Told::Nothing => pool::alone(self.installed_mib, self.wired_mib),
+        };
+        self.memory = budget(&rooms, set);
+    }
+
+    /// What is known of how much the GPUs may hold.
+    pub(super) const fn wired(&self) -> Wired<'_> {
+        Wired { read_mib: self.wired_mib, limits: &self.following.limits }
+    }
+
+    /// What was told of a Mac holds for one start of its exo: binds it to that, and keeps that.
+    fn watch_limits(&mut self) {
+        let now = self.hands.clock.now();
+        let Following { telling, limits, .. } = &mut self.following;
+        let heard = telling.cluster().members.iter().filter(|member| telling.is_heard(&member.id, now));
+        let mut changed = false;
+        for member in heard {
+            if let Some(name) = &member.name {
+                changed |= limits.seen(name, &member.id);
+            }
+        }
+        if changed {
+            self.keep_limits();
+        }
+    }
+
+    fn keep_limits(&mut self) {
+        let (path, limits) = (limits_file(&self.hands.places.state), self.following.limits.clone());
+        self.tasks.spawn_blocking(move || {
+            if let Err(error) = kept::store(&path, &limits) {
+                tracing::warn!(%error, "what was told of the Macs' limits is not kept");
+            }
+            Done::Nothing
+        });
+    }
+
+    /// A person tells what the GPU of a Mac may hold (MiB), or takes it back.
+    pub(super) fn tell_limit(&mut self, mac: &str, mib: Option<u64>) -> Result<(), Declined> {
+        let known = self.following.telling.cluster().members.iter().filter_map(|member| member.name.as_deref());
+        let names: Vec<&str> = known.collect();
+        if !names.contains(&mac) {
+            let text = match names.as_slice() {
+                [] => "The engine tells of no Macs now.".to_owned(),
+                names => format!("There is no Mac {mac} in the cluster; there are {}.", names.join(", ")),
+            };
+            return Err(Declined { code: DeclinedCode::UnknownMac, text });
+        }
+        self.following.limits.tell(mac, mib);
+        self.watch_limits();
+        self.keep_limits();
+        Ok(())
     }
 
     fn exo_url(&self) -> Option<EngineUrl> {
@@ -81,11 +147,12 @@ impl World {
     /// Which models are wanted, and which of them can be asked for a token.
     fn want(&mut self) {
         let said = Said { listed: self.config.models.is_some(), on: &self.wishes.on, off: &self.wishes.off };
+        let now = self.hands.clock.now();
         let Following { telling, desk, .. } = &self.following;
         let unwanted = models::unwanted(&self.matched, said, &self.health, telling, desk);
         let proving: Vec<String> = (self.matched.pairs.iter())
             .filter(|pair| !unwanted.contains(&pair.hub))
-            .filter(|pair| models::is_loaded(pair.engine.as_str(), &self.health, telling))
+            .filter(|pair| models::is_loaded(pair.engine.as_str(), &self.health, telling, now))
             .map(|pair| pair.engine.as_str().to_owned())
             .collect();
         self.following.unwanted = unwanted;
@@ -101,12 +168,16 @@ impl World {
     }
 
     fn pace(&self, wanted: &[String]) -> Pace {
+        let now = self.hands.clock.now();
         let Following { telling, desk, lookers, .. } = &self.following;
         let comes =
             |(instance, phase): (&exo::Instance, Phase)| phase != Phase::Ready && wanted.contains(&instance.model);
         if desk.is_busy() || telling.instances().any(comes) {
             Pace::Loading
-        } else if *lookers > 0 || self.reading.traffic.in_flight > 0 || wanted.iter().any(|id| !telling.is_ready(id)) {
+        } else if *lookers > 0
+            || self.reading.traffic.in_flight > 0
+            || wanted.iter().any(|id| !telling.is_ready(id, now))
+        {
             Pace::Lively
         } else {
             Pace::Calm

@@ -37,6 +37,7 @@ pub(super) enum Done {
     Offered(String, Result<Vec<Preview>, String>),
     Ordered(String, Result<(), String>),
     Deleted(InstanceId),
+    Nothing,
 }
 
 /// The connections that are dialled or up; one, except for a moment while another is being dropped.
@@ -152,6 +153,10 @@ impl World {
                 // The front end may be gone already.
                 let _ = asked.answer.send(Ok(()));
             }
+            Command::TellLimit { mac, mib } => {
+                // The front end may be gone already.
+                let _ = asked.answer.send(self.tell_limit(&mac, mib));
+            }
             Command::SetOnline { .. } | Command::SetModel { .. } => {
                 self.waiting.push_back(asked);
                 self.store_next();
@@ -176,7 +181,7 @@ impl World {
                     }
                     wishes.turn(id.clone(), *on);
                 }
-                Command::CredentialChanged | Command::SignOut | Command::Nudge => {}
+                Command::CredentialChanged | Command::SignOut | Command::Nudge | Command::TellLimit { .. } => {}
             }
             self.storing = true;
             let state = self.hands.places.state.clone();
@@ -216,6 +221,7 @@ impl World {
             Ok(Done::Offered(model, places)) => self.offered(&model, places),
             Ok(Done::Ordered(model, result)) => self.ordered(&model, result),
             Ok(Done::Deleted(instance)) => self.deleted(&instance),
+            Ok(Done::Nothing) => {}
             // Tasks are never aborted one by one, and panics are forbidden by lint; what is left is shutdown.
             Err(error) => tracing::error!(%error, "a task of the loop ended unfinished"),
         }

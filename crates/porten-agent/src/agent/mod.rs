@@ -32,7 +32,7 @@ use crate::engine::EngineClient;
 use crate::hub_http::HubHttp;
 use crate::ledger::Ledger;
 use crate::local;
-use crate::node::{NodeIdError, installed_mib, machine_name, node_id, platform};
+use crate::node::{NodeIdError, installed_mib, machine_name, node_id, platform, wired_limit_mib};
 use crate::places::Places;
 use crate::relay::{Limits, Relay, RelayFacts};
 use crate::session::Way;
@@ -136,7 +136,7 @@ impl Agent {
         };
         let wishes = Wishes::fetch(&places.state);
         let hands = Hands { clock, places: places.clone(), way, credentials, engine, ledger, facts, adverts };
-        let world = World::new(config, host, kept_in, installed_mib(), wishes, hands);
+        let world = World::new(config, host, kept_in, installed_mib(), wired_limit_mib(), wishes, hands);
         let (snapshots, snapshots_seen) = watch::channel(Arc::new(world.first_picture()));
         let (commands, commands_seen) = mpsc::unbounded_channel();
         let client = Client::new(snapshots_seen, commands);

@@ -14,6 +14,7 @@ use porten_core::memory::{Memory, budget};
 use porten_core::models::{self, Shelf};
 use porten_core::notice::Book;
 use porten_core::picture::{self, Facts};
+use porten_core::pool;
 use porten_core::snapshot::{AccountView, HostView, Snapshot};
 use porten_core::time::Moment;
 use porten_core::tunnel::{self, ConnId, Tunnel};
@@ -70,6 +71,8 @@ pub(super) struct World {
     pub(super) kept_in: String,
     /// Of this machine (MiB), if the system says.
     pub(super) installed_mib: Option<u64>,
+    /// What its GPU may wire (MiB), if the system says.
+    pub(super) wired_mib: Option<u64>,
     pub(super) memory: Memory,
     pub(super) following: Following,
     pub(super) wishes: Wishes,
@@ -104,11 +107,12 @@ impl World {
         host: HostView,
         kept_in: String,
         installed_mib: Option<u64>,
+        wired_mib: Option<u64>,
         wishes: Wishes,
         hands: Hands,
     ) -> Self {
-        let memory = budget(installed_mib, config.budget_mib.as_ref().map(|set| set.value));
-        let following = Following::begin(&hands.places.state);
+        let memory = budget(&pool::alone(installed_mib, wired_mib), config.budget_mib.as_ref().map(|set| set.value));
+        let following = Following::begin(&hands.places.state, &config);
         let chosen = Chosen { url: config.engine_url.clone(), kind: config.engine.clone() };
         let mut world = Self {
             config,
@@ -116,6 +120,7 @@ impl World {
             host,
             kept_in,
             installed_mib,
+            wired_mib,
             memory,
             following,
             wishes,
@@ -365,6 +370,7 @@ impl World {
             off: &self.following.unwanted,
             standings: &self.standings,
             memory: self.memory,
+            wired: self.wired(),
             traffic: self.reading.traffic,
             by_model: &self.reading.by_model,
         }

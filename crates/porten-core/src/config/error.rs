@@ -72,6 +72,16 @@ pub enum Problem {
         /// What stands there.
         given: Quoted,
     },
+    /// Out of its range.
+    #[error("is {given}; write a whole number from {least} to {most}")]
+    Number {
+        /// What stands there.
+        given: Quoted,
+        /// The least.
+        least: u64,
+        /// The most.
+        most: u64,
+    },
     /// A list with nothing in it.
     #[error("lists no model; leave it out to offer every model of the Hub's catalog that the engine serves")]
     NoModel,

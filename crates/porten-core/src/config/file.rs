@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Place, Problem};
-use super::keys::{self, Key, Kind};
+use super::keys::{self, Key, Kind, Named};
 use super::source::Value;
 use super::{MAX_FILE, SettingsFile};
 use crate::nearest::nearest;
@@ -23,8 +23,24 @@ pub(super) struct Entry {
     pub(super) line: usize,
 }
 
+/// One setting of a thing that has a name.
+#[derive(Debug)]
+pub(super) struct NamedEntry {
+    pub(super) key: Named,
+    pub(super) name: String,
+    pub(super) value: Value,
+    pub(super) line: usize,
+}
+
+/// All that stands in the file.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) entries: Vec<Entry>,
+    pub(super) named: Vec<NamedEntry>,
+}
+
 /// Reads the whole file; every table, key and kind in it must be known.
-pub(super) fn read(file: &SettingsFile<'_>) -> Result<Vec<Entry>, ConfigError> {
+pub(super) fn read(file: &SettingsFile<'_>) -> Result<Written, ConfigError> {
     if file.text.len() > MAX_FILE {
         return Err(whole(file, None, Problem::TooLong));
     }
@@ -33,12 +49,13 @@ pub(super) fn read(file: &SettingsFile<'_>) -> Result<Vec<Entry>, ConfigError> {
         let reason = error.message().lines().collect::<Vec<_>>().join(", ");
         whole(file, line, Problem::Syntax { reason })
     })?;
-    let mut entries = Vec::new();
+    let mut written = Written::default();
     for (table_name, table) in document.get_ref() {
         let name = table_name.get_ref().as_ref();
         let known: Vec<Key> = keys::ALL.into_iter().filter(|key| key.table == name).collect();
-        if known.is_empty() {
-            let tables = keys::ALL.iter().map(|key| key.table);
+        let named: Vec<Named> = keys::NAMED.into_iter().filter(|key| key.table == name).collect();
+        if known.is_empty() && named.is_empty() {
+            let tables = keys::ALL.iter().map(|key| key.table).chain(keys::NAMED.iter().map(|key| key.table));
             let nearest = format!("[{}]", nearest(name, tables).unwrap_or_default());
             return Err(at(file, name, &table_name.span(), unknown(name, nearest)));
         }
@@ -46,9 +63,43 @@ pub(super) fn read(file: &SettingsFile<'_>) -> Result<Vec<Entry>, ConfigError> {
             let wanted = "a table: write its name in brackets on a line of its own, and its settings below";
             return Err(at(file, name, &table.span(), Problem::Kind { wanted }));
         };
-        read_table(file, name, &known, table, &mut entries)?;
+        if named.is_empty() {
+            read_table(file, name, &known, table, &mut written.entries)?;
+        } else {
+            read_named(file, name, &named, table, &mut written.named)?;
+        }
     }
-    Ok(entries)
+    Ok(written)
+}
+
+/// A table of tables: `[mac."studio-2"]`.
+fn read_named(
+    file: &SettingsFile<'_>,
+    table_name: &str,
+    known: &[Named],
+    table: &DeTable<'_>,
+    entries: &mut Vec<NamedEntry>,
+) -> Result<(), ConfigError> {
+    for (thing, settings) in table {
+        let name = thing.get_ref().to_string();
+        let dotted = format!("{table_name}.\"{name}\"");
+        let DeValue::Table(settings) = settings.get_ref() else {
+            let wanted = "a table of its own: write its name in quotes, like [mac.\"studio-2\"]";
+            return Err(at(file, &dotted, &settings.span(), Problem::Kind { wanted }));
+        };
+        for (key_name, value) in settings {
+            let dotted = format!("{dotted}.{}", key_name.get_ref());
+            let Some(key) = known.iter().find(|key| key.key == key_name.get_ref().as_ref()) else {
+                let nearest = nearest(key_name.get_ref(), known.iter().map(|key| key.key)).unwrap_or_default();
+                return Err(at(file, &dotted, &key_name.span(), unknown(key_name.get_ref(), nearest.to_owned())));
+            };
+            let value_read =
+                read_value(Kind::Number, value).map_err(|problem| at(file, &dotted, &value.span(), problem))?;
+            let line = line_of(file.text, &value.span());
+            entries.push(NamedEntry { key: *key, name: name.clone(), value: value_read, line });
+        }
+    }
+    Ok(())
 }
 
 fn read_table(

@@ -44,3 +44,19 @@ pub(super) const KEYCHAIN: Key = key("PORTEN_KEYCHAIN", "keychain", "store", Kin
 
 /// All of them.
 pub(super) const ALL: [Key; 8] = [HUB_URL, ENGINE, ENGINE_URL, ENGINE_MODELS, ALLOW_REMOTE, BUDGET, LOG, KEYCHAIN];
+
+/// A setting of one of several things that have names, in a table of its own: `[mac."studio-2"]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Named {
+    /// The table before the name.
+    pub(super) table: &'static str,
+    /// The key in it; all of them are whole numbers.
+    pub(super) key: &'static str,
+}
+
+pub(super) const WIRED_LIMIT: Named = Named { table: "mac", key: "wired_limit_mb" };
+pub(super) const CONTEXT: Named = Named { table: "model", key: "context_tokens" };
+pub(super) const FREE_AFTER: Named = Named { table: "model", key: "free_after_minutes" };
+
+/// All of them.
+pub(super) const NAMED: [Named; 3] = [WIRED_LIMIT, CONTEXT, FREE_AFTER];

@@ -16,6 +16,7 @@ mod source;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,10 @@ use source::{Sources, Value};
 pub const MAX_FILE: usize = 64 * 1024;
 /// The largest memory budget (MiB): 2 PiB, more than any cluster and far below what JavaScript counts exactly.
 pub const MAX_BUDGET_MIB: u64 = 1 << 31;
+/// The longest context that may be asked for (tokens): more than any model has.
+pub const MAX_CONTEXT: u64 = 100_000_000;
+/// The longest wait before a model's memory is given back (minutes): a year.
+pub const MAX_MINUTES: u64 = 366 * 24 * 60;
 /// The variable that names the folder for everything Porten keeps, instead of the platform's folders. The host reads
 /// it itself: it must know the folder before there is a file to read.
 pub const HOME: &str = "PORTEN_HOME";
@@ -60,6 +65,12 @@ pub struct Config {
     pub models: Option<Setting<Vec<Wanted>>>,
     /// `PORTEN_VRAM_BUDGET_MB`, `memory.budget_mb` (MiB, 1 to [`MAX_BUDGET_MIB`]); else what the machine has.
     pub budget_mib: Option<Setting<u64>>,
+    /// `mac."NAME".wired_limit_mb`: what the GPU of that Mac may hold (MiB), by the Mac's name.
+    pub wired_limits: BTreeMap<String, u64>,
+    /// `model."ID".context_tokens`: how long one request's context must be able to grow (tokens), by the Hub's id.
+    pub contexts: BTreeMap<String, u64>,
+    /// `model."ID".free_after_minutes`: its memory is given back after so many minutes without a request; else never.
+    pub free_after: BTreeMap<String, u64>,
     /// `PORTEN_LOG`, `log.level`; default [`LogLevel::Info`].
     pub log: Setting<LogLevel>,
     /// `PORTEN_KEYCHAIN`, `keychain.store`; default [`Keychain::Auto`].
@@ -122,6 +133,9 @@ pub fn read(environment: &BTreeMap<String, String>, file: Option<SettingsFile<'_
         engine_allow_remote,
         models: sources.setting(keys::ENGINE_MODELS, read_models)?,
         budget_mib: sources.setting(keys::BUDGET, read_mib)?,
+        wired_limits: sources.named(keys::WIRED_LIMIT, read_mib)?,
+        contexts: sources.named(keys::CONTEXT, |value| read_number(value, 1_024..=MAX_CONTEXT))?,
+        free_after: sources.named(keys::FREE_AFTER, |value| read_number(value, 1..=MAX_MINUTES))?,
         log: sources.setting(keys::LOG, read_level)?.unwrap_or(Setting::default(LogLevel::Info)),
         keychain: sources.setting(keys::KEYCHAIN, read_keychain)?.unwrap_or(Setting::default(Keychain::Auto)),
     })
@@ -169,6 +183,12 @@ fn read_mib(value: &Value) -> Result<u64, Problem> {
     let digits = !given.is_empty() && given.bytes().all(|b| b.is_ascii_digit());
     let mib = given.parse().ok().filter(|mib| digits && (1..=MAX_BUDGET_MIB).contains(mib));
     mib.ok_or_else(|| Problem::Mib { given: Quoted::new(given) })
+}
+
+fn read_number(value: &Value, range: RangeInclusive<u64>) -> Result<u64, Problem> {
+    let number = value.text().parse().ok().filter(|number| range.contains(number));
+    let (least, most) = (*range.start(), *range.end());
+    number.ok_or_else(|| Problem::Number { given: Quoted::new(value.text()), least, most })
 }
 
 fn read_models(value: &Value) -> Result<Vec<Wanted>, Problem> {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::error::{ConfigError, Place, Problem};
-use super::file::{self, Entry};
-use super::keys::{self, Key};
+use super::file::{self, Entry, NamedEntry, Written};
+use super::keys::{self, Key, Named};
 use super::origin::{Origin, Setting};
 use super::{HOME, SettingsFile};
 use crate::nearest::{distance, nearest};
@@ -42,7 +42,7 @@ impl Value {
 /// Everything that people wrote.
 pub(super) struct Sources<'a> {
     environment: &'a BTreeMap<String, String>,
-    file: Vec<Entry>,
+    file: Written,
     path: &'a str,
 }
 
@@ -74,7 +74,7 @@ impl<'a> Sources<'a> {
                 Some(Setting { value, origin: Origin::Environment(key.variable.to_owned()) })
             }
         };
-        let from_file = match self.file.iter().find(|entry| entry.key == key) {
+        let from_file = match self.file.entries.iter().find(|entry| entry.key == key) {
             None => None,
             Some(Entry { value, line, .. }) => {
                 let place = || Place::Key { key: key.dotted(), line: *line, path: self.path.to_owned() };
@@ -83,6 +83,21 @@ impl<'a> Sources<'a> {
             }
         };
         Ok(from_environment.or(from_file))
+    }
+
+    /// A setting of each thing that has it, by name; only the file has such.
+    pub(super) fn named<T>(
+        &self,
+        key: Named,
+        read: impl Fn(&Value) -> Result<T, Problem>,
+    ) -> Result<BTreeMap<String, T>, ConfigError> {
+        let one = |entry: &NamedEntry| {
+            let key = format!("{}.\"{}\".{}", key.table, entry.name, key.key);
+            let place = || Place::Key { key, line: entry.line, path: self.path.to_owned() };
+            let value = read(&entry.value).map_err(|problem| ConfigError { place: place(), problem })?;
+            Ok((entry.name.clone(), value))
+        };
+        self.file.named.iter().filter(|entry| entry.key == key).map(one).collect()
     }
 }
 

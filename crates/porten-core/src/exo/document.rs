@@ -25,13 +25,19 @@ pub enum Document {
     Network,
     /// Their Thunderbolt ports.
     Thunderbolt,
+    /// Whether RDMA is turned on.
+    Rdma,
+    /// Which Thunderbolt bridges form a loop.
+    BridgeLoops,
+    /// Room on the disks that hold the models.
+    Disk,
     /// What is being downloaded. One entry per node and known model: 100 kB a node, so only while something loads.
     Downloads,
 }
 
 impl Document {
     /// All of them, the telling ones first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::NodeId,
         Self::LastSeen,
         Self::Instances,
@@ -41,6 +47,9 @@ impl Document {
         Self::Memory,
         Self::Network,
         Self::Thunderbolt,
+        Self::Rdma,
+        Self::BridgeLoops,
+        Self::Disk,
         Self::System,
         Self::Downloads,
     ];
@@ -59,6 +68,9 @@ impl Document {
             Self::System => "/state/nodeSystem",
             Self::Network => "/state/nodeNetwork",
             Self::Thunderbolt => "/state/nodeThunderbolt",
+            Self::Rdma => "/state/nodeRdmaCtl",
+            Self::BridgeLoops => "/state/thunderboltBridgeCycles",
+            Self::Disk => "/state/nodeDisk",
             Self::Downloads => "/state/downloads",
         }
     }
@@ -73,13 +85,21 @@ impl Document {
     }
 
     /// How old it may become while nobody looks and nothing runs; `None`: it is not asked for then.
+    ///
+    /// The heartbeat's age is what a death may take to be noticed: a second look after it is the proof (`telling`).
     pub(super) const fn calm(self) -> Option<Duration> {
         match self {
-            Self::LastSeen => Some(Duration::from_secs(15)),
-            Self::Instances | Self::Runners => Some(Duration::from_secs(30)),
+            Self::LastSeen => Some(Duration::from_secs(11)),
+            Self::Instances | Self::Runners => Some(Duration::from_secs(40)),
             Self::Topology => Some(Duration::from_secs(60)),
             Self::Memory => Some(Duration::from_secs(120)),
-            Self::NodeId | Self::Identities | Self::Network | Self::Thunderbolt => Some(Duration::from_secs(300)),
+            Self::NodeId
+            | Self::Identities
+            | Self::Network
+            | Self::Thunderbolt
+            | Self::Rdma
+            | Self::BridgeLoops
+            | Self::Disk => Some(Duration::from_secs(600)),
             Self::System | Self::Downloads => None,
         }
     }
@@ -91,6 +111,7 @@ impl Document {
             Self::Instances | Self::Runners => Some(Duration::from_secs(6)),
             Self::Memory | Self::System => Some(Duration::from_secs(10)),
             Self::Topology => Some(Duration::from_secs(15)),
+            Self::Network | Self::Thunderbolt | Self::Rdma | Self::BridgeLoops => Some(Duration::from_secs(120)),
             _ => self.calm(),
         }
     }
@@ -98,8 +119,9 @@ impl Document {
     /// How old it may become while a model loads.
     pub(super) const fn loading(self) -> Option<Duration> {
         match self {
-            Self::Instances | Self::Runners | Self::Downloads => Some(Duration::from_secs(3)),
-            Self::LastSeen => Some(Duration::from_secs(6)),
+            Self::Instances | Self::Runners | Self::Downloads => Some(Duration::from_secs(4)),
+            Self::LastSeen => Some(Duration::from_secs(4)),
+            Self::Disk => Some(Duration::from_secs(60)),
             _ => self.lively(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::members::{MIB, NodeId};
@@ -18,7 +19,24 @@ pub struct Instance {
     pub model: String,
     /// The weights in all, as its card says.
     bytes: u64,
+    /// Its layers, as its card says; 0 where it does not.
+    layers: u32,
+    sharding: Sharding,
+    rdma: bool,
+    /// Where its parts look for each other.
+    addresses: Vec<String>,
     shards: Vec<Shard>,
+}
+
+/// How a model is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
+#[serde(rename_all = "snake_case")]
+pub enum Sharding {
+    /// Each Mac has some of the layers: more room, not more speed.
+    Pipeline,
+    /// Each Mac has a slice of every layer: faster over RDMA; each needs room for an equal share.
+    Tensor,
 }
 
 /// The part that one node holds.
@@ -50,6 +68,48 @@ pub(super) struct Download {
     total: u64,
     bytes_per_s: Option<f64>,
     failed: Option<String>,
+}
+
+/// A part of an instance, and what it does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// The node that holds it.
+    pub node: NodeId,
+    /// Its weights (bytes).
+    pub bytes: u64,
+    /// Its layers, in a pipeline.
+    pub layers: Option<u32>,
+    /// What it does.
+    pub state: PartState,
+}
+
+/// What a part does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PartState {
+    /// Its process, its neighbours or its turn.
+    Waiting,
+    /// Its Mac fetches the weights: all of them, whatever part it will hold.
+    Downloading {
+        /// Bytes that are there.
+        done: u64,
+        /// Bytes in all; 0 while unknown.
+        total: u64,
+        /// Bytes a second.
+        per_s: Option<f64>,
+    },
+    /// Weights are being read into memory.
+    Loading {
+        /// Layers that are there.
+        layers: u32,
+        /// Its layers.
+        of: u32,
+    },
+    /// A first run through it.
+    Warming,
+    /// It can serve.
+    Ready,
+    /// It failed.
+    Failed(String),
 }
 
 /// How far an instance has come: as far as the last of its parts.
@@ -91,8 +151,51 @@ impl Instance {
         self.bytes / MIB
     }
 
+    /// The weights in all (bytes).
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Its layers, as its card says; 0 where it does not.
+    #[must_use]
+    pub const fn layers(&self) -> u32 {
+        self.layers
+    }
+
+    /// How it is cut; one part is a pipeline of one.
+    #[must_use]
+    pub const fn sharding(&self) -> Sharding {
+        self.sharding
+    }
+
+    /// Whether its parts talk by RDMA.
+    pub(super) const fn is_rdma(&self) -> bool {
+        self.rdma
+    }
+
+    /// Where its parts look for each other.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = &str> {
+        self.addresses.iter().map(String::as_str)
+    }
+
     pub(super) fn weights_on(&self, node: &NodeId) -> u64 {
-        self.shards.iter().filter(|shard| shard.node == *node).map(|shard| shard.bytes).sum()
+        let own = self.shards.iter().filter(|shard| shard.node == *node);
+        own.fold(0, |sum: u64, shard| sum.saturating_add(shard.bytes))
+    }
+
+    /// Its parts, and what each does.
+    pub(super) fn parts(
+        &self,
+        runners: &BTreeMap<String, Runner>,
+        downloads: &BTreeMap<NodeId, Vec<Download>>,
+    ) -> Vec<Part> {
+        let part = |shard: &Shard| {
+            let download = downloads.get(&shard.node).into_iter().flatten().find(|one| one.model == self.model);
+            let state = shard_state(runners.get(&shard.runner), download);
+            Part { node: shard.node.clone(), bytes: shard.bytes, layers: shard.layers, state }
+        };
+        self.shards.iter().map(part).collect()
     }
 
     /// How far it has come.
@@ -114,7 +217,7 @@ impl Instance {
         if let Some(phase) = self.fetching(downloads) {
             return phase;
         }
-        if let Some((layers, of)) = self.layers(&states) {
+        if let Some((layers, of)) = self.loaded(&states) {
             return Phase::Loading { layers, of };
         }
         let begun = |state: &Option<&Runner>| matches!(state, Some(Runner::Warming | Runner::Ready));
@@ -131,8 +234,8 @@ impl Instance {
         if let Some(why) = ours.iter().find_map(|download| download.failed.clone()) {
             return Some(Phase::Failed(why));
         }
-        let total: u64 = ours.iter().map(|download| download.total.max(download.done)).sum();
-        let done: u64 = ours.iter().map(|download| download.done).sum();
+        let total: u128 = ours.iter().map(|download| u128::from(download.total.max(download.done))).sum();
+        let done: u128 = ours.iter().map(|download| u128::from(download.done)).sum();
         if ours.iter().all(|download| download.total > 0 && download.done >= download.total) {
             return None;
         }
@@ -144,7 +247,7 @@ impl Instance {
     }
 
     /// Layers there and in all: a pipeline's parts add up; where each part has a slice of all, the slowest counts.
-    fn layers(&self, states: &[Option<&Runner>]) -> Option<(u32, u32)> {
+    fn loaded(&self, states: &[Option<&Runner>]) -> Option<(u32, u32)> {
         if !states.iter().any(|state| matches!(state, Some(Runner::Loading { .. }))) {
             return None;
         }
@@ -154,10 +257,27 @@ impl Instance {
             _ => (0, shard.layers.unwrap_or(0)),
         });
         if self.shards.iter().all(|shard| shard.layers.is_some()) {
-            return Some(progress.fold((0, 0), |(layers, of), (one, all)| (layers + one, of + all)));
+            return Some(progress.fold((0, 0), |(layers, of): (u32, u32), (one, all)| {
+                (layers.saturating_add(one), of.saturating_add(all))
+            }));
         }
         let of = progress.clone().map(|(_, of)| of).max()?;
         Some((progress.map(|(layers, _)| layers).min()?.min(of), of))
+    }
+}
+
+fn shard_state(runner: Option<&Runner>, download: Option<&Download>) -> PartState {
+    let fetching = download.filter(|download| download.total == 0 || download.done < download.total);
+    match (runner, fetching) {
+        (Some(Runner::Failed(why)), _) => PartState::Failed(why.clone()),
+        (Some(Runner::Ready), _) => PartState::Ready,
+        (Some(Runner::Warming), _) => PartState::Warming,
+        (Some(Runner::Loading { layers, of }), _) => PartState::Loading { layers: *layers, of: *of },
+        (_, Some(Download { failed: Some(why), .. })) => PartState::Failed(why.clone()),
+        (_, Some(Download { done, total, bytes_per_s, .. })) => {
+            PartState::Downloading { done: *done, total: *total, per_s: *bytes_per_s }
+        }
+        (Some(Runner::Idle | Runner::Unknown) | None, None) => PartState::Waiting,
     }
 }
 
@@ -168,34 +288,54 @@ pub(super) fn read_instances(document: &Value) -> Vec<Instance> {
 }
 
 fn read_instance(id: &str, tagged: &Value) -> Option<Instance> {
-    let assigned = &untagged(tagged)?.1["shardAssignments"];
+    let (kind, body) = untagged(tagged)?;
+    let assigned = &body["shardAssignments"];
     let nodes = assigned["nodeToRunner"].as_object()?;
-    let shards: Vec<(Shard, u64)> = nodes
-        .iter()
-        .filter_map(|(node, runner)| {
-            let runner = runner.as_str()?;
-            let (bytes, all, layers) = read_shard(assigned["runnerToShard"].get(runner)?, nodes.len())?;
-            Some((Shard { node: node.clone(), runner: runner.to_owned(), bytes, layers }, all))
-        })
-        .collect();
-    let bytes = shards.iter().map(|(_, all)| *all).max()?;
-    let shards = shards.into_iter().map(|(shard, _)| shard).collect();
-    Some(Instance { id: id.to_owned(), model: assigned["modelId"].as_str()?.to_owned(), bytes, shards })
+    let mut shards = Vec::new();
+    let (mut bytes, mut layers, mut tensor) = (None, 0, false);
+    for (node, runner) in nodes {
+        let Some(runner) = runner.as_str() else { continue };
+        let Some((tag, shard)) = assigned["runnerToShard"].get(runner).and_then(untagged) else { continue };
+        let card = &shard["modelCard"];
+        let all = card["storageSize"]["inBytes"].as_u64().unwrap_or(0);
+        let Some((own, own_layers)) = read_shard(tag, shard, all, nodes.len()) else { continue };
+        bytes = bytes.max(Some(all));
+        layers = layers.max(card["nLayers"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0));
+        tensor |= tag == "TensorShardMetadata" && nodes.len() > 1;
+        shards.push(Shard { node: node.clone(), runner: runner.to_owned(), bytes: own, layers: own_layers });
+    }
+    Some(Instance {
+        id: id.to_owned(),
+        model: assigned["modelId"].as_str()?.to_owned(),
+        bytes: bytes?,
+        layers,
+        sharding: if tensor { Sharding::Tensor } else { Sharding::Pipeline },
+        rdma: kind == RDMA_INSTANCE,
+        addresses: read_addresses(&body["hostsByNode"]),
+        shards,
+    })
 }
 
-/// The bytes of this part, the bytes of the whole, and its own layers in a pipeline.
-fn read_shard(tagged: &Value, parts: usize) -> Option<(u64, u64, Option<u32>)> {
-    let (tag, shard) = untagged(tagged)?;
-    let all = shard["modelCard"]["storageSize"]["inBytes"].as_u64().unwrap_or(0);
+/// The kind of instance whose parts talk by RDMA.
+pub(super) const RDMA_INSTANCE: &str = "MlxJacclInstance";
+
+/// The addresses in `hostsByNode`; a node's own is `0.0.0.0` there.
+fn read_addresses(hosts: &Value) -> Vec<String> {
+    let hosts = hosts.as_object().into_iter().flatten().flat_map(|(_, hosts)| hosts.as_array().into_iter().flatten());
+    hosts.filter_map(|host| host["ip"].as_str()).map(str::to_owned).collect()
+}
+
+/// The bytes of this part, and its own layers in a pipeline.
+fn read_shard(tag: &str, shard: &Value, all: u64, parts: usize) -> Option<(u64, Option<u32>)> {
     let number = |key: &str| shard[key].as_u64();
     let pipeline = tag == "PipelineShardMetadata";
     match (pipeline, number("startLayer"), number("endLayer"), number("nLayers")) {
-        (true, Some(start), Some(end), Some(of)) if of > 0 && end >= start => {
+        (true, Some(start), Some(end), Some(of)) if of > 0 && (start..=of).contains(&end) => {
             let layers = end - start;
             let bytes = u128::from(all) * u128::from(layers) / u128::from(of);
-            Some((u64::try_from(bytes).ok()?, all, u32::try_from(layers).ok()))
+            Some((u64::try_from(bytes).ok()?, u32::try_from(layers).ok()))
         }
-        _ => Some((all / u64::try_from(parts).ok()?.max(1), all, None)),
+        _ => Some((all / u64::try_from(parts).ok()?.max(1), None)),
     }
 }
 

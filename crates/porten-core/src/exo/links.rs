@@ -65,14 +65,32 @@ pub(super) fn read_interfaces(network: &Value) -> Vec<Interface> {
         .collect()
 }
 
-/// Reads one node of `nodeThunderbolt`: the names of its ports, like `rdma_en3`.
-pub(super) fn read_ports(thunderbolt: &Value) -> Vec<String> {
+/// A Thunderbolt port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Port {
+    /// Its RDMA interface, like `rdma_en3`.
+    interface: String,
+    /// Its speed (Gb/s), where the system says.
+    pub(super) gbit_per_s: Option<u32>,
+}
+
+/// Reads one node of `nodeThunderbolt`.
+pub(super) fn read_ports(thunderbolt: &Value) -> Vec<Port> {
     let ports = thunderbolt["interfaces"].as_array().into_iter().flatten();
-    ports.filter_map(|port| port["rdmaInterface"].as_str()).map(str::to_owned).collect()
+    let port = |port: &Value| {
+        let gbit_per_s = port["linkSpeed"].as_str().and_then(speed);
+        Some(Port { interface: port["rdmaInterface"].as_str()?.to_owned(), gbit_per_s })
+    };
+    ports.filter_map(port).collect()
+}
+
+/// The number in the system's own words: `Up to 80 Gb/s`.
+fn speed(words: &str) -> Option<u32> {
+    words.split(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty())?.parse().ok()
 }
 
 /// The kind of a link that leads to a node with these interfaces and Thunderbolt ports.
-pub(super) fn kind(edge: &Edge, interfaces: &[Interface], ports: &[String]) -> LinkKind {
+pub(super) fn kind(edge: &Edge, interfaces: &[Interface], ports: &[Port]) -> LinkKind {
     let address = match edge {
         Edge::Rdma => return LinkKind::Rdma,
         Edge::Unknown => return LinkKind::Other,
@@ -85,7 +103,7 @@ pub(super) fn kind(edge: &Edge, interfaces: &[Interface], ports: &[String]) -> L
         return LinkKind::Other;
     };
     // exo says `maybe_ethernet` of every port beyond en1, also of Thunderbolt ones.
-    let is_port = ports.iter().any(|port| port.strip_prefix("rdma_") == Some(interface.name.as_str()));
+    let is_port = ports.iter().any(|port| port.interface.strip_prefix("rdma_") == Some(interface.name.as_str()));
     match interface.kind.as_str() {
         "thunderbolt" => LinkKind::ThunderboltIp,
         "maybe_ethernet" if is_port => LinkKind::ThunderboltIp,
@@ -93,6 +111,11 @@ pub(super) fn kind(edge: &Edge, interfaces: &[Interface], ports: &[String]) -> L
         "wifi" => LinkKind::WiFi,
         _ => LinkKind::Other,
     }
+}
+
+/// Whether this address is one of these interfaces'.
+pub(super) fn owns(interfaces: &[Interface], address: &str) -> bool {
+    interfaces.iter().any(|interface| interface.address == address)
 }
 
 /// Shared address space (RFC 6598): on a Mac that is a VPN such as Tailscale.
@@ -116,7 +139,9 @@ mod tests {
             { "name": "utun4", "ipAddress": "10.8.0.1", "interfaceType": "unknown" },
             { "name": "utun5", "ipAddress": "100.101.102.103", "interfaceType": "ethernet" },
         ] }));
-        let ports = read_ports(&json!({ "interfaces": [{ "rdmaInterface": "rdma_en3" }] }));
+        let ports =
+            read_ports(&json!({ "interfaces": [{ "rdmaInterface": "rdma_en3", "linkSpeed": "Up to 80 Gb/s" }] }));
+        assert_eq!(ports[0].gbit_per_s, Some(80));
         let edges = read_edges(&json!({ "a": { "b": [
             { "sourceRdmaIface": "rdma_en3", "sinkRdmaIface": "rdma_en3" },
             { "sinkMultiaddr": { "ip_address": "192.168.1.11" } },

@@ -4,9 +4,11 @@
 //! that holds the prompts of running requests. The shapes are those of exo 0.3.70 (measured).
 
 mod document;
+mod heartbeat;
 mod instance;
 mod links;
 mod members;
+mod past;
 mod preview;
 #[cfg(test)]
 mod recorded;
@@ -14,8 +16,9 @@ mod rhythm;
 mod telling;
 
 pub use document::Document;
-pub use instance::{Instance, InstanceId, Phase};
+pub use instance::{Instance, InstanceId, Part, PartState, Phase, Sharding};
 pub use members::{Cluster, Member, NodeId};
+pub use past::Absent;
 pub use preview::{INSTANCE, PREVIEWS, Preview, PreviewError, choose, read_previews};
 pub use rhythm::{Pace, Rhythm};
 pub use telling::{Input, Telling, Told};

@@ -67,7 +67,7 @@ fn preview(preview: &Value) -> Option<Preview> {
     Some(Preview {
         id: instance["instanceId"].as_str()?.to_owned(),
         macs: instance["shardAssignments"]["nodeToRunner"].as_object()?.len(),
-        rdma: kind == "MlxJacclInstance",
+        rdma: kind == super::instance::RDMA_INSTANCE,
         tensor: preview["sharding"] == "Tensor",
         body: serde_json::json!({ "instance": preview["instance"] }),
     })

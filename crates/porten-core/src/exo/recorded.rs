@@ -8,6 +8,8 @@ use crate::reply::Reply;
 use crate::snapshot::LinkKind;
 use crate::time::{Moment, Now};
 
+const NOW: Now = Now::new(Moment::START, Timestamp::UNIX_EPOCH);
+
 macro_rules! recorded {
     ($file:literal) => {
         include_str!(concat!("../../../../tests/recorded/exo-0.3.70/", $file))
@@ -17,13 +19,12 @@ macro_rules! recorded {
 /// What is read of a whole state, asked for piece by piece as the agent does.
 fn tell(state: &Value, node_id: &str) -> Telling {
     let mut telling = Telling::default();
-    let now = Now::new(Moment::START, Timestamp::UNIX_EPOCH);
     for document in Document::ALL {
         let body = match document.path().strip_prefix("/state/") {
             Some(key) => state[key].to_string(),
             None => format!("\"{node_id}\""),
         };
-        telling.on(Input::Told(document, Reply::answer(200, body)), now);
+        telling.on(Input::Told(document, Reply::answer(200, body)), NOW);
     }
     telling
 }
@@ -56,14 +57,18 @@ fn macs_with_their_links_memory_and_models_are_read() {
     let members = &telling.cluster().members;
     let names: Vec<&str> = members.iter().filter_map(|member| member.name.as_deref()).collect();
     assert_eq!(names, ["studio-1", "mbp-max", "mini-pro", "studio-2"]);
-    let links: Vec<Option<LinkKind>> = members.iter().map(|member| member.link).collect();
+    let links: Vec<Option<LinkKind>> = {
+        let asked = &members[0].id;
+        members.iter().map(|member| member.links.get(asked).copied()).collect()
+    };
     assert_eq!(links[0], None);
     assert_eq!((links[1], links[3]), (Some(LinkKind::Rdma), Some(LinkKind::Rdma)));
     assert!(links[2].is_some_and(|link| link > LinkKind::Rdma), "Thunderbolt 4 has no RDMA: {:?}", links[2]);
-    assert_eq!(telling.cluster().installed_mib(), Some((512 + 512 + 128 + 64) * 1024));
+    let installed: Option<u64> = members.iter().map(|member| member.installed_mib).sum();
+    assert_eq!(installed, Some((512 + 512 + 128 + 64) * 1024));
     assert_eq!(members[0].gpu_percent, Some(42));
     assert!(members[0].models_mib > 70_000, "half of DeepSeek-V4-Flash: {}", members[0].models_mib);
-    assert!(telling.is_ready("mlx-community/DeepSeek-V4-Flash"));
+    assert!(telling.is_ready("mlx-community/DeepSeek-V4-Flash", NOW));
     let loading = telling.instances().find(|(instance, _)| instance.model == "mlx-community/Qwen3-Coder-Next-4bit");
     assert_eq!(loading.unwrap().1, Phase::Loading { layers: 12, of: 48 });
 }

@@ -1,7 +1,4 @@
-//! What exo has told so far, and whether it is true now: what does not move is not believed.
-//!
-//! Freshness is movement, by this Mac's own clock: the stamps in exo's heartbeat come from another Mac's. They move each
-//! second as long as the cluster has a leader; a frozen, leaderless or hanging exo still answers 200.
+//! What exo has told so far, and what of it is believed: a frozen, leaderless or hanging exo still answers 200.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,16 +6,17 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::document::Document;
-use super::instance::{Download, Instance, Phase, Runner, read_downloads, read_instances, read_runners};
+use super::heartbeat::Heartbeat;
+use super::instance::{Download, Instance, Part, Phase, Runner, read_downloads, read_instances, read_runners};
 use super::links::{read_edges, read_interfaces, read_ports};
-use super::members::{Cluster, NodeId, Nodes, by_node, read_identity, read_ram, read_system};
+use super::members::{
+    Cluster, Member, NodeId, Nodes, by_node, read_disk, read_identity, read_loops, read_ram, read_system,
+};
+use super::past::{Absent, Past};
 use super::rhythm::{Pace, Rhythm};
 use crate::reply::Reply;
-use crate::snapshot::{Freshness, MemberState};
+use crate::snapshot::{Freshness, LinkKind, MemberState};
 use crate::time::{Moment, Now};
-
-/// The heartbeat may stand still for this long; longer where it is asked for less often.
-const STILL: Duration = Duration::from_secs(10);
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,13 +42,6 @@ pub enum Told {
     Cluster,
 }
 
-/// A node's stamp in the heartbeat.
-#[derive(Debug)]
-struct Beat {
-    stamp: String,
-    moved: Now,
-}
-
 /// What exo has told.
 #[derive(Debug, Default)]
 pub struct Telling {
@@ -61,10 +52,8 @@ pub struct Telling {
     instances: Vec<Instance>,
     runners: BTreeMap<String, Runner>,
     downloads: BTreeMap<NodeId, Vec<Download>>,
-    beats: BTreeMap<NodeId, Beat>,
-    /// When any stamp last moved, and since when they have without a stop.
-    moved: Option<Now>,
-    moving: Option<Moment>,
+    heartbeat: Heartbeat,
+    past: Past,
     cluster: Cluster,
 }
 
@@ -90,47 +79,95 @@ impl Telling {
         self.instances.iter().map(|instance| (instance, instance.phase(&self.runners, &self.downloads)))
     }
 
-    /// Whether a model can serve: one instance of it can.
+    /// The parts of a placed model, and what each does.
     #[must_use]
-    pub fn is_ready(&self, model: &str) -> bool {
-        self.instances().any(|(instance, phase)| instance.model == model && phase == Phase::Ready)
+    pub fn parts(&self, instance: &Instance) -> Vec<Part> {
+        instance.parts(&self.runners, &self.downloads)
+    }
+
+    /// The slowest link that its parts talk over; `None` where it has one part, or does not say.
+    #[must_use]
+    pub fn used_link(&self, instance: &Instance) -> Option<LinkKind> {
+        self.nodes.used_link(instance)
+    }
+
+    /// Whether a model can serve now: one instance of it can, all its Macs are heard of, and exo's state is true now.
+    #[must_use]
+    pub fn is_ready(&self, model: &str, now: Now) -> bool {
+        self.freshness(now) == Freshness::Fresh
+            && self.instances().any(|(instance, phase)| {
+                instance.model == model && phase == Phase::Ready && self.unheard(instance, now).is_none()
+            })
+    }
+
+    /// The first Mac of an instance that is not heard of, by its id.
+    #[must_use]
+    pub fn unheard<'a>(&self, instance: &'a Instance, now: Now) -> Option<&'a NodeId> {
+        // Before the first topology nobody is known to be missing.
+        let known = self.told.contains(&Document::Topology);
+        instance.nodes().find(|node| known && !self.is_heard(node, now))
+    }
+
+    /// Whether a Mac is a member, and heard of.
+    #[must_use]
+    pub fn is_heard(&self, node: &NodeId, now: Now) -> bool {
+        self.nodes.there.contains(node) && self.heartbeat.silent_since(node, now).is_none()
+    }
+
+    /// What a node calls itself, member or not: exo keeps the names of those that left.
+    #[must_use]
+    pub fn name(&self, node: &NodeId) -> Option<&str> {
+        self.nodes.identities.get(node)?.name.as_deref()
     }
 
     /// Whether all this is true now.
     #[must_use]
     pub fn freshness(&self, now: Now) -> Freshness {
-        match self.moved {
-            Some(moved) if now.mono.since(moved.mono) > self.patience() => Freshness::Stale { since: moved.wall },
-            _ => Freshness::Fresh,
-        }
+        self.heartbeat.freshness(now)
     }
 
     /// For how long it has been moving without a stop; `None` while it is not seen to.
     #[must_use]
     pub fn moving_for(&self, now: Now) -> Option<Duration> {
-        let moving = self.moving?;
-        matches!(self.freshness(now), Freshness::Fresh).then(|| now.mono.since(moving))
+        self.heartbeat.moving_for(now)
     }
 
     /// Whether one Mac is heard of.
     #[must_use]
-    pub fn member_state(&self, node: &NodeId, now: Now) -> MemberState {
-        let told = self.nodes.identities.contains_key(node) && self.nodes.memory.contains_key(node);
-        match self.beats.get(node) {
-            Some(beat) if now.mono.since(beat.moved.mono) > self.patience() => {
-                MemberState::Late { since: beat.moved.wall }
-            }
-            Some(_) if told => MemberState::Online,
-            _ => MemberState::Joining,
+    pub fn member_state(&self, member: &Member, now: Now) -> MemberState {
+        let told = self.nodes.identities.contains_key(&member.id) && self.nodes.memory.contains_key(&member.id);
+        match self.heartbeat.silent_since(&member.id, now) {
+            Some(since) if self.is_replaced(member, now) => MemberState::Ghost { since },
+            Some(since) => MemberState::Late { since },
+            None if told && self.heartbeat.knows(&member.id) => MemberState::Online,
+            None => MemberState::Joining,
         }
+    }
+
+    /// Whether exo has started anew on that Mac: another member of that name is heard of.
+    fn is_replaced(&self, member: &Member, now: Now) -> bool {
+        let same = |other: &&Member| other.id != member.id && member.name.is_some() && other.name == member.name;
+        self.cluster.members.iter().filter(same).any(|other| self.is_heard(&other.id, now))
+    }
+
+    /// The Macs that are not among the members any more.
+    #[must_use]
+    pub fn absent(&self) -> Vec<Absent> {
+        let known = self.nodes.identities.iter().filter(|(id, _)| !self.nodes.there.contains(*id));
+        self.past.absent(&self.cluster, known.filter_map(|(id, who)| Some((id, who.name.as_ref()?))))
+    }
+
+    /// A faster link that two members had before than the one they have, and when they last had it.
+    #[must_use]
+    pub fn better_link(&self, one: &Member, other: &Member) -> Option<(LinkKind, jiff::Timestamp)> {
+        self.past.better_link(one, other, one.links.get(&other.id).copied())
     }
 
     /// When [`Input::Tick`] is due.
     #[must_use]
     pub fn deadline(&self, now: Moment) -> Option<Moment> {
-        let still = self.moved.map(|moved| moved.mono + self.patience() + Duration::from_millis(1));
         let next = self.rhythm.deadline(now, |document| !self.told.contains(&document));
-        [next, still.filter(|still| *still > now)].into_iter().flatten().min()
+        [next, self.heartbeat.deadline().filter(|still| *still > now)].into_iter().flatten().min()
     }
 
     /// One step; says which document to ask for, if one is due.
@@ -142,7 +179,7 @@ impl Telling {
                 self.take(document, &reply, now);
             }
             Input::Pace(pace) => {
-                // What nobody looked at has aged: it must not be called still for that.
+                // Whoever begins to look wants to know first whether it is all true.
                 if pace != self.rhythm.pace() {
                     self.rhythm.set_pace(pace);
                     self.rhythm.hasten(&[Document::LastSeen]);
@@ -156,15 +193,7 @@ impl Telling {
                 Document::Downloads,
             ]),
         }
-        if !matches!(self.freshness(now), Freshness::Fresh) {
-            self.moving = None;
-        }
         self.rhythm.next(now.mono, |document| !self.told.contains(&document))
-    }
-
-    /// Two missed heartbeats and a half.
-    fn patience(&self) -> Duration {
-        STILL.max(self.rhythm.pace().heartbeat() * 5 / 2)
     }
 
     fn take(&mut self, document: Document, reply: &Reply, now: Now) {
@@ -179,7 +208,7 @@ impl Telling {
         self.told.insert(document);
         match document {
             Document::NodeId => self.nodes.asked = value.as_str().map(str::to_owned),
-            Document::LastSeen => self.beat(&value, now),
+            Document::LastSeen => self.take_heartbeat(&value, now),
             Document::Instances => self.take_instances(&value),
             Document::Runners => self.runners = read_runners(&value),
             Document::Topology => {
@@ -192,9 +221,14 @@ impl Telling {
             Document::System => self.nodes.system = by_node(&value, read_system),
             Document::Network => self.nodes.interfaces = by_node(&value, read_interfaces),
             Document::Thunderbolt => self.nodes.ports = by_node(&value, read_ports),
+            Document::Rdma => self.nodes.rdma = by_node(&value, |told| told["enabled"] == true),
+            Document::BridgeLoops => self.nodes.loops = read_loops(&value),
+            Document::Disk => self.nodes.disks = by_node(&value, read_disk),
             Document::Downloads => self.downloads = read_downloads(&value),
         }
         self.cluster = self.nodes.cluster(&self.instances);
+        let Self { past, cluster, heartbeat, .. } = self;
+        past.note(cluster, |node| heartbeat.silent_since(node, now).is_none(), now);
     }
 
     fn take_instances(&mut self, value: &Value) {
@@ -206,34 +240,25 @@ impl Telling {
         self.instances = fresh;
     }
 
-    fn beat(&mut self, value: &Value, now: Now) {
-        let stamps = by_node(value, |stamp| stamp.as_str().unwrap_or_default().to_owned());
-        let mut joined = stamps.len() != self.beats.len();
-        let mut moved = false;
-        let mut beats = BTreeMap::new();
-        for (node, stamp) in stamps {
-            let beat = match self.beats.remove(&node) {
-                Some(beat) if beat.stamp == stamp => beat,
-                Some(_) => {
-                    moved = true;
-                    Beat { stamp, moved: now }
-                }
-                None => {
-                    joined = true;
-                    Beat { stamp, moved: now }
-                }
-            };
-            beats.insert(node, beat);
+    fn take_heartbeat(&mut self, value: &Value, now: Now) {
+        let heard = self.heartbeat.take(value, now);
+        if heard.changed {
+            self.rhythm.hasten(&[
+                Document::Topology,
+                Document::Instances,
+                Document::Identities,
+                Document::Memory,
+                Document::NodeId,
+                Document::Network,
+                Document::Thunderbolt,
+                Document::Rdma,
+            ]);
         }
-        self.beats = beats;
-        if moved && self.moving.is_none() {
-            self.moving = Some(now.mono);
+        if heard.doubtful {
+            self.rhythm.hasten(&[Document::LastSeen]);
         }
-        if moved || self.moved.is_none() {
-            self.moved = Some(now);
-        }
-        if joined {
-            self.rhythm.hasten(&[Document::Topology, Document::Identities, Document::Memory]);
+        if heard.turned {
+            self.rhythm.hasten(&[Document::Instances, Document::Topology]);
         }
     }
 }

@@ -68,12 +68,20 @@ pub(super) const START_ENGINE: &str = "Porten notices by itself when one answers
 
 fn complete(cluster: &ClusterView) -> Rung {
     let step = Step::ClusterComplete;
-    if let Freshness::Stale { .. } = cluster.freshness {
-        return Rung::failed(step, CLUSTER_STALE, RESTART_EXO);
+    match cluster.freshness {
+        Freshness::Stale { .. } => return Rung::failed(step, CLUSTER_STALE, RESTART_EXO),
+        Freshness::Replaying => return Rung::pending(step, "exo goes through its history"),
+        Freshness::Fresh => {}
     }
-    let late = cluster.members.iter().find(|member| matches!(member.state, MemberState::Late { .. }));
-    if let Some(late) = late {
-        return Rung::failed(step, format!("{} is not heard of", late.name), "Look after that Mac");
+    let late = cluster.members.iter().filter(|member| matches!(member.state, MemberState::Late { .. }));
+    let left = cluster.absent.iter().filter(|gone| gone.since.is_some());
+    let missing: Vec<&str> = late.map(|mac| mac.name.as_str()).chain(left.map(|gone| gone.name.as_str())).collect();
+    if let [one, ..] = missing.as_slice() {
+        let reason = match missing.len() {
+            1 => format!("{one} is not heard of"),
+            n => format!("{one} and {} more are not heard of", n - 1),
+        };
+        return Rung::failed(step, reason, LOOK_AFTER);
     }
     match cluster.members.iter().find(|member| member.state == MemberState::Joining) {
         Some(joining) => Rung::pending(step, format!("{} is joining", joining.name)),
@@ -82,6 +90,8 @@ fn complete(cluster: &ClusterView) -> Rung {
     }
 }
 
+/// Of a Mac that is not heard of.
+pub(super) const LOOK_AFTER: &str = "See that it is awake, and that exo runs there";
 pub(super) const CLUSTER_STALE: &str = "what exo tells of its Macs has stopped moving";
 pub(super) const RESTART_EXO: &str = "Quit exo on each Mac and start it again";
 
@@ -130,6 +140,9 @@ fn proven(engine: &EngineView, models: &[ModelView]) -> Rung {
     for model in models {
         match &model.state {
             ModelState::Unmatched { why } => return Rung::failed(step, why.clone(), "Set PORTEN_ENGINE_MODELS"),
+            ModelState::Broken { why } => {
+                return Rung::failed(step, format!("{}: {why}", model.id), LOOK_AFTER);
+            }
             ModelState::Failed { why } => {
                 return Rung::failed(step, format!("{}: {why}", model.id), "Load the model in your engine");
             }

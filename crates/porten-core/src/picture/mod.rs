@@ -16,6 +16,7 @@ use crate::exo::Telling;
 use crate::ids::{Matched, ModelId};
 use crate::memory::Memory;
 use crate::notice::Book;
+use crate::pool::Wired;
 use crate::snapshot::{
     AccountView, EngineView, HostView, HubView, LinkView, MemoryView, ModelState, ModelView, Overall, ReachView,
     Snapshot, TrafficView,
@@ -68,6 +69,8 @@ pub struct Facts<'a> {
     pub standings: &'a BTreeMap<String, wire::Standing>,
     /// The budget.
     pub memory: Memory,
+    /// What is known of how much the GPUs may hold.
+    pub wired: Wired<'a>,
     /// Requests in all.
     pub traffic: TrafficView,
     /// Requests by Hub id.
@@ -80,7 +83,7 @@ pub fn draw(facts: &Facts<'_>, book: &mut Book, now: Now) -> Snapshot {
     let link = link(facts, now);
     let engine = engine(facts);
     let cluster = cluster::draw(facts, now);
-    let models = models::draw(facts, cluster.as_ref());
+    let models = models::draw(facts, now);
     let ladder = climb::climb(facts, &link, &engine, cluster.as_ref(), &models);
     let notices = book.draw(raise::raise(facts, &link, &engine, cluster.as_ref(), &models), now);
     Snapshot {

@@ -1,14 +1,21 @@
 //! One row per model: what is wanted, what is, and what the Hub says of it.
 
+use std::collections::BTreeMap;
+
 use super::Facts;
 use crate::desk::Stand;
 use crate::engine::{Reach, Standing};
-use crate::exo::{Instance, Phase, Told};
+use crate::exo::{Instance, NodeId, Part, PartState, Phase, Told};
 use crate::ids::{Pair, Unmatched};
-use crate::snapshot::{ClusterView, ModelState, ModelView, Placed};
+use crate::snapshot::{Freshness, ModelState, ModelView, PartStateView, PartView, Placed};
+use crate::time::Now;
 
-pub(super) fn draw(facts: &Facts<'_>, cluster: Option<&ClusterView>) -> Vec<ModelView> {
-    let paired = facts.matched.pairs.iter().map(|pair| row(facts, cluster, pair));
+/// Bytes in a MiB.
+const MIB: u64 = 1024 * 1024;
+
+pub(super) fn draw(facts: &Facts<'_>, now: Now) -> Vec<ModelView> {
+    let names = super::cluster::names(facts, now);
+    let paired = facts.matched.pairs.iter().map(|pair| row(facts, &names, pair, now));
     let unmatched = facts.matched.unmatched.iter().map(|why| unmatched(facts, why));
     let mut rows: Vec<ModelView> = paired.chain(unmatched).collect();
     let configured = facts.config.models.as_ref().map_or(&[][..], |models| &models.value);
@@ -17,22 +24,26 @@ pub(super) fn draw(facts: &Facts<'_>, cluster: Option<&ClusterView>) -> Vec<Mode
     rows
 }
 
-fn row(facts: &Facts<'_>, cluster: Option<&ClusterView>, pair: &Pair) -> ModelView {
+fn row(facts: &Facts<'_>, names: &BTreeMap<NodeId, String>, pair: &Pair, now: Now) -> ModelView {
     let (id, engine) = (pair.hub.as_str(), pair.engine.as_str());
     let wanted = !facts.off.contains(&pair.hub);
     let traffic = facts.by_model.get(id).copied().unwrap_or_default();
-    let state = state(facts, pair, wanted, traffic.in_flight);
+    let state = state(facts, pair, wanted, traffic.in_flight, now);
     let routes = match facts.health.standing(engine) {
         Standing::Proven { routes, .. } => routes.clone(),
         Standing::Unproven | Standing::Failed(_) => Vec::new(),
     };
-    // The furthest one, where somebody placed the same model twice.
-    let placed = facts.telling.instances().filter(|(instance, _)| instance.model == engine);
-    let placed = placed.max_by_key(|(_, phase)| *phase == Phase::Ready).map(|(instance, _)| instance);
+    let placed = furthest(facts, engine).map(|(instance, _)| instance);
     let ours = |id: &String| if facts.desk.ours().contains(id) { Placed::Here } else { Placed::Elsewhere };
-    let name = |node: &String| {
-        let member = cluster.and_then(|cluster| cluster.members.iter().find(|member| member.id == *node));
-        member.map(|member| member.name.clone())
+    let name = |node: &NodeId| {
+        let known = names.get(node).cloned().or_else(|| facts.telling.name(node).map(str::to_owned));
+        known.unwrap_or_else(|| node.clone())
+    };
+    let part = |part: Part| PartView {
+        on: name(&part.node),
+        weights_mib: part.bytes / MIB,
+        layers: part.layers,
+        state: part_state(part.state),
     };
     ModelView {
         id: id.to_owned(),
@@ -40,7 +51,9 @@ fn row(facts: &Facts<'_>, cluster: Option<&ClusterView>, pair: &Pair) -> ModelVi
         wanted,
         size_mib: placed.map(Instance::mib).or_else(|| listed_size(facts, engine)),
         placed: placed.map(|instance| ours(&instance.id)),
-        on: placed.map(|instance| instance.nodes().filter_map(name).collect()).unwrap_or_default(),
+        sharding: placed.filter(|placed| placed.nodes().count() > 1).map(Instance::sharding),
+        link: placed.and_then(|placed| facts.telling.used_link(placed)),
+        parts: placed.map(|placed| facts.telling.parts(placed).into_iter().map(part).collect()).unwrap_or_default(),
         standing: super::is_ready(&state).then(|| facts.standings.get(id).copied()).flatten(),
         state,
         routes,
@@ -48,7 +61,40 @@ fn row(facts: &Facts<'_>, cluster: Option<&ClusterView>, pair: &Pair) -> ModelVi
     }
 }
 
-fn state(facts: &Facts<'_>, pair: &Pair, wanted: bool, requests: u32) -> ModelState {
+/// The furthest one, where somebody placed the same model twice.
+fn furthest<'a>(facts: &'a Facts<'_>, engine: &str) -> Option<(&'a Instance, Phase)> {
+    let placed = facts.telling.instances().filter(|(instance, _)| instance.model == engine);
+    placed.max_by_key(|(_, phase)| *phase == Phase::Ready)
+}
+
+fn part_state(state: PartState) -> PartStateView {
+    match state {
+        PartState::Waiting => PartStateView::Waiting,
+        PartState::Downloading { done, total, per_s } => {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "`as` saturates, which is right"
+            )]
+            let whole = |number: f64| number.round() as u64;
+            #[expect(clippy::cast_precision_loss, reason = "seconds to go need no more digits")]
+            let left = per_s.filter(|per_s| *per_s >= 1.0).map(|per_s| total.saturating_sub(done) as f64 / per_s);
+            PartStateView::Downloading {
+                done_mib: done / MIB,
+                total_mib: total / MIB,
+                mib_per_s: per_s.map(|per_s| whole(per_s / 1_048_576.0)),
+                // More than a month is no estimate: exo's first second is wild.
+                left_s: left.map(whole).filter(|left| *left < 32 * 86_400),
+            }
+        }
+        PartState::Loading { layers, of } => PartStateView::Loading { layers, of },
+        PartState::Warming => PartStateView::Warming,
+        PartState::Ready => PartStateView::Ready,
+        PartState::Failed(why) => PartStateView::Failed { why },
+    }
+}
+
+fn state(facts: &Facts<'_>, pair: &Pair, wanted: bool, requests: u32, now: Now) -> ModelState {
     let engine = pair.engine.as_str();
     if !wanted {
         return match requests {
@@ -59,7 +105,7 @@ fn state(facts: &Facts<'_>, pair: &Pair, wanted: bool, requests: u32) -> ModelSt
     }
     let Reach::Up { listing, .. } = facts.health.reach() else { return ModelState::Withdrawn };
     if listing.kind == crate::config::EngineKind::Exo
-        && let Some(state) = loading(facts, engine)
+        && let Some(state) = loading(facts, engine, now)
     {
         return state;
     }
@@ -77,14 +123,23 @@ fn listed_size(facts: &Facts<'_>, engine: &str) -> Option<u64> {
 }
 
 /// How far exo has come with it; `None` once it can be asked.
-fn loading(facts: &Facts<'_>, engine: &str) -> Option<ModelState> {
+fn loading(facts: &Facts<'_>, engine: &str, now: Now) -> Option<ModelState> {
     match facts.telling.told() {
         Told::Nothing => return None,
         Told::NotYet => return Some(ModelState::Waiting { why: "exo's state".into() }),
-        Told::Cluster if facts.telling.is_ready(engine) => return None,
+        Told::Cluster if facts.telling.is_ready(engine, now) => return None,
         Told::Cluster => {}
     }
-    let placed = facts.telling.instances().find(|(instance, _)| instance.model == engine);
+    match facts.telling.freshness(now) {
+        Freshness::Stale { .. } => return Some(ModelState::Withdrawn),
+        Freshness::Replaying => return Some(ModelState::Waiting { why: "exo to catch up with its cluster".into() }),
+        Freshness::Fresh => {}
+    }
+    let placed = furthest(facts, engine);
+    if let Some(lost) = placed.as_ref().and_then(|(instance, _)| facts.telling.unheard(instance, now)) {
+        let name = facts.telling.name(lost).unwrap_or(lost);
+        return Some(ModelState::Broken { why: format!("{name}, which holds a part of it, is not heard of") });
+    }
     Some(match placed.map(|(_, phase)| phase) {
         Some(Phase::Placed) => ModelState::Placing,
         Some(Phase::Downloading { percent, mib_per_s }) => ModelState::Downloading { percent, mib_per_s },
@@ -116,7 +171,9 @@ fn unmatched(facts: &Facts<'_>, why: &Unmatched) -> ModelView {
         wanted,
         size_mib: None,
         placed: None,
-        on: Vec::new(),
+        sharding: None,
+        link: None,
+        parts: Vec::new(),
         state,
         routes: Vec::new(),
         standing: None,

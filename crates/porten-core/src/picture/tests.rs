@@ -7,8 +7,10 @@ use crate::config;
 use crate::engine::{Input, Listing, Proof, ProofFailure};
 use crate::ids::{EngineId, Wanted};
 use crate::ladder::{RungState, Step};
+use crate::limits::Limits;
 use crate::memory::budget;
 use crate::notice::Code;
+use crate::pool::{self, Wired};
 use crate::route::Route;
 use crate::seat::Host;
 use crate::tunnel::{ConnId, Lost, Refused};
@@ -91,6 +93,7 @@ impl Scene {
 
     fn draw(&mut self) -> Snapshot {
         let mut book = std::mem::take(&mut self.book);
+        let limits = Limits::default();
         let facts = Facts {
             host: &self.host,
             config: &self.config,
@@ -107,7 +110,8 @@ impl Scene {
             matched: &self.matched,
             off: &self.off,
             standings: &self.standings,
-            memory: budget(Some(131_072), None),
+            memory: budget(&pool::alone(Some(131_072), None), None),
+            wired: Wired { read_mib: None, limits: &limits },
             traffic: self.traffic,
             by_model: &self.by_model,
         };

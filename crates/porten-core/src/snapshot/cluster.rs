@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::memory::UsableOrigin;
+
 /// The pooled Macs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
@@ -11,6 +13,21 @@ pub struct ClusterView {
     pub freshness: Freshness,
     /// This Mac first, then by name.
     pub members: Vec<MemberView>,
+    /// Macs that were here and are not, and those whose names exo keeps, by name.
+    pub absent: Vec<AbsentView>,
+}
+
+/// A Mac that is not among the members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
+pub struct AbsentView {
+    /// The engine's last id of it.
+    pub id: String,
+    /// What it called itself.
+    pub name: String,
+    /// When it was last heard of; `None`: only the engine remembers its name.
+    #[cfg_attr(feature = "ts", ts(type = "string | null"))]
+    pub since: Option<Timestamp>,
 }
 
 /// Whether what the engine tells of its Macs is true now. It is as long as it moves, by this Mac's own clock.
@@ -20,7 +37,9 @@ pub struct ClusterView {
 pub enum Freshness {
     /// It moves.
     Fresh,
-    /// It has not moved for a while: the engine has lost its leader, hangs, or repeats its history.
+    /// It moves faster than time does: the engine has just joined and goes through the cluster's history.
+    Replaying,
+    /// It has not moved for a while: the engine has lost its leader, or hangs.
     Stale {
         /// When it last moved.
         #[cfg_attr(feature = "ts", ts(type = "string"))]
@@ -46,22 +65,63 @@ pub struct MemberView {
     pub chip: Option<String>,
     /// `26.2`.
     pub macos: Option<String>,
+    /// `25C56`: exo wants the same on all.
+    pub macos_build: Option<String>,
     /// Installed (MiB).
     pub installed_mib: Option<u64>,
     /// Free, as the Mac tells (MiB).
     pub free_mib: Option<u64>,
-    /// What its GPU may hold (MiB): three quarters of what is installed, as long as nobody says otherwise.
+    /// Memory that it moved to its disk (MiB).
+    pub swapped_mib: Option<u64>,
+    /// What its GPU may hold (MiB).
     pub usable_mib: Option<u64>,
+    /// Where that comes from.
+    pub usable_origin: UsableOrigin,
     /// The weights that were placed on it (MiB).
     pub models_mib: u64,
+    /// The disk that holds its models (MiB).
+    pub disk_mib: Option<u64>,
+    /// What is free there (MiB).
+    pub disk_free_mib: Option<u64>,
     /// How busy its GPU is (0–100).
     pub gpu_percent: Option<u8>,
+    /// How busy its fast cores are (0–100).
+    pub cpu_percent: Option<u8>,
     /// How warm its GPU is (degrees Celsius).
     pub gpu_celsius: Option<u32>,
     /// What it draws (watts).
     pub watts: Option<u32>,
+    /// Whether RDMA is turned on there; `None` where it does not tell.
+    pub rdma: Option<bool>,
+    /// Its fastest Thunderbolt port (Gb/s): 80 is Thunderbolt 5, which RDMA needs.
+    pub thunderbolt_gbit_per_s: Option<u32>,
     /// The fastest link between it and this Mac; `None` for this Mac itself, and where none is known.
     pub link: Option<LinkKind>,
+    /// The fastest link to each other member.
+    pub links: Vec<MemberLink>,
+}
+
+/// The link between one member and another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
+pub struct MemberLink {
+    /// The other's name.
+    pub to: String,
+    /// What there is now; `None`: no link.
+    pub kind: Option<LinkKind>,
+    /// What there was, if it was faster.
+    pub was: Option<FormerLink>,
+}
+
+/// A link that was there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
+pub struct FormerLink {
+    /// Which.
+    pub kind: LinkKind,
+    /// When it was last there.
+    #[cfg_attr(feature = "ts", ts(type = "string"))]
+    pub last: Timestamp,
 }
 
 /// Whether a Mac is heard of.
@@ -79,6 +139,20 @@ pub enum MemberState {
         #[cfg_attr(feature = "ts", ts(type = "string"))]
         since: Timestamp,
     },
+    /// exo started anew on that Mac, and has not forgotten what it was before.
+    Ghost {
+        /// When that was last heard of.
+        #[cfg_attr(feature = "ts", ts(type = "string"))]
+        since: Timestamp,
+    },
+}
+
+impl MemberState {
+    /// Whether it counts: a Mac that is not heard of lends no memory, and a ghost never did.
+    #[must_use]
+    pub const fn is_heard(self) -> bool {
+        matches!(self, Self::Joining | Self::Online)
+    }
 }
 
 /// How two Macs are linked, fastest first.

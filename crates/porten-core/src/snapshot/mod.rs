@@ -4,8 +4,8 @@ mod cluster;
 mod model;
 mod words;
 
-pub use cluster::{ClusterView, Freshness, LinkKind, MemberState, MemberView};
-pub use model::{ModelState, ModelView, Placed};
+pub use cluster::{AbsentView, ClusterView, FormerLink, Freshness, LinkKind, MemberLink, MemberState, MemberView};
+pub use model::{ModelState, ModelView, PartStateView, PartView, Placed};
 pub use words::{count, sentence};
 
 use jiff::Timestamp;

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::cluster::LinkKind;
+use crate::exo::Sharding;
 use crate::route::Route;
 use crate::wire;
 
@@ -22,8 +24,12 @@ pub struct ModelView {
     pub size_mib: Option<u64>,
     /// Who had the engine load it; `None` while it is not loaded, or where the engine does not tell.
     pub placed: Option<Placed>,
-    /// The names of the Macs that hold it, where the engine tells.
-    pub on: Vec<String>,
+    /// How it is cut, where it is and the engine tells.
+    pub sharding: Option<Sharding>,
+    /// The slowest link that its parts talk over, where there is one and the engine tells.
+    pub link: Option<LinkKind>,
+    /// Its part on each Mac, where the engine tells.
+    pub parts: Vec<PartView>,
     /// Routes that were proven.
     pub routes: Vec<Route>,
     /// What the Hub says of it.
@@ -41,8 +47,13 @@ pub enum ModelState {
     Off,
     /// Others unloaded it in the engine; that is not fought, it stays off until a person turns it on.
     OffElsewhere,
-    /// The engine does not answer.
+    /// The engine does not answer, or what it tells is not true now.
     Withdrawn,
+    /// It was loaded, and cannot serve: a Mac that holds a part of it is gone.
+    Broken {
+        /// One sentence.
+        why: String,
+    },
     /// No served id matches, or more than one.
     Unmatched {
         /// One sentence.
@@ -92,6 +103,56 @@ pub enum ModelState {
     /// It cannot be loaded, or was asked for one token and gave none.
     Failed {
         /// One sentence.
+        why: String,
+    },
+}
+
+/// A model's part on one Mac.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
+pub struct PartView {
+    /// The Mac's name.
+    pub on: String,
+    /// Its weights (MiB).
+    pub weights_mib: u64,
+    /// Its layers, in a pipeline.
+    pub layers: Option<u32>,
+    /// What it does.
+    pub state: PartStateView,
+}
+
+/// What a part does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum PartStateView {
+    /// It waits for its process, its neighbours or its turn.
+    Waiting,
+    /// Its Mac fetches the model's weights, all of them.
+    Downloading {
+        /// What is there (MiB).
+        done_mib: u64,
+        /// In all (MiB); 0 while unknown.
+        total_mib: u64,
+        /// How fast (MiB a second).
+        mib_per_s: Option<u64>,
+        /// For how long it will go on at that speed (seconds).
+        left_s: Option<u64>,
+    },
+    /// Its Mac reads weights into memory.
+    Loading {
+        /// Layers that are there.
+        layers: u32,
+        /// Its layers.
+        of: u32,
+    },
+    /// A first run through it.
+    Warming,
+    /// It can serve.
+    Ready,
+    /// It failed.
+    Failed {
+        /// exo's first line about it.
         why: String,
     },
 }
