@@ -18,7 +18,7 @@ const SHORTEST_CONTEXT: u64 = 4_096;
 pub struct Ask<'a> {
     /// What is known of its family; `None`: nothing, and then nothing is claimed.
     pub facts: Option<&'a Facts>,
-    /// Bytes of the weights, as the card says.
+    /// Bytes of the weights, as the card says; 0: nobody knows, and then nothing is claimed.
     pub weights_bytes: u64,
     /// Layers, as the card says.
     pub layers: u32,
@@ -118,7 +118,11 @@ fn known<'a>(ask: &Ask<'a>, rooms: &[Room]) -> Result<&'a Facts, Doubt> {
     if !facts.has_layers(ask.layers) {
         return Err(Doubt::Layers { name: facts.name.clone(), known: facts.layers, card: ask.layers });
     }
-    if rooms.is_empty() { Err(Doubt::NoMac) } else { Ok(facts) }
+    match ask.weights_bytes {
+        0 => Err(Doubt::Weights),
+        _ if rooms.is_empty() => Err(Doubt::NoMac),
+        _ => Ok(facts),
+    }
 }
 
 /// What each Mac would hold with sequences of so many tokens. A pipeline's cache is dealt out by layers as if all were

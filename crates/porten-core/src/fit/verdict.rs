@@ -92,6 +92,9 @@ pub enum Doubt {
         /// Layers on the card.
         card: u32,
     },
+    /// The card does not say how large it is, or exo has not counted yet.
+    #[error("whether it fits is not known: nobody says how large its weights are")]
+    Weights,
     /// Nowhere to fit.
     #[error("whether it fits is not known: there is no Mac")]
     NoMac,
@@ -126,7 +129,7 @@ impl Verdict {
 /// Names the Mac that lacks most. What it needs is rounded up and what it has down, so that the difference a person
 /// works out is the one that stands there, and is never nothing.
 fn missing(per_mac: &[Share]) -> String {
-    let Some(worst) = per_mac.iter().max_by_key(|share| share.missing_bytes) else {
+    let Some(worst) = per_mac.iter().rev().max_by_key(|share| share.missing_bytes) else {
         return "it does not fit".to_owned();
     };
     let (needs, has) = (worst.needed_bytes().div_ceil(GB), worst.usable_bytes / GB);

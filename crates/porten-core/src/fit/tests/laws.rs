@@ -4,29 +4,30 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Mostly what people have and want, so that every verdict comes about, and now and then anything.
 fn any_ask() -> impl Strategy<Value = Ask<'static>> {
-    let layers = prop_oneof![8 => Just(None), 1 => any::<u32>().prop_map(Some)];
-    let bytes = || prop_oneof![4 => 0..2_000 * GB, 1 => any::<u64>()];
-    let context = prop_oneof![4 => 0..2_000_000_u64, 1 => any::<u64>()];
-    let sequences = prop_oneof![4 => 0..20_u32, 1 => any::<u32>()];
-    (0..=families().len(), layers, bytes(), context, sequences, bytes()).prop_map(
+    let layers = prop_oneof![15 => Just(None), 1 => any::<u32>().prop_map(Some)];
+    let weights = prop_oneof![15 => 0..700 * GB, 1 => any::<u64>()];
+    let context = prop_oneof![15 => 0..300_000_u64, 1 => any::<u64>()];
+    let sequences = prop_oneof![15 => 0..8_u32, 1 => any::<u32>()];
+    let overhead = prop_oneof![15 => 0..20 * GB, 1 => any::<u64>()];
+    (0..=families().len(), layers, weights, context, sequences, overhead).prop_map(
         |(family, layers, weights_bytes, context, sequences, overhead_bytes)| {
             let facts = families().get(family);
             let layers = layers.or(facts.map(|facts| facts.layers)).unwrap_or(0);
-            let overhead_bytes = overhead_bytes / 100;
             Ask { facts, weights_bytes, layers, context, sequences, overhead_bytes }
         },
     )
 }
 
 fn any_rooms() -> impl Strategy<Value = Vec<Room>> {
-    let bytes = || prop_oneof![8 => 0..600 * GIB, 1 => any::<u64>()];
+    let bytes = || prop_oneof![31 => 48 * GIB..500 * GIB, 1 => any::<u64>()];
     let room = (bytes(), bytes()).prop_map(|(usable_bytes, free_bytes)| Room {
         name: "mac".to_owned(),
         usable_bytes,
         free_bytes,
     });
-    prop::collection::vec(room, 0..9)
+    prop::collection::vec(room, 0..6)
 }
 
 const SHARDINGS: [Sharding; 2] = [Sharding::Pipeline, Sharding::Tensor];

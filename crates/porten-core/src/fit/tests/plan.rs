@@ -13,7 +13,7 @@ fn each_verdict_is_one_sentence() {
     let kimi = ask("kimi-k2.6", 376 * GB, 131_072);
     assert_eq!(
         said(&kimi, Sharding::Tensor),
-        "mac-2 would need 205 GB and its GPU can use 96 GB: 109 GB too much, and another Mac lacks memory too"
+        "mac-1 would need 205 GB and its GPU can use 96 GB: 109 GB too much, and another Mac lacks memory too"
     );
     let unknown = Ask { facts: None, ..kimi.clone() };
     assert_eq!(
@@ -81,12 +81,14 @@ fn a_placement_of_exos_is_looked_at_as_it_is() {
 }
 
 #[test]
-fn nothing_is_claimed_of_a_model_whose_card_has_other_layers() {
+fn nothing_is_claimed_of_a_model_whose_card_has_other_layers_or_no_size() {
     let draft = Ask { layers: 5, ..ask("z-lab/Qwen3-Coder-Next-DFlash", GB, 4_096) };
     let verdict = plan(&draft, &rooms(&[96 * GIB]), Sharding::Pipeline);
     assert!(matches!(verdict, Verdict::Unknown { why: Doubt::Layers { known: 48, card: 5, .. } }), "{verdict:?}");
     let card = Ask { layers: 61, ..ask("mlx-community/MiniMax-M2.1-3bit", 100_086_644_736, 4_096) };
     assert!(plan(&card, &rooms(&[96 * GIB, 96 * GIB]), Sharding::Pipeline).fits(), "a card that is known to differ");
+    let unsized_card = Ask { weights_bytes: 0, ..card.clone() };
+    assert_eq!(plan(&unsized_card, &rooms(&[96 * GIB]), Sharding::Pipeline), Verdict::Unknown { why: Doubt::Weights });
     assert_eq!(plan(&card, &[], Sharding::Tensor), Verdict::Unknown { why: Doubt::NoMac });
 }
 
