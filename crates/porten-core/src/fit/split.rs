@@ -57,18 +57,17 @@ pub fn split_layers(layers: u32, free: &[u64]) -> Result<Vec<u32>, Indivisible> 
     if layers < macs {
         return Err(Indivisible::Layers { layers, macs });
     }
-    // Nothing free anywhere: exo refuses. Equal parts make the answer that nothing fits a good one.
-    let even = free.iter().all(|&bytes| bytes == 0);
-    let weights: Vec<u128> = free.iter().map(|&bytes| if even { 1 } else { u128::from(bytes) }).collect();
-    let all: u128 = weights.iter().sum::<u128>().max(1);
-    let exact = weights.iter().map(|weight| weight * u128::from(layers));
+    // Where nothing is free anywhere exo refuses; here a byte each makes equal parts of it.
+    let free = free.iter().map(|&bytes| u128::from(bytes.max(1)));
+    let all: u128 = free.clone().sum();
+    let exact = free.map(|bytes| bytes * u128::from(layers));
     // A part of `layers` cannot be more than they are.
     let mut split: Vec<u32> = exact.clone().map(|exact| u32::try_from(exact / all).unwrap_or(layers)).collect();
     let remainders: Vec<u128> = exact.map(|exact| exact % all).collect();
     let mut order: Vec<usize> = (0..split.len()).collect();
     order.sort_by_key(|&mac| std::cmp::Reverse(remainders[mac]));
     let left = layers.saturating_sub(split.iter().sum());
-    for &mac in order.iter().cycle().take(usize::try_from(left).unwrap_or(0)) {
+    for &mac in order.iter().take(usize::try_from(left).unwrap_or(0)) {
         split[mac] += 1;
     }
     while let Some(empty) = split.iter().position(|&layers| layers == 0) {

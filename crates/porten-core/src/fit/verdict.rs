@@ -59,7 +59,7 @@ pub enum Verdict {
         /// With that context.
         per_mac: Vec<Share>,
     },
-    /// Some Mac lacks memory, whatever the context.
+    /// Some Mac lacks memory, and no shorter context worth having helps.
     Missing {
         /// With the context that was asked for.
         per_mac: Vec<Share>,

@@ -74,6 +74,7 @@ fn neither_a_relative_nor_a_later_version_is_taken_for_a_known_one() {
         "Kimi-K3",
         "GLM-5.3",
         "GLM-5V",
+        "ChatGLM-5",
         "kimi-k2.6/another-model",
         "",
         "/",

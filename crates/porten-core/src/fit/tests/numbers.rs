@@ -106,6 +106,7 @@ fn by_tensor_heads_are_shared_out_and_what_all_heads_read_is_not() {
     }
     assert_eq!(at_128k("llama-3.3-70b", 4) * 4, at_128k("llama-3.3-70b", 1));
     assert_eq!(at_128k("llama-3.3-70b", 16), at_128k("llama-3.3-70b", 1), "more Macs than heads");
+    assert_eq!(at_128k("llama-3.3-70b", 3) * 8, at_128k("llama-3.3-70b", 1) * 3, "heads are whole");
     let m3 = 128 * K * (122_880 / 2 + 14_592);
     assert_eq!(at_128k("minimax-m3", 2), m3, "the index's one key is whole everywhere");
     assert_eq!(at_128k("qwen3-coder-next", 2), 128 * K * 12_288 + 38_000_000);
