@@ -24,6 +24,7 @@ pub mod nearest;
 pub mod desk;
 pub mod engine;
 pub mod exo;
+pub mod fit;
 pub mod limits;
 pub mod memory;
 pub mod models;

@@ -11,6 +11,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::exo::Sharding;
+use crate::fit;
+
 /// The part of a Mac's memory that its GPU may wire when nobody has said otherwise (per cent). Apple publishes no rule;
 /// three quarters were observed on large Macs (llama.cpp's issue 15055).
 pub const ASSUMED_WIRED_PERCENT: u64 = 75;
@@ -114,12 +117,12 @@ pub fn budget(rooms: &[Room], set_mib: Option<u64>) -> Memory {
     Memory { raw_mib, usable_mib, schedulable_mib, missing_mib, advertised_mib, origin }
 }
 
-/// Macs that hold slices of every layer hold equal ones: each counts as the smallest of them. The others add up.
+/// Macs that hold slices of every layer hold equal ones. The others add up.
 fn schedulable<'a>(rooms: impl Iterator<Item = &'a Room>) -> u64 {
     let (sliced, whole): (Vec<&Room>, Vec<&Room>) = rooms.partition(|room| room.sliced);
-    let smallest = sliced.iter().map(|room| room.usable_mib).min().unwrap_or(0);
-    let slices = smallest.saturating_mul(u64::try_from(sliced.len()).unwrap_or(u64::MAX));
-    whole.iter().fold(slices, |sum, room| sum.saturating_add(room.usable_mib))
+    let usable = |rooms: &[&Room]| rooms.iter().map(|room| room.usable_mib).collect::<Vec<_>>();
+    let slices = fit::schedulable(&usable(&sliced), Sharding::Tensor);
+    slices.saturating_add(fit::schedulable(&usable(&whole), Sharding::Pipeline))
 }
 
 /// `part / of` of a number, rounded down.
