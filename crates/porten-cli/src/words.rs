@@ -152,6 +152,7 @@ fn model(model: &ModelView, now: Timestamp) -> String {
         ModelState::OffElsewhere => "Off elsewhere · turned off in exo".to_owned(),
         ModelState::Withdrawn => "Withdrawn · no engine".to_owned(),
         ModelState::Unmatched { why } | ModelState::Failed { why } => format!("Failed · {why}"),
+        ModelState::Stalled { why } => format!("Stalled · {why}"),
         ModelState::Broken { why } => format!("Broken · {why}"),
         ModelState::Waiting { why } => format!("Waiting · {why}"),
         ModelState::Placing => "Loading · the engine was asked".to_owned(),

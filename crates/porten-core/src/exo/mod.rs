@@ -13,6 +13,7 @@ mod preview;
 #[cfg(test)]
 mod recorded;
 mod rhythm;
+mod stall;
 mod telling;
 
 pub use document::Document;
@@ -21,4 +22,5 @@ pub use members::{Cluster, Member, NodeId};
 pub use past::Absent;
 pub use preview::{INSTANCE, PREVIEWS, Preview, PreviewError, choose, read_previews};
 pub use rhythm::{Pace, Rhythm};
+pub use stall::{Stall, StalledAt};
 pub use telling::{Input, Telling, Told};

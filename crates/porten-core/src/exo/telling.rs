@@ -14,6 +14,7 @@ use super::members::{
 };
 use super::past::{Absent, Past};
 use super::rhythm::{Pace, Rhythm};
+use super::stall::{Progress, Stall};
 use crate::reply::Reply;
 use crate::snapshot::{Freshness, LinkKind, MemberState};
 use crate::time::{Moment, Now};
@@ -53,6 +54,7 @@ pub struct Telling {
     runners: BTreeMap<String, Runner>,
     downloads: BTreeMap<NodeId, Vec<Download>>,
     heartbeat: Heartbeat,
+    progress: Progress,
     past: Past,
     cluster: Cluster,
 }
@@ -83,6 +85,13 @@ impl Telling {
     #[must_use]
     pub fn parts(&self, instance: &Instance) -> Vec<Part> {
         instance.parts(&self.runners, &self.downloads)
+    }
+
+    /// The part of a placed model that has not moved for too long, while exo's state is true.
+    #[must_use]
+    pub fn stall(&self, instance: &Instance, now: Now) -> Option<Stall> {
+        let fresh = self.freshness(now) == Freshness::Fresh;
+        fresh.then(|| self.progress.stall(&instance.id, now)).flatten()
     }
 
     /// The slowest link that its parts talk over; `None` where it has one part, or does not say.
@@ -227,6 +236,8 @@ impl Telling {
             Document::Downloads => self.downloads = read_downloads(&value),
         }
         self.cluster = self.nodes.cluster(&self.instances);
+        let parts: Vec<_> = self.instances.iter().map(|one| (one.id.clone(), self.parts(one))).collect();
+        self.progress.note(parts.into_iter(), now);
         let Self { past, cluster, heartbeat, .. } = self;
         past.note(cluster, |node| heartbeat.silent_since(node, now).is_none(), now);
     }

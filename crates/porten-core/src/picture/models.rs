@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Facts;
 use crate::desk::Stand;
 use crate::engine::{Reach, Standing};
-use crate::exo::{Instance, NodeId, Part, PartState, Phase, Told};
+use crate::exo::{Instance, NodeId, Part, PartState, Phase, Stall, StalledAt, Told};
 use crate::ids::{Pair, Unmatched};
 use crate::snapshot::{Freshness, ModelState, ModelView, PartStateView, PartView, Placed};
 use crate::time::Now;
@@ -140,6 +140,10 @@ fn loading(facts: &Facts<'_>, engine: &str, now: Now) -> Option<ModelState> {
         let name = facts.telling.name(lost).unwrap_or(lost);
         return Some(ModelState::Broken { why: format!("{name}, which holds a part of it, is not heard of") });
     }
+    let stall = placed.as_ref().and_then(|(instance, _)| facts.telling.stall(instance, now));
+    if let Some(stall) = stall {
+        return Some(ModelState::Stalled { why: stalled(facts, &stall) });
+    }
     Some(match placed.map(|(_, phase)| phase) {
         Some(Phase::Placed) => ModelState::Placing,
         Some(Phase::Downloading { percent, mib_per_s }) => ModelState::Downloading { percent, mib_per_s },
@@ -154,6 +158,17 @@ fn loading(facts: &Facts<'_>, engine: &str, now: Now) -> Option<ModelState> {
             Stand::Elsewhere => ModelState::Waiting { why: "its turn".into() },
         },
     })
+}
+
+fn stalled(facts: &Facts<'_>, stall: &Stall) -> String {
+    let mac = facts.telling.name(&stall.node).unwrap_or(&stall.node);
+    let seconds = stall.patience.as_secs();
+    match stall.at {
+        StalledAt::Downloading => format!("no byte for {seconds} s on {mac}"),
+        StalledAt::Starting => format!("{mac} has not begun for {seconds} s"),
+        StalledAt::Loading => format!("no layer for {seconds} s on {mac}"),
+        StalledAt::Warming => format!("no first token for {seconds} s on {mac}"),
+    }
 }
 
 fn unmatched(facts: &Facts<'_>, why: &Unmatched) -> ModelView {

@@ -82,6 +82,11 @@ pub enum ModelState {
     },
     /// Loaded; the engine runs through it once.
     Warming,
+    /// It was coming, and a Mac has not moved for too long.
+    Stalled {
+        /// One sentence that names it.
+        why: String,
+    },
     /// One token is being asked for.
     Proving,
     /// It generated a token; requests may come.

@@ -34,7 +34,7 @@ const TABLE: [(&str, &str, u64, &str); 12] = [
 const CONTEXT: u64 = 131_072;
 
 fn usable(installed_gib: &[u64]) -> Vec<u64> {
-    installed_gib.iter().map(|gib| crate::memory::usable(gib * 1024) * 1024 * 1024).collect()
+    installed_gib.iter().map(|gib| crate::memory::usable(gib * 1024, None, None).0 * 1024 * 1024).collect()
 }
 
 fn row(id: &str, build: &str) -> Ask<'static> {
