@@ -152,6 +152,8 @@ fn model(model: &ModelView, now: Timestamp) -> String {
         ModelState::OffElsewhere => "Off elsewhere · turned off in exo".to_owned(),
         ModelState::Withdrawn => "Withdrawn · no engine".to_owned(),
         ModelState::Unmatched { why } | ModelState::Failed { why } => format!("Failed · {why}"),
+        ModelState::Unfit { why } => format!("Does not fit · {why}"),
+        ModelState::Cold { since } => format!("Cold · given back {} ago, loads when asked for", age(*since, now)),
         ModelState::Stalled { why } => format!("Stalled · {why}"),
         ModelState::Broken { why } => format!("Broken · {why}"),
         ModelState::Waiting { why } => format!("Waiting · {why}"),

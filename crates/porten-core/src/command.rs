@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::exo::How;
 use crate::ids::ModelId;
 
 /// One thing to do.
@@ -20,6 +21,12 @@ pub enum Command {
         id: ModelId,
         /// The wish.
         on: bool,
+        /// How it is to be placed; `None`: as was said last.
+        #[serde(default)]
+        how: Option<How>,
+        /// Whether what Porten loaded stays loaded although it is off.
+        #[serde(default)]
+        keep: bool,
     },
     /// Take a person's word for what the GPU of a Mac may hold, until that Mac starts exo anew.
     TellLimit {

@@ -8,12 +8,13 @@
 //!      └─────────────────────────  failed ◄──────────────┘           left alone until a person says on
 //! ```
 //!
-//! Only what was placed from here is ever deleted, and only after its last request.
+//! A place that exo offers is taken only if it fits ([`crate::fitting`]), or if a person wants it anyway. Only what was placed
+//! from here is ever deleted, and only after its last request.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::exo::{Instance, InstanceId, NodeId, Phase, Preview, choose};
+use crate::exo::{How, Instance, InstanceId, NodeId, Phase, Preview, rank};
 use crate::time::Moment;
 
 /// How long exo's state must have been moving before a model is placed that nobody asked for just now: after a restart or
@@ -23,6 +24,8 @@ pub const SETTLED: Duration = Duration::from_secs(30);
 const APPEARS: Duration = Duration::from_secs(20);
 /// After a failure, before the next try.
 const REST: Duration = Duration::from_secs(60);
+/// What does not fit is looked at again after this time, or when Macs came or went: memory may have become free.
+const UNFIT_REST: Duration = Duration::from_secs(5 * 60);
 /// After this many failures in a row a person must look.
 const TRIES: u32 = 5;
 /// A model that was turned off keeps its memory at most this long for requests that still run.
@@ -41,6 +44,16 @@ pub struct View<'a> {
     pub moving_for: Option<Duration>,
     /// Requests that run, by engine id.
     pub in_flight: &'a BTreeMap<String, u32>,
+    /// How a person wants them placed, by engine id.
+    pub how: &'a BTreeMap<String, How>,
+    /// The engine ids that stay loaded though they are not wanted.
+    pub kept: &'a BTreeSet<String>,
+}
+
+impl View<'_> {
+    fn how(&self, model: &str) -> How {
+        self.how.get(model).copied().unwrap_or_default()
+    }
 }
 
 /// What the host must do.
@@ -70,6 +83,12 @@ enum Order {
     Stopped {
         why: String,
     },
+    /// No place has room for it.
+    Unfit {
+        why: String,
+        nodes: BTreeSet<NodeId>,
+        until: Moment,
+    },
     /// Others deleted it.
     Elsewhere,
 }
@@ -80,6 +99,8 @@ struct Sheet {
     order: Option<Order>,
     /// A person asked for it just now.
     said: bool,
+    /// It is wanted placed otherwise than it is.
+    moving: bool,
     failures: u32,
     /// The nodes that were there while it was ready.
     ready_with: Option<BTreeSet<NodeId>>,
@@ -96,6 +117,8 @@ pub enum Stand {
     Placing,
     /// One sentence.
     Failed(String),
+    /// No place has room for it; one sentence with the sum.
+    Unfit(String),
     /// Turned off in exo.
     Elsewhere,
 }
@@ -127,13 +150,13 @@ impl Desk {
     /// A person turned a model on or off.
     pub fn said(&mut self, model: &str, on: bool) {
         let sheet = self.sheets.entry(model.to_owned()).or_default();
-        *sheet = Sheet { said: on, ..Sheet::default() };
+        *sheet = Sheet { said: on, moving: on, ..Sheet::default() };
     }
 
     /// A person wants everything tried again.
     pub fn nudge(&mut self) {
         for sheet in self.sheets.values_mut() {
-            if matches!(sheet.order, Some(Order::Failed { .. } | Order::Stopped { .. })) {
+            if matches!(sheet.order, Some(Order::Failed { .. } | Order::Stopped { .. } | Order::Unfit { .. })) {
                 sheet.order = None;
                 sheet.failures = 0;
                 sheet.said = true;
@@ -155,11 +178,17 @@ impl Desk {
         self.sheets.get(model).is_some_and(|sheet| sheet.order == Some(Order::Elsewhere))
     }
 
+    /// Whether it is about to be placed anew, and must get no more requests where it is.
+    #[must_use]
+    pub fn is_moving(&self, model: &str) -> bool {
+        self.sheets.get(model).is_some_and(|sheet| sheet.moving)
+    }
+
     /// When [`Desk::look`] has something to do that no fact announces.
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
         let orders = self.sheets.values().filter_map(|sheet| match sheet.order {
-            Some(Order::Ordered { until, .. } | Order::Failed { until, .. }) => Some(until),
+            Some(Order::Ordered { until, .. } | Order::Failed { until, .. } | Order::Unfit { until, .. }) => Some(until),
             _ => None,
         });
         let empty = self.emptying.values().map(|since| *since + LAST_REQUESTS);
@@ -174,21 +203,31 @@ impl Desk {
         self.sheets.retain(|model, sheet| sheet.said || view.wanted.contains(model));
         let mut effects = self.give_back(view, now);
         for model in view.wanted {
-            let there = view.instances.iter().filter(|(instance, _)| instance.model == *model);
-            let phases: Vec<&Phase> = there.map(|(_, phase)| phase).collect();
+            let there = || view.instances.iter().filter(|(instance, _)| instance.model == *model);
+            let phases: Vec<&Phase> = there().map(|(_, phase)| phase).collect();
+            let otherwise = there().any(|(instance, _)| self.is_otherwise(instance, view));
             if phases.is_empty() {
                 effects.extend(self.miss(model, view, moving_for, now));
             } else {
-                self.find(model, &phases, view.nodes);
+                self.find(model, &phases, view.nodes, otherwise);
             }
         }
         effects
     }
 
-    /// It is there.
-    fn find(&mut self, model: &str, phases: &[&Phase], nodes: &BTreeSet<NodeId>) {
+    /// Whether an instance of ours is not as a person wants it; what others placed is served as it is.
+    fn is_otherwise(&self, instance: &Instance, view: &View<'_>) -> bool {
+        self.ours.contains(&instance.id) && !view.how(&instance.model).is(instance)
+    }
+
+    /// It is there; `otherwise`: not as it is wanted.
+    fn find(&mut self, model: &str, phases: &[&Phase], nodes: &BTreeSet<NodeId>, otherwise: bool) {
         let sheet = self.sheets.entry(model.to_owned()).or_default();
         sheet.order = None;
+        sheet.moving &= otherwise;
+        if sheet.moving {
+            return;
+        }
         sheet.said = false;
         if phases.contains(&&Phase::Ready) {
             sheet.ready_with = Some(nodes.clone());
@@ -218,8 +257,10 @@ impl Desk {
             }
             Some(Order::Ordered { .. }) => return None,
             Some(Order::Failed { until, .. }) if !now.reached(*until) => return None,
-            Some(Order::Failed { .. }) | None => {}
+            Some(Order::Unfit { until, nodes, .. }) if !now.reached(*until) && nodes == view.nodes => return None,
+            Some(Order::Failed { .. } | Order::Unfit { .. }) | None => {}
         }
+        sheet.moving = false;
         if let Some(why) = sheet.arriving.take() {
             let why = if why.is_empty() { "exo dropped it while it was loading".to_owned() } else { why };
             fail(sheet, why, now);
@@ -251,8 +292,10 @@ impl Desk {
     fn give_back(&mut self, view: &View<'_>, now: Moment) -> Vec<Effect> {
         let mut effects = Vec::new();
         for (instance, _) in view.instances {
-            let unwanted = !view.wanted.contains(&instance.model);
-            if !unwanted || !self.ours.contains(&instance.id) || self.deleting.contains(&instance.id) {
+            let wanted = view.wanted.contains(&instance.model);
+            let moves = wanted && self.is_moving(&instance.model) && self.is_otherwise(instance, view);
+            let unwanted = !wanted && !view.kept.contains(&instance.model);
+            if !(unwanted || moves) || !self.ours.contains(&instance.id) || self.deleting.contains(&instance.id) {
                 self.emptying.remove(&instance.id);
                 continue;
             }
@@ -277,17 +320,26 @@ impl Desk {
         }
     }
 
-    /// The answer to [`Effect::AskPlaces`]: the places, or one sentence that says why there is none.
-    pub fn offered(&mut self, model: &str, places: Result<Vec<Preview>, String>, now: Moment) -> Option<Effect> {
+    /// The answer to [`Effect::AskPlaces`]: the places, or one sentence that says why there is none. `judge` says of each
+    /// whether it fits, or with one sentence why not.
+    pub fn offered(
+        &mut self,
+        model: &str,
+        places: Result<Vec<Preview>, String>,
+        (how, nodes): (How, &BTreeSet<NodeId>),
+        judge: impl Fn(&Instance) -> Result<String, String>,
+        now: Moment,
+    ) -> Option<Effect> {
         let sheet = self.sheets.get_mut(model).filter(|sheet| sheet.order == Some(Order::Asking))?;
-        match places.map(choose) {
-            Ok(Some(place)) => {
-                sheet.order = Some(Order::Posting(place.id.clone()));
-                self.ours.insert(place.id.clone());
+        match places.and_then(|places| pick(places, how, judge)) {
+            Ok(Picked::Place(place)) => {
+                sheet.order = Some(Order::Posting(place.instance.id.clone()));
+                self.ours.insert(place.instance.id.clone());
                 Some(Effect::Order(model.to_owned(), place))
             }
-            Ok(None) => {
-                fail(sheet, "exo finds no place for it".to_owned(), now);
+            Ok(Picked::Unfit(why)) => {
+                sheet.said = false;
+                sheet.order = Some(Order::Unfit { why, nodes: nodes.clone(), until: now + UNFIT_REST });
                 None
             }
             Err(why) => {
@@ -322,6 +374,7 @@ impl Desk {
         match &sheet.order {
             Some(Order::Asking | Order::Posting(_) | Order::Ordered { .. }) => Stand::Placing,
             Some(Order::Failed { why, .. } | Order::Stopped { why }) => Stand::Failed(why.clone()),
+            Some(Order::Unfit { why, .. }) => Stand::Unfit(why.clone()),
             Some(Order::Elsewhere) => Stand::Elsewhere,
             None => match self.sheets.iter().find(|(other, sheet)| *other != model && sheet.owed().is_some()) {
                 Some((other, _)) => Stand::Waiting(other.clone()),
@@ -344,6 +397,37 @@ impl Sheet {
             Some(Order::Posting(instance) | Order::Ordered { instance, .. }) => Some(instance.clone()),
             _ => None,
         }
+    }
+}
+
+/// What becomes of exo's offer.
+enum Picked {
+    Place(Preview),
+    Unfit(String),
+}
+
+/// The best place that fits; or the best one, where a person wants it anyway; else why the best one does not fit.
+fn pick(
+    mut places: Vec<Preview>,
+    how: How,
+    judge: impl Fn(&Instance) -> Result<String, String>,
+) -> Result<Picked, String> {
+    if places.is_empty() {
+        return Err("exo finds no place for it".to_owned());
+    }
+    places.retain(|place| how.is(&place.instance));
+    rank(&mut places);
+    let mut why = None;
+    for place in &places {
+        match judge(&place.instance) {
+            Ok(_) => return Ok(Picked::Place(place.clone())),
+            Err(reason) => why = why.or(Some(reason)),
+        }
+    }
+    match (why, places.into_iter().next()) {
+        (_, Some(best)) if how.anyway => Ok(Picked::Place(best)),
+        (Some(why), _) => Ok(Picked::Unfit(why)),
+        (None, _) => Err("exo finds no place for it in the way that was chosen".to_owned()),
     }
 }
 

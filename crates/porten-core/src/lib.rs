@@ -25,6 +25,8 @@ pub mod desk;
 pub mod engine;
 pub mod exo;
 pub mod fit;
+pub mod fitting;
+pub mod idle;
 pub mod limits;
 pub mod memory;
 pub mod models;

@@ -19,6 +19,8 @@ struct Scene {
     nodes: BTreeSet<NodeId>,
     moving_for: Option<Duration>,
     in_flight: BTreeMap<String, u32>,
+    how: BTreeMap<String, How>,
+    kept: BTreeSet<String>,
     now: Moment,
 }
 
@@ -31,6 +33,8 @@ impl Scene {
             nodes: BTreeSet::from(["a".to_owned()]),
             moving_for: Some(Duration::from_secs(3_600)),
             in_flight: BTreeMap::new(),
+            how: BTreeMap::new(),
+            kept: BTreeSet::new(),
             now: Moment::after_start(Duration::from_secs(3_600)),
         }
     }
@@ -58,13 +62,23 @@ impl Scene {
             nodes: &self.nodes,
             moving_for: self.moving_for,
             in_flight: &self.in_flight,
+            how: &self.how,
+            kept: &self.kept,
         };
         self.desk.look(&view, self.now)
     }
 
     fn offer(&mut self, model: &str, instance: &str) -> Option<Effect> {
-        let place = Preview { id: instance.into(), macs: 2, rdma: true, tensor: true, body: json!({}) };
-        self.desk.offered(model, Ok(vec![place]), self.now)
+        let places = vec![place(instance, 2, true)];
+        self.desk.offered(model, Ok(places), (self.how(model), &self.nodes), |_| Ok(String::new()), self.now)
+    }
+
+    fn offer_nothing(&mut self, places: Result<Vec<Preview>, String>) -> Option<Effect> {
+        self.desk.offered(MODEL, places, (How::default(), &self.nodes), |_| Ok(String::new()), self.now)
+    }
+
+    fn how(&self, model: &str) -> How {
+        self.how.get(model).copied().unwrap_or_default()
     }
 
     /// From nothing to an order that exo took.
@@ -78,6 +92,83 @@ impl Scene {
         self.now += Duration::from_secs(seconds);
         self.moving_for = self.moving_for.map(|moving| moving + Duration::from_secs(seconds));
     }
+}
+
+/// A place on so many Macs: slices over RDMA, or a pipeline.
+fn place(id: &str, macs: usize, slices: bool) -> Preview {
+    let (kind, shard) = if slices { ("MlxJaccl", "Tensor") } else { ("MlxRing", "Pipeline") };
+    let nodes: serde_json::Map<String, serde_json::Value> = (0..macs).map(|n| (format!("n{n}"), json!(format!("r{n}")))).collect();
+    let shards: serde_json::Map<String, serde_json::Value> =
+        (0..macs).map(|n| (format!("r{n}"), json!({ format!("{shard}ShardMetadata"): { "modelCard": {} } }))).collect();
+    let instance = json!({ format!("{kind}Instance"): { "instanceId": id, "shardAssignments":
+        { "modelId": MODEL, "nodeToRunner": nodes, "runnerToShard": shards } } });
+    let previews = json!({ "previews": [{ "sharding": shard, "instance": instance, "error": null }] });
+    crate::exo::read_previews(previews.to_string().as_bytes()).unwrap().remove(0)
+}
+
+#[test]
+fn the_best_place_that_fits_is_taken_and_one_that_does_not_only_if_a_person_wants_it_anyway() {
+    let mut scene = Scene::with(&[MODEL]);
+    let two = || Ok(vec![place("slices", 2, true), place("layers", 3, false)]);
+    let judge = |instance: &Instance| if instance.is_rdma() { Err("mac-2: 5 GB too much".to_owned()) } else { Ok(String::new()) };
+    let never = |_: &Instance| Err("mac-2: 5 GB too much".to_owned());
+    scene.look();
+    let how = How::default();
+    let Some(Effect::Order(_, taken)) = scene.desk.offered(MODEL, two(), (how, &scene.nodes), judge, scene.now) else {
+        panic!("a place");
+    };
+    assert_eq!(taken.instance.id, "layers");
+
+    let mut scene = Scene::with(&[MODEL]);
+    scene.look();
+    assert_eq!(scene.desk.offered(MODEL, two(), (how, &scene.nodes), never, scene.now), None);
+    assert_eq!(scene.desk.stand(MODEL), Stand::Unfit("mac-2: 5 GB too much".into()));
+    scene.pass(299);
+    assert_eq!(scene.look(), []);
+    scene.nodes.insert("b".into());
+    assert_eq!(scene.look(), [Effect::AskPlaces(MODEL.into())], "another Mac came");
+    let anyway = How { anyway: true, ..how };
+    let taken = scene.desk.offered(MODEL, two(), (anyway, &scene.nodes), never, scene.now);
+    assert!(matches!(taken, Some(Effect::Order(_, place)) if place.instance.id == "slices"));
+}
+
+#[test]
+fn a_model_that_is_wanted_placed_otherwise_is_given_back_first_but_not_one_of_others() {
+    let mut scene = Scene::with(&[MODEL]);
+    scene.order(MODEL, "i");
+    scene.placed = vec![("i", MODEL, "RunnerReady")];
+    assert_eq!(scene.look(), []);
+    scene.how.insert(MODEL.into(), How { least_macs: Some(2), ..How::default() });
+    scene.desk.said(MODEL, true);
+    scene.in_flight.insert(MODEL.into(), 1);
+    assert_eq!(scene.look(), []);
+    assert!(scene.desk.is_moving(MODEL));
+    scene.in_flight.clear();
+    assert_eq!(scene.look(), [Effect::Delete("i".into())]);
+    scene.desk.deleted(&"i".into());
+    scene.placed.clear();
+    assert_eq!(scene.look(), [Effect::AskPlaces(MODEL.into())]);
+    assert!(!scene.desk.is_moving(MODEL));
+
+    let mut scene = Scene::with(&[MODEL]);
+    scene.placed = vec![("theirs", MODEL, "RunnerReady")];
+    scene.how.insert(MODEL.into(), How { least_macs: Some(2), ..How::default() });
+    scene.desk.said(MODEL, true);
+    assert_eq!(scene.look(), []);
+    assert!(!scene.desk.is_moving(MODEL));
+}
+
+#[test]
+fn a_model_may_stay_loaded_though_it_is_off() {
+    let mut scene = Scene::with(&[MODEL]);
+    scene.order(MODEL, "i");
+    scene.placed = vec![("i", MODEL, "RunnerReady")];
+    scene.look();
+    scene.wanted.clear();
+    scene.kept.insert(MODEL.into());
+    assert_eq!(scene.look(), []);
+    scene.kept.clear();
+    assert_eq!(scene.look(), [Effect::Delete("i".into())]);
 }
 
 #[test]
@@ -182,13 +273,13 @@ fn no_place_is_said_and_tried_again_later_and_five_failures_stop_it() {
     let mut scene = Scene::with(&[MODEL]);
     for _ in 1..TRIES {
         assert_eq!(scene.look(), [Effect::AskPlaces(MODEL.into())]);
-        assert_eq!(scene.desk.offered(MODEL, Err("no room".into()), scene.now), None);
+        assert_eq!(scene.offer_nothing(Err("no room".into())), None);
         assert_eq!(scene.desk.stand(MODEL), Stand::Failed("no room".into()));
         assert_eq!(scene.look(), []);
         scene.pass(60);
     }
     scene.look();
-    scene.desk.offered(MODEL, Ok(Vec::new()), scene.now);
+    scene.offer_nothing(Ok(Vec::new()));
     scene.pass(86_400);
     assert_eq!(scene.look(), []);
     assert_eq!(scene.desk.stand(MODEL), Stand::Failed("exo finds no place for it; tried 5 times".into()));

@@ -170,7 +170,8 @@ impl Instance {
     }
 
     /// Whether its parts talk by RDMA.
-    pub(super) const fn is_rdma(&self) -> bool {
+    #[must_use]
+    pub const fn is_rdma(&self) -> bool {
         self.rdma
     }
 
@@ -179,7 +180,15 @@ impl Instance {
         self.addresses.iter().map(String::as_str)
     }
 
-    pub(super) fn weights_on(&self, node: &NodeId) -> u64 {
+    /// Each Mac that holds a part, with its layers in a pipeline.
+    #[must_use]
+    pub fn parts_by_node(&self) -> Vec<(&NodeId, Option<u32>)> {
+        self.shards.iter().map(|shard| (&shard.node, shard.layers)).collect()
+    }
+
+    /// The weights that a node holds of it (bytes).
+    #[must_use]
+    pub fn weights_on(&self, node: &NodeId) -> u64 {
         let own = self.shards.iter().filter(|shard| shard.node == *node);
         own.fold(0, |sum: u64, shard| sum.saturating_add(shard.bytes))
     }
@@ -287,7 +296,7 @@ pub(super) fn read_instances(document: &Value) -> Vec<Instance> {
     instances.filter_map(|(id, tagged)| read_instance(id, tagged)).collect()
 }
 
-fn read_instance(id: &str, tagged: &Value) -> Option<Instance> {
+pub(super) fn read_instance(id: &str, tagged: &Value) -> Option<Instance> {
     let (kind, body) = untagged(tagged)?;
     let assigned = &body["shardAssignments"];
     let nodes = assigned["nodeToRunner"].as_object()?;
@@ -317,7 +326,7 @@ fn read_instance(id: &str, tagged: &Value) -> Option<Instance> {
 }
 
 /// The kind of instance whose parts talk by RDMA.
-pub(super) const RDMA_INSTANCE: &str = "MlxJacclInstance";
+const RDMA_INSTANCE: &str = "MlxJacclInstance";
 
 /// The addresses in `hostsByNode`; a node's own is `0.0.0.0` there.
 fn read_addresses(hosts: &Value) -> Vec<String> {

@@ -20,7 +20,7 @@ pub use document::Document;
 pub use instance::{Instance, InstanceId, Part, PartState, Phase, Sharding};
 pub use members::{Cluster, Member, NodeId};
 pub use past::Absent;
-pub use preview::{INSTANCE, PREVIEWS, Preview, PreviewError, choose, read_previews};
+pub use preview::{How, INSTANCE, PREVIEWS, Preview, PreviewError, rank, read_previews};
 pub use rhythm::{Pace, Rhythm};
 pub use stall::{Stall, StalledAt};
 pub use telling::{Input, Telling, Told};

@@ -13,6 +13,7 @@ use crate::config::{Config, Origin, Setting};
 use crate::desk::Desk;
 use crate::engine::{Health, Reach};
 use crate::exo::Telling;
+use crate::idle::Idle;
 use crate::ids::{Matched, ModelId};
 use crate::memory::Memory;
 use crate::notice::Book;
@@ -61,6 +62,10 @@ pub struct Facts<'a> {
     pub telling: &'a Telling,
     /// What is being placed there.
     pub desk: &'a Desk,
+    /// Which models are cold.
+    pub idle: &'a Idle,
+    /// What the Hub offers.
+    pub catalog: &'a [wire::Offer],
     /// Wanted and listed, paired.
     pub matched: &'a Matched,
     /// The ids that are not wanted.

@@ -104,6 +104,9 @@ fn state(facts: &Facts<'_>, pair: &Pair, wanted: bool, requests: u32, now: Now) 
         };
     }
     let Reach::Up { listing, .. } = facts.health.reach() else { return ModelState::Withdrawn };
+    if let Some(since) = facts.idle.cold_since(&pair.hub) {
+        return ModelState::Cold { since };
+    }
     if listing.kind == crate::config::EngineKind::Exo
         && let Some(state) = loading(facts, engine, now)
     {
@@ -154,6 +157,7 @@ fn loading(facts: &Facts<'_>, engine: &str, now: Now) -> Option<ModelState> {
             Stand::Placing => ModelState::Placing,
             Stand::Waiting(why) => ModelState::Waiting { why },
             Stand::Failed(why) => ModelState::Failed { why },
+            Stand::Unfit(why) => ModelState::Unfit { why },
             // Not wanted then; until the next look it only waits.
             Stand::Elsewhere => ModelState::Waiting { why: "its turn".into() },
         },

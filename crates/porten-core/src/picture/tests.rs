@@ -7,6 +7,7 @@ use crate::config;
 use crate::engine::{Input, Listing, Proof, ProofFailure};
 use crate::ids::{EngineId, Wanted};
 use crate::ladder::{RungState, Step};
+use crate::idle::Idle;
 use crate::limits::Limits;
 use crate::memory::budget;
 use crate::notice::Code;
@@ -107,6 +108,8 @@ impl Scene {
             health: &self.health,
             telling: &self.telling,
             desk: &self.desk,
+            idle: &Idle::default(),
+            catalog: &[],
             matched: &self.matched,
             off: &self.off,
             standings: &self.standings,

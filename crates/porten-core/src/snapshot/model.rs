@@ -105,6 +105,17 @@ pub enum ModelState {
         /// How many.
         requests: u32,
     },
+    /// Its memory was given back after a time without requests; it is loaded again when somebody asks for it.
+    Cold {
+        /// Since when.
+        #[cfg_attr(feature = "ts", ts(type = "string"))]
+        since: Timestamp,
+    },
+    /// No place that the engine offers has room for it.
+    Unfit {
+        /// One sentence with the sum.
+        why: String,
+    },
     /// It cannot be loaded, or was asked for one token and gave none.
     Failed {
         /// One sentence.
