@@ -1,8 +1,9 @@
 //! What the person wants, on disk before it is answered: it survives a crash and a reboot. What *is* is never stored.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use porten_core::exo::How;
 use porten_core::ids::ModelId;
 use serde::{Deserialize, Serialize};
 
@@ -18,11 +19,15 @@ pub struct Wishes {
     pub on: BTreeSet<ModelId>,
     /// The models that were turned off.
     pub off: BTreeSet<ModelId>,
+    /// Those of them that stay loaded.
+    pub kept: BTreeSet<ModelId>,
+    /// How models are to be placed, where a person said.
+    pub how: BTreeMap<ModelId, How>,
 }
 
 impl Default for Wishes {
     fn default() -> Self {
-        Self { online: true, on: BTreeSet::new(), off: BTreeSet::new() }
+        Self { online: true, on: BTreeSet::new(), off: BTreeSet::new(), kept: BTreeSet::new(), how: BTreeMap::new() }
     }
 }
 
@@ -47,7 +52,14 @@ impl Wishes {
     }
 
     /// Wants a model on, or off.
-    pub fn turn(&mut self, id: ModelId, on: bool) {
+    pub fn turn(&mut self, id: ModelId, on: bool, how: Option<How>, keep: bool) {
+        if let Some(how) = how {
+            self.how.insert(id.clone(), how);
+        }
+        self.kept.remove(&id);
+        if keep && !on {
+            self.kept.insert(id.clone());
+        }
         let (into, out) = if on { (&mut self.on, &mut self.off) } else { (&mut self.off, &mut self.on) };
         out.remove(&id);
         into.insert(id);

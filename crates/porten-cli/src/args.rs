@@ -1,5 +1,7 @@
 //! What can be typed after `porten`.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
 /// Connects this machine's inference engine to a Porten Hub.
@@ -47,6 +49,17 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: Option<Switch>,
     },
+    /// Show the pooled Macs, their links and their memory; or what a saved state of exo says of them
+    Cluster {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Read a saved /state of exo, or a file of {"t": SECONDS, "state": …} lines, instead of asking the agent
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+        #[command(subcommand)]
+        action: Option<ClusterAction>,
+    },
     /// Go online (the default; the wish survives a restart)
     Online,
     /// Go offline: finishes the running requests and takes no new ones
@@ -54,15 +67,53 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum ClusterAction {
+    /// Tell what the GPU of a Mac may hold, as set there with sysctl iogpu.wired_limit_mb; holds until it starts exo anew
+    Limit {
+        /// The Mac's name
+        mac: String,
+        /// In MB, or `default` for three quarters of what is installed
+        limit: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum Switch {
-    /// Serve this model
+    /// Serve this model; where the engine is exo, have it loaded
     On {
         /// Its id at the Hub
         id: String,
+        /// Give each Mac a slice of every layer
+        #[arg(long, conflicts_with = "pipeline")]
+        tensor: bool,
+        /// Give each Mac some of the layers
+        #[arg(long)]
+        pipeline: bool,
+        /// Have its parts talk by RDMA
+        #[arg(long, conflicts_with = "ip")]
+        rdma: bool,
+        /// Have its parts talk by IP
+        #[arg(long)]
+        ip: bool,
+        /// Spread it over so many Macs at least
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+        macs: Option<u32>,
+        /// Load it even if a Mac would hold more than its GPU may: it may swap, or stop
+        #[arg(long)]
+        anyway: bool,
+        /// Wait until requests may come, and say what it waits for
+        #[arg(long)]
+        wait: bool,
     },
-    /// Stop serving this model
+    /// Stop serving this model; what Porten loaded is unloaded after its last request
     Off {
         /// Its id at the Hub
         id: String,
+        /// Leave it loaded
+        #[arg(long)]
+        keep: bool,
+        /// Wait until its memory is given back
+        #[arg(long)]
+        wait: bool,
     },
 }

@@ -188,7 +188,9 @@ impl Desk {
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
         let orders = self.sheets.values().filter_map(|sheet| match sheet.order {
-            Some(Order::Ordered { until, .. } | Order::Failed { until, .. } | Order::Unfit { until, .. }) => Some(until),
+            Some(Order::Ordered { until, .. } | Order::Failed { until, .. } | Order::Unfit { until, .. }) => {
+                Some(until)
+            }
             _ => None,
         });
         let empty = self.emptying.values().map(|since| *since + LAST_REQUESTS);

@@ -45,8 +45,7 @@ impl Fitting<'_> {
     pub fn judge(&self, offered: &Instance, context: Option<u64>) -> Result<String, String> {
         let load = Load { id: &offered.model, bytes: offered.bytes(), layers: offered.layers(), context };
         let parts = offered.parts_by_node();
-        let members: Vec<&Member> =
-            parts.iter().filter_map(|(node, _)| self.telling.cluster().member(node)).collect();
+        let members: Vec<&Member> = parts.iter().filter_map(|(node, _)| self.telling.cluster().member(node)).collect();
         if members.len() != parts.len() {
             return Err("one of its Macs has left".to_owned());
         }
@@ -136,7 +135,9 @@ mod tests {
     fn telling(macs: &[(&str, u64)]) -> Telling {
         let bytes = |gib: u64| json!({ "inBytes": gib << 30 });
         let mut telling = Telling::default();
-        let mut tell = |document, body: Value| drop(telling.on(Input::Told(document, Reply::answer(200, body.to_string())), NOW));
+        let mut tell = |document, body: Value| {
+            let _ = telling.on(Input::Told(document, Reply::answer(200, body.to_string())), NOW);
+        };
         let ids: Vec<&str> = macs.iter().map(|(id, _)| *id).collect();
         let each = |value: &dyn Fn(&str, u64) -> Value| {
             Value::Object(macs.iter().map(|(id, gib)| ((*id).to_owned(), value(id, *gib))).collect())

@@ -81,7 +81,7 @@ mod tests {
     fn a_model_is_given_back_after_its_time_without_requests_and_wakes_when_asked_for() {
         let (id, mut idle) = (ModelId::read("m").unwrap(), Idle::default());
         let at = |minutes: u64| Now::new(Moment::START, Timestamp::UNIX_EPOCH) + Duration::from_secs(60 * minutes);
-        let mut look = |idle: &mut Idle, rests, minutes| {
+        let look = |idle: &mut Idle, rests, minutes| {
             let free_after = Some(Duration::from_secs(30 * 60));
             idle.look(std::iter::once(Use { id: &id, rests, free_after }), at(minutes));
         };

@@ -34,6 +34,7 @@ pub mod picture;
 pub mod pool;
 pub mod popover;
 pub mod relay;
+pub mod replay;
 pub mod seat;
 pub mod signin;
 pub mod tray;

@@ -6,6 +6,7 @@ use crate::config::EngineKind;
 use crate::desk::Desk;
 use crate::engine::{Health, Reach, Standing};
 use crate::exo::{Telling, Told};
+use crate::idle::Idle;
 use crate::ids::{EngineId, Matched, ModelId, Pair, Unmatched, Wanted, match_catalog, match_wanted};
 use crate::relay::{Served, Serving};
 use crate::time::Now;
@@ -126,9 +127,10 @@ pub fn serving(matched: &Matched, off: &BTreeSet<ModelId>, health: &Health) -> S
 
 /// What the Hub is told; numbering is the sender's.
 #[must_use]
-pub fn advert(serving: &Serving, memory_mib: u64, max_streams: u32, engine_up: bool) -> Advert {
+pub fn advert(serving: &Serving, idle: &Idle, memory_mib: u64, max_streams: u32, engine_up: bool) -> Advert {
     let models = serving.iter().map(|(id, served)| AdvertModel { id: id.to_owned(), routes: served.routes.clone() });
-    Advert { seq: 0, memory_mib, models: models.collect(), max_streams, engine_up }
+    let cold = idle.cold().map(|id| id.as_str().to_owned());
+    Advert { seq: 0, memory_mib, models: models.collect(), max_streams, engine_up, cold: cold.collect() }
 }
 
 #[cfg(test)]
@@ -180,7 +182,7 @@ mod tests {
         assert!(serving(&matched, &BTreeSet::new(), &health).is_empty(), "listed, but not proven");
         let proof = Proof { routes: vec![Route::ChatCompletions], took: Duration::ZERO };
         health.on(Input::Proved(engine_id.into(), Ok(proof)), now());
-        let told = advert(&serving(&matched, &BTreeSet::new(), &health), 4096, 8, true);
+        let told = advert(&serving(&matched, &BTreeSet::new(), &health), &Idle::default(), 4096, 8, true);
         assert_eq!(told.models, [AdvertModel { id: "deepseek-v4-flash".into(), routes: vec![Route::ChatCompletions] }]);
         let off = BTreeSet::from([ModelId::read("deepseek-v4-flash").unwrap()]);
         assert!(serving(&matched, &off, &health).is_empty(), "turned off");

@@ -23,6 +23,38 @@ pub enum Code {
     EngineDown,
     /// What the engine tells of its Macs does not move any more.
     ClusterStale,
+    /// exo goes through its history and is not believed meanwhile.
+    ClusterReplaying,
+    /// A Mac of the cluster is not heard of.
+    MemberLost,
+    /// exo lists a Mac as it was before it started anew there.
+    Ghost,
+    /// A model's parts talk over less than their Macs have, or have had.
+    SlowLink,
+    /// A Mac could do RDMA, and it is off there.
+    RdmaOff,
+    /// A Mac can never do RDMA.
+    Thunderbolt4,
+    /// Thunderbolt bridges form a loop.
+    BridgeLoop,
+    /// The Macs do not run the same macOS.
+    BuildsDiffer,
+    /// A Mac has little memory left, or moved much of it to its disk.
+    MemoryPressure,
+    /// What GPUs may hold is assumed.
+    LimitAssumed,
+    /// What was told of a Mac's limit does not count any more.
+    LimitForgotten,
+    /// A disk has no room for a download.
+    DiskShort,
+    /// The budget that was set is above what the GPUs can use.
+    BudgetHigh,
+    /// A loaded model has lost a Mac.
+    ModelBroken,
+    /// A model that is being loaded does not come on.
+    LoadStalled,
+    /// No place has room for a wanted model.
+    ModelUnfit,
     /// A wanted model cannot be loaded.
     ModelUnplaced,
     /// A wanted id cannot be matched to one the engine serves.
@@ -40,6 +72,8 @@ pub enum Code {
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
+    /// Good to know; nothing is wrong.
+    Note,
     /// Works, but not as it should.
     Degraded,
     /// Only a person can mend it.
@@ -91,9 +125,26 @@ impl Code {
             | Self::HubRefused
             | Self::EngineDown
             | Self::ModelUnmatched
+            | Self::ModelBroken
+            | Self::LoadStalled
+            | Self::ModelUnfit
+            | Self::DiskShort
             | Self::ModelUnplaced
             | Self::NothingToServe => Severity::NeedsYou,
-            Self::HubUnreachable | Self::ClusterStale | Self::ModelUnproven | Self::NotOffered => Severity::Degraded,
+            Self::HubUnreachable
+            | Self::ClusterStale
+            | Self::ClusterReplaying
+            | Self::MemberLost
+            | Self::Ghost
+            | Self::SlowLink
+            | Self::RdmaOff
+            | Self::BridgeLoop
+            | Self::BuildsDiffer
+            | Self::MemoryPressure
+            | Self::LimitForgotten
+            | Self::ModelUnproven
+            | Self::NotOffered => Severity::Degraded,
+            Self::Thunderbolt4 | Self::LimitAssumed | Self::BudgetHigh => Severity::Note,
         }
     }
 
@@ -101,10 +152,26 @@ impl Code {
     #[must_use]
     pub const fn patience(self) -> Duration {
         match self {
-            Self::SignIn | Self::HubRefused | Self::ModelUnplaced => Duration::ZERO,
+            // A Mac is missing, a load stalls or a limit is forgotten only after a time of its own.
+            Self::SignIn
+            | Self::HubRefused
+            | Self::ModelUnplaced
+            | Self::ModelUnfit
+            | Self::ModelBroken
+            | Self::MemberLost
+            | Self::ClusterStale
+            | Self::LoadStalled
+            | Self::LimitForgotten => Duration::ZERO,
             Self::NotOffered => Duration::from_secs(2),
             Self::EngineDown | Self::ModelUnmatched | Self::NothingToServe => Duration::from_secs(5),
-            Self::HubUnreachable | Self::ClusterStale | Self::ModelUnproven => Duration::from_secs(10),
+            Self::HubUnreachable | Self::ModelUnproven | Self::SlowLink | Self::DiskShort | Self::BudgetHigh => {
+                Duration::from_secs(10)
+            }
+            Self::MemoryPressure | Self::BridgeLoop | Self::BuildsDiffer => Duration::from_secs(20),
+            // Documents of a Mac that joins arrive one by one.
+            Self::RdmaOff | Self::Thunderbolt4 | Self::LimitAssumed | Self::ClusterReplaying => Duration::from_secs(30),
+            // exo forgets one within 36 s (measured).
+            Self::Ghost => Duration::from_secs(45),
         }
     }
 
@@ -113,7 +180,23 @@ impl Code {
     pub const fn causes(self) -> &'static [Self] {
         match self {
             Self::ClusterStale | Self::ModelUnmatched | Self::NothingToServe => &[Self::EngineDown],
-            Self::ModelUnplaced | Self::ModelUnproven => &[Self::EngineDown, Self::ClusterStale],
+            Self::ClusterReplaying => &[Self::EngineDown],
+            Self::MemberLost
+            | Self::Ghost
+            | Self::SlowLink
+            | Self::RdmaOff
+            | Self::Thunderbolt4
+            | Self::BridgeLoop
+            | Self::BuildsDiffer
+            | Self::MemoryPressure
+            | Self::LimitAssumed
+            | Self::LimitForgotten
+            | Self::DiskShort
+            | Self::BudgetHigh
+            | Self::LoadStalled
+            | Self::ModelUnfit => &[Self::EngineDown, Self::ClusterStale],
+            Self::ModelBroken => &[Self::EngineDown, Self::ClusterStale, Self::MemberLost],
+            Self::ModelUnplaced | Self::ModelUnproven => &[Self::EngineDown, Self::ClusterStale, Self::MemberLost],
             Self::NotOffered => &[Self::HubUnreachable, Self::HubRefused, Self::SignIn],
             Self::SignIn | Self::HubRefused | Self::HubUnreachable | Self::EngineDown => &[],
         }
@@ -124,16 +207,23 @@ impl Code {
 #[derive(Debug, Default)]
 pub struct Book {
     since: BTreeMap<(Code, String), Now>,
+    impatient: bool,
 }
 
 impl Book {
+    /// One that shows everything at once: of a state that was saved nobody knows for how long it held.
+    #[must_use]
+    pub fn impatient() -> Self {
+        Self { impatient: true, ..Self::default() }
+    }
+
     /// The notices to show for the conditions that hold now, worst first.
     pub fn draw(&mut self, raised: Vec<Raised>, now: Now) -> Vec<Notice> {
         self.since.retain(|key, _| raised.iter().any(|one| (one.code, &one.subject) == (key.0, &key.1)));
         let mut due: Vec<Notice> = Vec::new();
         for one in raised {
             let since = *self.since.entry((one.code, one.subject.clone())).or_insert(now);
-            if now.mono.since(since.mono) >= one.code.patience() {
+            if self.impatient || now.mono.since(since.mono) >= one.code.patience() {
                 due.push(Notice {
                     code: one.code,
                     subject: one.subject,

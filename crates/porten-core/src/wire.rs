@@ -77,6 +77,8 @@ pub enum FromHub {
     Catalog(Catalog),
     /// Why this node gets requests for a model, or gets none.
     Traffic(Traffic),
+    /// Somebody asked for a model that is cold here.
+    Wake(Wake),
     /// The Hub wants the node to drain (it will restart, or was asked to).
     Drain(Drain),
     /// The Hub is about to close, and why.
@@ -109,6 +111,16 @@ pub struct Advert {
     pub max_streams: u32,
     /// Whether the engine answers at all.
     pub engine_up: bool,
+    /// The ids of models that gave their memory back for want of requests: not broken, loaded again by [`Wake`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cold: Vec<String>,
+}
+
+/// Somebody asked for a cold model: load it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wake {
+    /// Its id.
+    pub model: String,
 }
 
 /// One model in an [`Advert`].
@@ -326,6 +338,7 @@ mod tests {
             models: vec![AdvertModel { id: "deepseek-v4-flash".into(), routes: vec![Route::ChatCompletions] }],
             max_streams: 8,
             engine_up: true,
+            cold: vec![],
         });
         let text = write(&advert);
         assert_eq!(

@@ -17,6 +17,9 @@ use crate::store::Bearer;
 /// Nodes connected at a time, over all accounts.
 pub(crate) const MAX_NODES: usize = 1024;
 
+/// Wakes that may wait for a tunnel: a node has a handful of models.
+const WAKES: usize = 16;
+
 /// Why a tunnel must end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Farewell {
@@ -54,6 +57,7 @@ struct Live {
     served: u64,
     calls: SendRequest<Bytes>,
     farewell: mpsc::Sender<Farewell>,
+    wakes: mpsc::Sender<String>,
 }
 
 /// A node's place among the connected; it leaves when this is dropped.
@@ -64,6 +68,8 @@ pub(crate) struct Member {
     connection: u64,
     /// Asks the tunnel to end.
     pub(crate) farewell: mpsc::Receiver<Farewell>,
+    /// Models that somebody asks for and that are cold there.
+    pub(crate) wakes: mpsc::Receiver<String>,
 }
 
 /// One request's place on a node; the node is less busy when this is dropped.
@@ -102,6 +108,7 @@ impl Nodes {
         let key = (bearer.account, bearer.node.clone());
         // One farewell is all a tunnel waits for.
         let (farewell, farewells) = mpsc::channel(1);
+        let (wakes, wakes_seen) = mpsc::channel(WAKES);
         let mut inside = self.lock();
         if inside.closed || (inside.live.len() >= MAX_NODES && !inside.live.contains_key(&key)) {
             return None;
@@ -117,11 +124,12 @@ impl Nodes {
             served: 0,
             calls,
             farewell,
+            wakes,
         };
         if let Some(older) = inside.live.insert(key.clone(), live) {
             older.bid(Farewell::Replaced);
         }
-        Some(Member { nodes: Arc::clone(self), key, connection, farewell: farewells })
+        Some(Member { nodes: Arc::clone(self), key, connection, farewell: farewells, wakes: wakes_seen })
     }
 
     /// Whether nobody may join.
@@ -161,6 +169,18 @@ impl Nodes {
         own.any(|(key, live)| {
             offer.routes.iter().any(|&route| place::can(&live.candidate(&key.1, false), offer, route))
         })
+    }
+
+    /// Asks the node that has this model cold, if one does and could serve it, to load it again.
+    pub(crate) fn wake(&self, account: i64, offer: &Offer) -> bool {
+        let inside = self.lock();
+        let mut own = inside.live.iter().filter(|(key, _)| key.0 == account).map(|(_, live)| live);
+        let cold = own.find(|live| {
+            let has = |advert: &Advert| advert.memory_mib >= offer.memory_mib && advert.cold.contains(&offer.id);
+            !live.draining && live.advert.as_ref().is_some_and(has)
+        });
+        // Full: it was asked already.
+        cold.is_some_and(|live| live.wakes.try_send(offer.id.clone()).is_ok() || !live.wakes.is_closed())
     }
 
     /// Ends the tunnels of these grants.

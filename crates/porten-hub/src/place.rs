@@ -99,7 +99,7 @@ mod tests {
 
     fn advert(memory_mib: u64, max_streams: u32, routes: &[Route]) -> Advert {
         let models = vec![AdvertModel { id: "m".into(), routes: routes.to_vec() }];
-        Advert { seq: 1, memory_mib, models, max_streams, engine_up: true }
+        Advert { seq: 1, memory_mib, models, max_streams, engine_up: true, cold: vec![] }
     }
 
     fn candidate<'a>(node: &'a str, advert: &'a Advert) -> Candidate<'a> {

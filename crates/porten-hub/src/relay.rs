@@ -51,6 +51,9 @@ pub(crate) async fn run(hub: &Hub, job: Job) -> Result<Response, ApiError> {
         let place = match hub.nodes.take(job.account, &job.offer, job.route, &asked) {
             Taken::Place(place) => place,
             Taken::AllBusy => return Err(refusal::all_busy(&job.offer.id)),
+            Taken::Nobody if asked.is_empty() && hub.nodes.wake(job.account, &job.offer) => {
+                return Err(refusal::cold(&job.offer.id));
+            }
             Taken::Nobody => break,
         };
         asked.push(place.connection);

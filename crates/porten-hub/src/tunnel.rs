@@ -17,7 +17,8 @@ use axum::response::Response;
 use hyper_util::rt::TokioIo;
 use porten_core::api_error::ApiError;
 use porten_core::wire::{
-    self, FromAgent, FromHub, Goodbye, GoodbyeReason, Hello, Limits, MAX_BODY, MAX_STREAMS, SUBPROTOCOL, Welcome, close,
+    self, FromAgent, FromHub, Goodbye, GoodbyeReason, Hello, Limits, MAX_BODY, MAX_STREAMS, SUBPROTOCOL, Wake, Welcome,
+    close,
 };
 use porten_link::{Control, Opened, Outgoing, http2};
 use tokio::sync::mpsc;
@@ -192,6 +193,7 @@ async fn tend(
     let farewell = loop {
         let said = tokio::select! {
             Some(farewell) = member.farewell.recv() => break Some(farewell),
+            Some(model) = member.wakes.recv() => vec![wire::write(&FromHub::Wake(Wake { model }))],
             text = control.incoming.recv() => {
                 let Some(text) = text else { break None };
                 if !messages.count(MESSAGES, clock::now()) {

@@ -148,7 +148,7 @@ async fn a_control_message_that_does_not_read_ends_the_tunnel_and_an_unknown_one
 async fn a_flood_of_control_messages_ends_the_tunnel() {
     let hub = hub().await;
     let mut node = node::serving(&hub, "a", 8, node::says("a")).await;
-    let advert = Advert { seq: 2, memory_mib: 1, models: vec![], max_streams: 1, engine_up: false };
+    let advert = Advert { seq: 2, memory_mib: 1, models: vec![], max_streams: 1, engine_up: false, cold: vec![] };
     let flood = porten_core::wire::write(&FromAgent::Advert(advert));
     while node.outgoing.send(Outgoing::Text(flood.clone())).await.is_ok() {
         while node.said.try_recv().is_ok() {}

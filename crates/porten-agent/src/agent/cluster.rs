@@ -2,18 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use porten_core::command::{Declined, DeclinedCode};
 use porten_core::config::{Config, EngineKind, EngineUrl};
 use porten_core::desk::{self, Desk, View};
 use porten_core::engine::{self, Reach};
-use porten_core::exo::{self, Document, InstanceId, Pace, Phase, Telling, Told};
-use porten_core::ids::ModelId;
+use porten_core::exo::{self, Document, InstanceId, NodeId, Pace, Phase, Telling, Told};
+use porten_core::fitting::Fitting;
+use porten_core::idle::{self, Idle};
+use porten_core::ids::{ModelId, Pair};
 use porten_core::limits::Limits;
 use porten_core::memory::budget;
 use porten_core::models::{self, Said};
 use porten_core::pool::{self, Wired};
 use porten_core::reply::Reply;
+use porten_core::snapshot::Freshness;
 use porten_core::time::Moment;
 
 use super::effects::Done;
@@ -25,6 +29,8 @@ use crate::kept;
 pub(super) struct Following {
     pub(super) telling: Telling,
     pub(super) desk: Desk,
+    /// Which models gave their memory back for want of requests.
+    pub(super) idle: Idle,
     /// What a person told of each Mac's wired limit.
     pub(super) limits: Limits,
     /// The paired models that are not wanted.
@@ -45,6 +51,7 @@ impl Following {
         Self {
             limits,
             telling: Telling::default(),
+            idle: Idle::default(),
             desk: Desk::remembering(kept::fetch(&placed(state))),
             unwanted: BTreeSet::new(),
             lookers: 0,
@@ -65,6 +72,12 @@ fn placed(state: &Path) -> PathBuf {
     state.join("placed.json")
 }
 
+/// The Macs that are there, by name: their ids change each time exo starts.
+fn macs(telling: &Telling) -> BTreeSet<NodeId> {
+    let name = |member: &exo::Member| member.name.clone().unwrap_or_else(|| member.id.clone());
+    telling.cluster().members.iter().map(name).collect()
+}
+
 impl World {
     /// Brings everything about the cluster up to date with what was just heard.
     pub(super) fn follow(&mut self) {
@@ -74,6 +87,7 @@ impl World {
             self.following.turn += 1;
             self.following.at = at;
         }
+        self.rest();
         self.want();
         if self.following.at.is_some() {
             let wanted = self.wanted();
@@ -151,7 +165,8 @@ impl World {
         let Following { telling, desk, .. } = &self.following;
         let unwanted = models::unwanted(&self.matched, said, &self.health, telling, desk);
         let proving: Vec<String> = (self.matched.pairs.iter())
-            .filter(|pair| !unwanted.contains(&pair.hub))
+            .filter(|pair| !unwanted.contains(&pair.hub) && self.following.idle.cold_since(&pair.hub).is_none())
+            .filter(|pair| !desk.is_moving(pair.engine.as_str()))
             .filter(|pair| models::is_loaded(pair.engine.as_str(), &self.health, telling, now))
             .map(|pair| pair.engine.as_str().to_owned())
             .collect();
@@ -163,7 +178,9 @@ impl World {
     }
 
     fn wanted(&self) -> Vec<String> {
-        let wanted = self.matched.pairs.iter().filter(|pair| !self.following.unwanted.contains(&pair.hub));
+        let Following { unwanted, idle, .. } = &self.following;
+        let wanted = (self.matched.pairs.iter())
+            .filter(|pair| !unwanted.contains(&pair.hub) && idle.cold_since(&pair.hub).is_none());
         wanted.map(|pair| pair.engine.as_str().to_owned()).collect()
     }
 
@@ -216,12 +233,21 @@ impl World {
                 Some((pair.engine.as_str().to_owned(), traffic.in_flight))
             })
             .collect();
+        let said = |pair: &&Pair| self.wishes.how.contains_key(&pair.hub);
+        let how = (self.matched.pairs.iter().filter(said))
+            .map(|pair| (pair.engine.as_str().to_owned(), self.wishes.how.get(&pair.hub).copied().unwrap_or_default()))
+            .collect();
+        let kept = (self.matched.pairs.iter().filter(|pair| self.wishes.kept.contains(&pair.hub)))
+            .map(|pair| pair.engine.as_str().to_owned())
+            .collect();
         let view = View {
             wanted,
             instances: &telling.instances().collect::<Vec<_>>(),
-            nodes: &telling.cluster().members.iter().map(|member| member.id.clone()).collect(),
+            nodes: &macs(telling),
             moving_for: telling.moving_for(now),
             in_flight: &in_flight,
+            how: &how,
+            kept: &kept,
         };
         for effect in desk.look(&view, now.mono) {
             self.effect_desk(effect);
@@ -261,10 +287,60 @@ impl World {
     }
 
     pub(super) fn offered(&mut self, model: &str, places: Result<Vec<exo::Preview>, String>) {
-        let now = self.hands.clock.now().mono;
-        if let Some(effect) = self.following.desk.offered(model, places, now) {
+        let now = self.hands.clock.now();
+        let hub = self.matched.pairs.iter().find(|pair| pair.engine.as_str() == model).map(|pair| &pair.hub);
+        let how = hub.and_then(|id| self.wishes.how.get(id)).copied().unwrap_or_default();
+        let context = hub.and_then(|id| self.config.contexts.get(id.as_str())).copied();
+        let Following { telling, desk, limits, .. } = &mut self.following;
+        let fitting = Fitting { telling, wired: Wired { read_mib: self.wired_mib, limits }, now };
+        let judge = |place: &exo::Instance| fitting.judge(place, context);
+        if let Some(effect) = desk.offered(model, places, (how, &macs(telling)), judge, now.mono) {
             self.effect_desk(effect);
         }
+    }
+
+    /// Models that nobody asked for in their time give their memory back.
+    fn rest(&mut self) {
+        let now = self.hands.clock.now();
+        let Following { telling, desk, idle, .. } = &mut self.following;
+        let ours = |engine: &str| {
+            let ready = |(instance, phase): (&exo::Instance, Phase)| instance.model == engine && phase == Phase::Ready;
+            telling.instances().any(ready)
+                && telling.instances().all(|(one, _)| one.model != engine || desk.ours().contains(&one.id))
+        };
+        let running = |id: &str| self.reading.by_model.get(id).is_some_and(|model| model.in_flight > 0);
+        let wanted = self.matched.pairs.iter().filter(|pair| !self.wishes.off.contains(&pair.hub));
+        let uses = wanted.map(|pair| idle::Use {
+            id: &pair.hub,
+            rests: ours(pair.engine.as_str()) && !running(pair.hub.as_str()),
+            free_after: (self.config.free_after.get(pair.hub.as_str()))
+                .map(|minutes| Duration::from_secs(minutes.saturating_mul(60))),
+        });
+        idle.look(uses, now);
+    }
+
+    /// Somebody asks for a model that is cold.
+    pub(super) fn wake(&mut self, id: &str) {
+        let Ok(id) = ModelId::read(id) else { return };
+        if self.following.idle.wake(&id) {
+            tracing::info!(model = %id, "somebody asks for it: it is loaded again");
+            self.said(&id, true);
+        }
+    }
+
+    /// The engine ids of models that cannot answer any more: each of its instances has lost a Mac.
+    pub(super) fn broken(&self) -> BTreeSet<String> {
+        let now = self.hands.clock.now();
+        let telling = &self.following.telling;
+        let model = |pair: &Pair| {
+            let mut placed = telling.instances().filter(|(one, _)| one.model == pair.engine.as_str()).peekable();
+            let any = placed.peek().is_some();
+            (any && placed.all(|(one, _)| telling.unheard(one, now).is_some())).then(|| pair.engine.as_str().to_owned())
+        };
+        if self.following.at.is_none() || !matches!(telling.freshness(now), Freshness::Fresh) {
+            return BTreeSet::new();
+        }
+        self.matched.pairs.iter().filter_map(model).collect()
     }
 
     pub(super) fn ordered(&mut self, model: &str, result: Result<(), String>) {
@@ -282,6 +358,7 @@ impl World {
 
     /// A person turned a model on or off.
     pub(super) fn said(&mut self, id: &ModelId, on: bool) {
+        self.following.idle.wake(id);
         let pair = self.matched.pairs.iter().find(|pair| pair.hub == *id);
         if let Some(pair) = pair {
             self.following.desk.said(pair.engine.as_str(), on);
@@ -293,6 +370,6 @@ impl World {
     pub(super) fn cluster_deadline(&self, now: Moment) -> Option<Moment> {
         self.following.at.as_ref()?;
         let Following { telling, desk, .. } = &self.following;
-        [telling.deadline(now), desk.deadline()].into_iter().flatten().min()
+        [telling.deadline(now), desk.deadline(), self.following.idle.deadline()].into_iter().flatten().min()
     }
 }

@@ -171,7 +171,7 @@ impl World {
             let mut wishes = self.wishes.clone();
             match &command {
                 Command::SetOnline { online } => wishes.online = *online,
-                Command::SetModel { id, on } => {
+                Command::SetModel { id, on, how, keep } => {
                     let known = self.matched.pairs.iter().map(|pair| &pair.hub);
                     let known = known.chain(self.matched.unmatched.iter().map(porten_core::ids::Unmatched::hub));
                     if !known.into_iter().any(|known| known == id) {
@@ -179,7 +179,7 @@ impl World {
                         let _ = answer.send(Err(Declined { code: DeclinedCode::UnknownModel, text }));
                         continue;
                     }
-                    wishes.turn(id.clone(), *on);
+                    wishes.turn(id.clone(), *on, *how, *keep);
                 }
                 Command::CredentialChanged | Command::SignOut | Command::Nudge | Command::TellLimit { .. } => {}
             }
@@ -261,7 +261,7 @@ impl World {
                 let online = wishes.online;
                 let changed = online != self.wishes.online;
                 self.wishes = wishes;
-                if let Command::SetModel { id, on } = command {
+                if let Command::SetModel { id, on, .. } = command {
                     self.said(id, *on);
                 }
                 // Who is ending ends; the wish is for the next time.

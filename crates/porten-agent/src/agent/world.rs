@@ -150,7 +150,14 @@ impl World {
     }
 
     pub(super) const fn first_advert() -> Advert {
-        Advert { seq: 0, memory_mib: 0, models: Vec::new(), max_streams: MAX_STREAMS, engine_up: false }
+        Advert {
+            seq: 0,
+            memory_mib: 0,
+            models: Vec::new(),
+            max_streams: MAX_STREAMS,
+            engine_up: false,
+            cold: Vec::new(),
+        }
     }
 
     pub(super) fn first_picture(&self) -> Snapshot {
@@ -240,6 +247,7 @@ impl World {
             FromHub::Traffic(traffic) => {
                 self.standings = traffic.models.into_iter().map(|model| (model.id, model.standing)).collect();
             }
+            FromHub::Wake(wake) => self.wake(&wake.model),
             FromHub::Drain(drain) => {
                 tracing::info!(reason = %drain.reason, "the Hub asks to drain");
                 self.sessions.drain();
@@ -321,13 +329,19 @@ impl World {
             Reach::Up { listing, .. } => Some(listing.url.clone()),
             Reach::Unknown | Reach::Down { .. } => None,
         };
-        let advert = models::advert(&serving, self.memory.advertised_mib, MAX_STREAMS, engine.is_some());
+        let advert =
+            models::advert(&serving, &self.following.idle, self.memory.advertised_mib, MAX_STREAMS, engine.is_some());
         self.hands.adverts.send_if_modified(|told| replace(told, advert));
         let draining = self.leaving.is_some();
+        let broken = self.broken();
         self.hands.facts.send_if_modified(|told| {
-            let same = *told.serving == serving && told.engine == engine && told.draining == draining;
+            let same = *told.serving == serving
+                && told.engine == engine
+                && told.draining == draining
+                && *told.broken == broken;
             if !same {
-                *told = Arc::new(RelayFacts { serving: Arc::new(serving), engine, draining });
+                let (serving, broken) = (Arc::new(serving), Arc::new(broken));
+                *told = Arc::new(RelayFacts { serving, engine, draining, broken });
             }
             !same
         });
@@ -367,6 +381,8 @@ impl World {
             matched: &self.matched,
             telling: &self.following.telling,
             desk: &self.following.desk,
+            idle: &self.following.idle,
+            catalog: &self.catalog,
             off: &self.following.unwanted,
             standings: &self.standings,
             memory: self.memory,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use porten_core::api_error::ApiError;
-use porten_core::relay::answer::MAX_ENGINE_DOCUMENT;
+use porten_core::relay::answer::{MAX_ENGINE_DOCUMENT, member_lost};
 use porten_core::relay::engine_error::{self, Failure, MAX_ERROR_BODY, may_go_elsewhere};
 use porten_core::relay::{Answer, AnswerShape, End, Ended, Flow, Opening, RequestId, Tokens, headers};
 use reqwest::Response;
@@ -30,6 +30,7 @@ pub(super) async fn answer(relay: &Relay, job: &Job, prompt: Prompt, mut back: B
     let id = back.id().clone();
     let asked = tokio::select! {
         () = back.left() => None,
+        () = relay.broken(&job.engine_id) => Some(Err(member_lost())),
         asked = ask(relay, job, prompt, &id) => Some(asked),
     };
     let outcome = match asked {
@@ -92,7 +93,7 @@ async fn respond(relay: &Relay, job: &Job, response: Response, back: Back) -> Ou
     match AnswerShape::read(status, response.headers()) {
         AnswerShape::Failure => fail(way, job, response).await,
         AnswerShape::Document => document(way, job.wants.stream, response).await,
-        AnswerShape::Stream => match way.stream(response).await {
+        AnswerShape::Stream => match way.stream(response, relay.broken(&job.engine_id)).await {
             Ok((ended, since)) => way.end(ended, since, job.wants.stream).await,
             Err(Left) => Outcome::Cancelled,
         },
@@ -189,13 +190,20 @@ async fn there_already(response: &mut Response) -> Option<reqwest::Result<Option
 
 impl Way {
     /// Moves the engine's bytes through the answer machine until they end, sending what comes out of it at once.
-    async fn stream(&mut self, mut response: Response) -> Result<(Ended, Instant), Left> {
+    /// `broken` ends when nothing more can come, though the engine may go on sending comments.
+    async fn stream(
+        &mut self,
+        mut response: Response,
+        broken: impl Future<Output = ()>,
+    ) -> Result<(Ended, Instant), Left> {
+        let mut broken = std::pin::pin!(broken);
         let mut first = None;
         loop {
             let chunk = tokio::select! {
                 // A client that leaves must not wait for the engine's next token.
                 biased;
                 () = Self::left(&mut self.head, &mut self.body) => return Err(Left),
+                () = &mut broken => return Ok((Ended::Broke, first.unwrap_or_else(Instant::now))),
                 chunk = tokio::time::timeout(self.limits.silence, response.chunk()) => chunk,
             };
             let since = *first.get_or_insert_with(Instant::now);

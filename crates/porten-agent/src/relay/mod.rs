@@ -5,6 +5,7 @@ mod back;
 mod receive;
 mod room;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +62,8 @@ pub struct RelayFacts {
     pub engine: Option<EngineUrl>,
     /// No new requests.
     pub draining: bool,
+    /// The engine ids of models that cannot answer any more: a machine that holds a part of each is gone.
+    pub broken: Arc<BTreeSet<String>>,
 }
 
 /// What a relay task needs; cheap to clone.
@@ -80,6 +83,15 @@ impl Relay {
     pub fn new(engine: EngineClient, facts: watch::Receiver<Arc<RelayFacts>>, ledger: Ledger, limits: Limits) -> Self {
         let places = Arc::new(Semaphore::new(MAX_STREAMS as usize));
         Self { engine, facts, ledger, places, room: Room::default(), limits }
+    }
+
+    /// Ends when this model cannot answer any more; otherwise never.
+    async fn broken(&self, engine_id: &str) {
+        let mut facts = self.facts.clone();
+        if facts.wait_for(|facts| facts.broken.contains(engine_id)).await.is_err() {
+            // The agent ends, and cuts what runs by itself.
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Requests running now.

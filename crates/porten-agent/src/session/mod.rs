@@ -222,7 +222,7 @@ async fn hear(way: &Way, conn: ConnId, text: &str, goodbye: &mut Option<Goodbye>
                 FromHub::Drain(drain) => {
                     *goodbye = Some(Goodbye { reason: GoodbyeReason::Restart, text: drain.reason.clone() });
                 }
-                FromHub::Welcome(_) | FromHub::Catalog(_) | FromHub::Traffic(_) => {}
+                FromHub::Welcome(_) | FromHub::Catalog(_) | FromHub::Traffic(_) | FromHub::Wake(_) => {}
             }
             tell(way, conn, Told::Said(said)).await;
             None

@@ -97,7 +97,8 @@ impl Scene {
 /// A place on so many Macs: slices over RDMA, or a pipeline.
 fn place(id: &str, macs: usize, slices: bool) -> Preview {
     let (kind, shard) = if slices { ("MlxJaccl", "Tensor") } else { ("MlxRing", "Pipeline") };
-    let nodes: serde_json::Map<String, serde_json::Value> = (0..macs).map(|n| (format!("n{n}"), json!(format!("r{n}")))).collect();
+    let nodes: serde_json::Map<String, serde_json::Value> =
+        (0..macs).map(|n| (format!("n{n}"), json!(format!("r{n}")))).collect();
     let shards: serde_json::Map<String, serde_json::Value> =
         (0..macs).map(|n| (format!("r{n}"), json!({ format!("{shard}ShardMetadata"): { "modelCard": {} } }))).collect();
     let instance = json!({ format!("{kind}Instance"): { "instanceId": id, "shardAssignments":
@@ -110,7 +111,9 @@ fn place(id: &str, macs: usize, slices: bool) -> Preview {
 fn the_best_place_that_fits_is_taken_and_one_that_does_not_only_if_a_person_wants_it_anyway() {
     let mut scene = Scene::with(&[MODEL]);
     let two = || Ok(vec![place("slices", 2, true), place("layers", 3, false)]);
-    let judge = |instance: &Instance| if instance.is_rdma() { Err("mac-2: 5 GB too much".to_owned()) } else { Ok(String::new()) };
+    let judge = |instance: &Instance| {
+        if instance.is_rdma() { Err("mac-2: 5 GB too much".to_owned()) } else { Ok(String::new()) }
+    };
     let never = |_: &Instance| Err("mac-2: 5 GB too much".to_owned());
     scene.look();
     let how = How::default();

@@ -14,9 +14,9 @@ pub type NodeId = String;
 /// Bytes in a MiB.
 pub(super) const MIB: u64 = 1024 * 1024;
 /// RDMA needs Thunderbolt 5 (Apple TN3205), whose ports run at least this fast (Gb/s).
-const THUNDERBOLT_5: u32 = 80;
-/// exo pools two to six Macs; beyond this many the links between all of them are not worth their sum.
-const MOST_LINKED: usize = 32;
+pub const THUNDERBOLT_5: u32 = 80;
+/// exo pools two to six Macs. A document with more than this many is nonsense, and must not cost the square of it.
+pub(super) const MOST: usize = 64;
 
 /// What exo told of its nodes, document by document.
 #[derive(Debug, Default)]
@@ -123,14 +123,6 @@ pub struct Cluster {
     pub loops: Vec<Vec<NodeId>>,
 }
 
-impl Member {
-    /// Whether its Thunderbolt ports can do RDMA; `None` where it has not told, or has none.
-    #[must_use]
-    pub fn has_thunderbolt_5(&self) -> Option<bool> {
-        self.thunderbolt_gbit_per_s.map(|speed| speed >= THUNDERBOLT_5)
-    }
-}
-
 impl Cluster {
     /// The Mac with this id.
     #[must_use]
@@ -184,9 +176,6 @@ impl Nodes {
     }
 
     fn links(&self, id: &NodeId) -> BTreeMap<NodeId, LinkKind> {
-        if self.there.len() > MOST_LINKED {
-            return BTreeMap::new();
-        }
         let others = self.there.iter().filter(|other| *other != id);
         others.filter_map(|other| Some((other.clone(), self.link(id, other)?))).collect()
     }

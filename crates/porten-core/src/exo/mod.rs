@@ -18,7 +18,7 @@ mod telling;
 
 pub use document::Document;
 pub use instance::{Instance, InstanceId, Part, PartState, Phase, Sharding};
-pub use members::{Cluster, Member, NodeId};
+pub use members::{Cluster, Member, NodeId, THUNDERBOLT_5};
 pub use past::Absent;
 pub use preview::{How, INSTANCE, PREVIEWS, Preview, PreviewError, rank, read_previews};
 pub use rhythm::{Pace, Rhythm};

@@ -102,7 +102,8 @@ mod tests {
     use serde_json::json;
 
     fn preview(id: &str, macs: usize, meta: &str, sharding: &str) -> Value {
-        let nodes: serde_json::Map<String, Value> = (0..macs).map(|n| (format!("n{n}"), json!(format!("r{n}")))).collect();
+        let nodes: serde_json::Map<String, Value> =
+            (0..macs).map(|n| (format!("n{n}"), json!(format!("r{n}")))).collect();
         let shard = json!({ format!("{sharding}ShardMetadata"): { "modelCard": {} } });
         let shards: serde_json::Map<String, Value> = (0..macs).map(|n| (format!("r{n}"), shard.clone())).collect();
         json!({ "model_id": "m", "sharding": sharding, "instance_meta": meta, "error": null, "instance":
@@ -129,7 +130,9 @@ mod tests {
     fn a_person_may_want_it_otherwise() {
         let body = json!({ "previews": [preview("rdma", 2, "MlxJaccl", "Tensor"), preview("ring", 3, "MlxRing", "Pipeline")] });
         let previews = read_previews(body.to_string().as_bytes()).unwrap();
-        let so = |how: How| previews.iter().filter(|one| how.is(&one.instance)).map(|one| one.instance.id.as_str()).collect::<Vec<_>>();
+        let so = |how: How| {
+            previews.iter().filter(|one| how.is(&one.instance)).map(|one| one.instance.id.as_str()).collect::<Vec<_>>()
+        };
         assert_eq!(so(How::default()), ["rdma", "ring"]);
         assert_eq!(so(How { sharding: Some(Sharding::Pipeline), ..How::default() }), ["ring"]);
         assert_eq!(so(How { rdma: Some(true), ..How::default() }), ["rdma"]);

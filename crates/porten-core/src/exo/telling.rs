@@ -10,7 +10,7 @@ use super::heartbeat::Heartbeat;
 use super::instance::{Download, Instance, Part, Phase, Runner, read_downloads, read_instances, read_runners};
 use super::links::{read_edges, read_interfaces, read_ports};
 use super::members::{
-    Cluster, Member, NodeId, Nodes, by_node, read_disk, read_identity, read_loops, read_ram, read_system,
+    Cluster, MOST, Member, NodeId, Nodes, by_node, read_disk, read_identity, read_loops, read_ram, read_system,
 };
 use super::past::{Absent, Past};
 use super::rhythm::{Pace, Rhythm};
@@ -222,7 +222,7 @@ impl Telling {
             Document::Runners => self.runners = read_runners(&value),
             Document::Topology => {
                 let there = value["nodes"].as_array().into_iter().flatten().filter_map(Value::as_str);
-                self.nodes.there = there.map(str::to_owned).collect();
+                self.nodes.there = there.take(MOST).map(str::to_owned).collect();
                 self.nodes.edges = read_edges(&value["connections"]);
             }
             Document::Identities => self.nodes.identities = by_node(&value, read_identity),

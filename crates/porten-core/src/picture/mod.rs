@@ -90,7 +90,7 @@ pub fn draw(facts: &Facts<'_>, book: &mut Book, now: Now) -> Snapshot {
     let cluster = cluster::draw(facts, now);
     let models = models::draw(facts, now);
     let ladder = climb::climb(facts, &link, &engine, cluster.as_ref(), &models);
-    let notices = book.draw(raise::raise(facts, &link, &engine, cluster.as_ref(), &models), now);
+    let notices = book.draw(raise::raise(facts, &link, &engine, cluster.as_ref(), &models, now), now);
     Snapshot {
         seq: 0,
         overall: overall(facts, &link, &models, !notices.is_empty() && needs_you(&notices)),

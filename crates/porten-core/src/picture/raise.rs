@@ -1,9 +1,15 @@
 //! The conditions that hold now and are worth a notice if they last.
 
-use super::climb::{CLUSTER_STALE, RESTART_EXO, SIGN_IN, START_ENGINE, refusal};
+mod cluster;
+
+use super::climb::{SIGN_IN, START_ENGINE, refusal};
 use super::{Facts, is_ready};
+use crate::fitting::{Fitting, Load};
+use crate::nearest::nearest;
 use crate::notice::{Code, Raised};
-use crate::snapshot::{ClusterView, EngineView, Freshness, LinkView, ModelState, ModelView, ReachView};
+use crate::snapshot::{ClusterView, EngineView, LinkView, ModelState, ModelView, ReachView};
+use crate::time::Now;
+use crate::wire::Standing;
 
 pub(super) fn raise(
     facts: &Facts<'_>,
@@ -11,6 +17,7 @@ pub(super) fn raise(
     engine: &EngineView,
     cluster: Option<&ClusterView>,
     models: &[ModelView],
+    now: Now,
 ) -> Vec<Raised> {
     if !facts.online || facts.draining {
         return Vec::new();
@@ -19,10 +26,7 @@ pub(super) fn raise(
     if let ReachView::Down { why, .. } = &engine.reach {
         raised.push(one(Code::EngineDown, "", "The engine does not answer", why, START_ENGINE));
     }
-    if let Some(ClusterView { freshness: Freshness::Stale { .. }, .. }) = cluster {
-        let text = format!("{CLUSTER_STALE}: it has lost its leader, or hangs");
-        raised.push(one(Code::ClusterStale, "", "exo stands still", &text, RESTART_EXO));
-    }
+    raised.extend(cluster.map(|cluster| cluster::raise(facts, cluster, models)).unwrap_or_default());
     let linked = matches!(link, LinkView::Online { .. });
     if linked && models.is_empty() && matches!(engine.reach, ReachView::Up { .. }) {
         raised.push(one(
@@ -33,7 +37,7 @@ pub(super) fn raise(
             "Set PORTEN_ENGINE_MODELS to an id that the Hub offers",
         ));
     }
-    raised.extend(models.iter().filter_map(|row| model(row, linked, cluster.is_some())));
+    raised.extend(models.iter().filter_map(|row| model(facts, row, linked, cluster.is_some(), now)));
     raised
 }
 
@@ -59,8 +63,29 @@ fn hub(facts: &Facts<'_>, link: &LinkView) -> Option<Raised> {
     }
 }
 
-fn model(model: &ModelView, linked: bool, placing: bool) -> Option<Raised> {
+fn model(facts: &Facts<'_>, model: &ModelView, linked: bool, placing: bool, now: Now) -> Option<Raised> {
     match &model.state {
+        ModelState::Broken { why } => {
+            let title = format!("{} cannot answer", model.id);
+            Some(one(Code::ModelBroken, &model.id, &title, why, &recovery(facts, model, now)))
+        }
+        ModelState::Stalled { why } => Some(one(
+            Code::LoadStalled,
+            &model.id,
+            &format!("{} does not come on", model.id),
+            &format!("{} is not loaded any further: {why}.", model.id),
+            "Quit exo on that Mac and start it again, or turn the model off and on",
+        )),
+        ModelState::Unfit { why } => Some(one(
+            Code::ModelUnfit,
+            &model.id,
+            &format!("{} does not fit", model.id),
+            &format!("{} does not fit: {why}.", model.id),
+            &format!(
+                "Turn another model off, or load it anyway, at a Mac's risk: porten models on {} --anyway",
+                model.id
+            ),
+        )),
         ModelState::Unmatched { why } => Some(one(
             Code::ModelUnmatched,
             &model.id,
@@ -83,10 +108,28 @@ fn model(model: &ModelView, linked: bool, placing: bool) -> Option<Raised> {
             "Load the model in your engine; Porten tries again by itself",
         )),
         state if linked && is_ready(state) => {
-            let (why, remedy) = refusal(model.standing?)?;
+            let standing = model.standing?;
+            let (why, remedy) = refusal(standing)?;
             let text = format!("{} {why}.", model.id);
-            Some(one(Code::NotOffered, &model.id, &format!("No requests for {}", model.id), &text, remedy))
+            let remedy = match nearest(&model.id, facts.catalog.iter().map(|offer| offer.id.as_str())) {
+                Some(near) if standing == Standing::NotOffered => format!("{remedy}; the nearest one is {near}"),
+                _ => remedy.to_owned(),
+            };
+            Some(one(Code::NotOffered, &model.id, &format!("No requests for {}", model.id), &text, &remedy))
         }
         _ => None,
+    }
+}
+
+/// Whether a model that lost a Mac fits on those that are left, and what happens next.
+fn recovery(facts: &Facts<'_>, model: &ModelView, now: Now) -> String {
+    let engine = model.engine_id.as_deref().unwrap_or_default();
+    let placed = facts.telling.instances().find(|(instance, _)| instance.model == engine);
+    let Some((instance, _)) = placed else { return super::climb::LOOK_AFTER.to_owned() };
+    let context = facts.config.contexts.get(&model.id).copied();
+    let load = Load { id: engine, bytes: instance.bytes(), layers: instance.layers(), context };
+    match (Fitting { telling: facts.telling, wired: facts.wired, now }).anywhere(&load) {
+        Ok(_) => "It fits on the Macs that are left, and is loaded there once exo has let go of it".to_owned(),
+        Err(why) => format!("It does not fit on the Macs that are left: {why}"),
     }
 }

@@ -57,6 +57,8 @@ pub enum Ended {
     Broken,
     /// The engine was silent beyond its deadline.
     Silent,
+    /// A machine that holds a part of the model is gone: nothing more will come.
+    Broke,
 }
 
 /// How an answer ended.
@@ -265,10 +267,18 @@ fn cut(ended: Ended) -> ApiError {
         Ended::Eof | Ended::Broken => {
             ApiError::unavailable(502, "upstream_truncated", "The engine stopped before its answer was whole.")
         }
+        Ended::Broke => member_lost(),
         Ended::Silent => {
             ApiError::unavailable(504, "engine_timeout", "The engine fell silent before its answer was whole.")
         }
     }
+}
+
+/// The model cannot answer any more, nor can it begin to: a machine that holds a part of it is gone.
+#[must_use]
+pub fn member_lost() -> ApiError {
+    let text = "A machine that holds a part of this model was lost. Try again.";
+    ApiError::unavailable(502, "member_lost", text)
 }
 
 fn fewer(finished: usize, asked: usize) -> ApiError {

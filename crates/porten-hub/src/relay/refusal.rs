@@ -12,6 +12,9 @@ const NO_NODE_RETRY: u32 = 10;
 /// When to try again if all are busy (seconds).
 const BUSY_RETRY: u32 = 2;
 
+/// When to try again while a model is loaded (seconds): large ones take about a minute.
+const COLD_RETRY: u32 = 30;
+
 /// Why a node gave no answer.
 #[derive(Debug)]
 pub(crate) enum Refusal {
@@ -75,6 +78,12 @@ pub(crate) fn copy(from: &HeaderMap, to: &mut HeaderMap<HeaderValue>) {
 pub(crate) fn no_node(model: &str) -> ApiError {
     let text = format!("No connected node serves {model:?} now. Try again later.");
     ApiError::unavailable(503, "no_node", text).retry_after(NO_NODE_RETRY)
+}
+
+/// A node has it, and had given its memory back: it is being loaded again.
+pub(crate) fn cold(model: &str) -> ApiError {
+    let text = format!("{model:?} was put to rest and is being loaded again. Try again in a moment.");
+    ApiError::unavailable(503, "model_cold", text).retry_after(COLD_RETRY)
 }
 
 /// All nodes that could are at their cap.

@@ -100,7 +100,15 @@ impl Node {
     pub(crate) async fn advertise(&mut self, models: &[&str], max_streams: u32) -> Traffic {
         let models =
             models.iter().map(|id| AdvertModel { id: (*id).to_owned(), routes: Route::ALL.to_vec() }).collect();
-        self.say(&FromAgent::Advert(Advert { seq: 1, memory_mib: 1000, models, max_streams, engine_up: true })).await;
+        self.say(&FromAgent::Advert(Advert {
+            seq: 1,
+            memory_mib: 1000,
+            models,
+            max_streams,
+            engine_up: true,
+            cold: vec![],
+        }))
+        .await;
         self.traffic().await
     }
 
