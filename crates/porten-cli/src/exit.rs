@@ -44,7 +44,9 @@ pub(crate) const fn of_setup(error: &SetupError) -> Exit {
 /// What was asked wrongly ends with 2, everything else with 1.
 pub(crate) fn of(error: &anyhow::Error) -> Exit {
     match error.downcast_ref::<LocalError>() {
-        Some(LocalError::Declined(Declined { code: DeclinedCode::UnknownModel, .. })) => Exit::Wrong,
+        Some(LocalError::Declined(Declined {
+            code: DeclinedCode::UnknownModel | DeclinedCode::UnknownMac, ..
+        })) => Exit::Wrong,
         _ => Exit::Broken,
     }
 }

@@ -42,6 +42,9 @@ async fn run(args: Args) -> Exit {
         Command::Run => commands::host::run(setup).await,
         Command::Status { json, watch } => commands::status::run(&setup, json, watch).await,
         Command::Models { json, action } => commands::models::run(&setup, json, action).await,
+        Command::Cluster { json, from: Some(path), .. } => commands::cluster::from(&setup.config, &path, json),
+        Command::Cluster { action: Some(action), .. } => commands::cluster::act(&setup, action).await,
+        Command::Cluster { json, .. } => commands::cluster::run(&setup, json).await,
         Command::Online => commands::wish::online(&setup, true).await,
         Command::Offline => commands::wish::online(&setup, false).await,
     };

@@ -1,10 +1,14 @@
 //! The snapshot in words, for a terminal.
 
+pub(crate) mod cluster;
+
 use jiff::Timestamp;
 use porten_core::ladder::RungState;
 use porten_core::memory::BudgetOrigin;
+use porten_core::notice::{Notice, Severity};
 use porten_core::snapshot::{
-    LinkKind, LinkView, MemberState, MemberView, ModelState, ModelView, Overall, ReachView, Snapshot, count, sentence,
+    LinkKind, LinkView, MemberState, MemberView, MemoryView, ModelState, ModelView, Overall, ReachView, Snapshot,
+    count, sentence,
 };
 use porten_core::wire::Standing;
 
@@ -37,7 +41,7 @@ pub(crate) fn status(snapshot: &Snapshot, now: Timestamp) -> Vec<String> {
     }
     fact("Hub", format!("{} · {}", snapshot.hub.url, link(snapshot, now)));
     fact("Engine", engine(snapshot, now));
-    fact("Memory", memory(snapshot));
+    fact("Memory", advertised(&snapshot.memory));
     for (n, mac) in snapshot.cluster.iter().flat_map(|cluster| &cluster.members).enumerate() {
         fact(if n == 0 { "Macs" } else { "" }, member(mac, now));
     }
@@ -54,10 +58,14 @@ pub(crate) fn status(snapshot: &Snapshot, now: Timestamp) -> Vec<String> {
     if !snapshot.notices.is_empty() {
         lines.push(String::new());
     }
-    for notice in &snapshot.notices {
-        lines.push(format!("  ! {}: {} {}", notice.title, sentence(&notice.text), sentence(&notice.remedy)));
-    }
+    lines.extend(snapshot.notices.iter().map(notice));
     lines
+}
+
+/// One notice; what is only good to know has no exclamation mark.
+fn notice(notice: &Notice) -> String {
+    let mark = if notice.severity == Severity::Note { "i" } else { "!" };
+    format!("  {mark} {}: {} {}", notice.title, sentence(&notice.text), sentence(&notice.remedy))
 }
 
 /// One line per model.
@@ -97,13 +105,19 @@ fn engine(snapshot: &Snapshot, now: Timestamp) -> String {
     }
 }
 
-fn memory(snapshot: &Snapshot) -> String {
-    let memory = &snapshot.memory.memory;
+/// What the Hub is told, and where it comes from.
+fn advertised(view: &MemoryView) -> String {
+    let memory = &view.memory;
     let told = memory.advertised_mib;
     match (memory.origin, memory.raw_mib) {
-        (BudgetOrigin::Set, _) => format!("{told} MB for models, set by {}", snapshot.memory.set_by),
-        (BudgetOrigin::Assumed, Some(raw)) => format!("{told} MB for models, assumed: three quarters of {raw} MB"),
-        (BudgetOrigin::Known, Some(raw)) => format!("{told} MB for models, of {raw} MB"),
+        (BudgetOrigin::Set, _) if memory.missing_mib > 0 => {
+            format!("{told} MB for models, set by {}, less the share of the Macs that are missing", view.set_by)
+        }
+        (BudgetOrigin::Set, _) => format!("{told} MB for models, set by {}", view.set_by),
+        (BudgetOrigin::Assumed, Some(raw)) if memory.usable_mib == memory.schedulable_mib => {
+            format!("{told} MB for models, assumed: three quarters of {raw} MB")
+        }
+        (BudgetOrigin::Assumed | BudgetOrigin::Known, Some(raw)) => format!("{told} MB for models, of {raw} MB"),
         (BudgetOrigin::Known | BudgetOrigin::Assumed | BudgetOrigin::Unknown, _) => {
             "Not known; set PORTEN_VRAM_BUDGET_MB".to_owned()
         }
@@ -114,7 +128,7 @@ fn member(mac: &MemberView, now: Timestamp) -> String {
     let mut said = vec![mac.name.clone()];
     said.extend(mac.installed_mib.map(|mib| format!("{} GB", mib / 1024)));
     said.extend(mac.chip.clone());
-    said.extend(mac.link.map(|link| words(link).to_owned()));
+    said.extend(mac.link.map(|link| link_words(link).to_owned()));
     if mac.this_mac {
         said.push("this Mac".to_owned());
     }
@@ -127,7 +141,7 @@ fn member(mac: &MemberView, now: Timestamp) -> String {
     said.join(" · ")
 }
 
-const fn words(link: LinkKind) -> &'static str {
+const fn link_words(link: LinkKind) -> &'static str {
     match link {
         LinkKind::Rdma => "RDMA",
         LinkKind::ThunderboltIp => "Thunderbolt IP",
@@ -137,7 +151,7 @@ const fn words(link: LinkKind) -> &'static str {
     }
 }
 
-fn model(model: &ModelView, now: Timestamp) -> String {
+pub(crate) fn model(model: &ModelView, now: Timestamp) -> String {
     let speed = model.tokens_per_s.map(|speed| format!(" · {speed:.1} tok/s")).unwrap_or_default();
     let hub = match model.standing {
         None | Some(Standing::Eligible) => "",
@@ -177,7 +191,12 @@ fn seconds(from: Timestamp, to: Timestamp) -> i64 {
 
 /// How long ago, in the largest unit that says something.
 fn age(since: Timestamp, now: Timestamp) -> String {
-    match seconds(since, now) {
+    lasting(seconds(since, now).unsigned_abs())
+}
+
+/// A time in the largest unit that says something.
+fn lasting(seconds: u64) -> String {
+    match seconds {
         s @ 0..60 => format!("{s} s"),
         s @ 60..3600 => format!("{} min", s / 60),
         s @ 3600..172_800 => format!("{} h", s / 3600),

@@ -18,7 +18,7 @@ use crate::idle::Idle;
 use crate::ids::{EngineId, Matched, ModelId, Pair, match_wanted};
 use crate::limits::Limits;
 use crate::memory::budget;
-use crate::notice::{Book, Notice};
+use crate::notice::{Book, Code, Notice};
 use crate::picture::{self, Facts};
 use crate::pool::{self, Wired};
 use crate::reply::Reply;
@@ -34,6 +34,8 @@ use crate::wire::Standing;
 pub struct Step {
     /// Seconds, as the file counts them.
     pub t: f64,
+    /// The same by the cluster's own clock.
+    pub at: Timestamp,
     /// The Macs.
     pub cluster: ClusterView,
     /// Their memory.
@@ -89,10 +91,12 @@ impl Replay {
         let empty = || ClusterView { freshness: Freshness::Fresh, members: Vec::new(), absent: Vec::new() };
         Step {
             t: if t.is_finite() { t } else { 0.0 },
+            at: self.now.wall,
             cluster: snapshot.cluster.unwrap_or_else(empty),
             memory: snapshot.memory,
             models: snapshot.models,
-            notices: snapshot.notices,
+            // No Hub is known that could offer anything.
+            notices: snapshot.notices.into_iter().filter(|notice| notice.code != Code::NothingToServe).collect(),
         }
     }
 

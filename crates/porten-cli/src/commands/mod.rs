@@ -1,5 +1,6 @@
 //! One file per command; each is a client of the agent like any other.
 
+pub(crate) mod cluster;
 pub(crate) mod host;
 pub(crate) mod login;
 pub(crate) mod logout;

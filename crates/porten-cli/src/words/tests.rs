@@ -33,9 +33,10 @@ fn ready() -> Value {
             "kind": "exo",
             "reach": { "state": "up", "since": "2026-11-22T11:00:00Z" },
         },
-        "cluster": { "freshness": { "state": "fresh" }, "members": [mac("studio-1", true, &Value::Null), mac("mbp", false, &json!("rdma"))] },
+        "cluster": { "freshness": { "state": "fresh" }, "absent": [], "members": [mac("studio-1", true, &Value::Null), mac("mbp", false, &json!("rdma"))] },
         "memory": {
-            "raw_mib": 131_072, "usable_mib": 98_304, "advertised_mib": 262_144, "origin": "set",
+            "raw_mib": 131_072, "usable_mib": 98_304, "schedulable_mib": 98_304, "missing_mib": 0,
+            "advertised_mib": 262_144, "origin": "set",
             "set_by": { "from": "environment", "name": "PORTEN_VRAM_BUDGET_MB" },
         },
         "models": [model("deepseek-v4-flash", &json!({ "state": "ready", "proven": "2026-11-22T11:59:52Z" }))],
@@ -48,15 +49,17 @@ fn ready() -> Value {
 fn model(id: &str, state: &Value) -> Value {
     json!({
         "id": id, "engine_id": "x", "wanted": true, "state": state, "routes": ["/v1/chat/completions"],
-        "standing": "eligible", "tokens_per_s": 24.8, "size_mib": 147_000, "placed": "here", "on": ["studio-1", "mbp"],
+        "standing": "eligible", "tokens_per_s": 24.8, "size_mib": 147_000, "placed": "here", "sharding": null, "link": null, "parts": [],
     })
 }
 
 fn mac(name: &str, this_mac: bool, link: &Value) -> Value {
     json!({
         "id": name, "name": name, "this_mac": this_mac, "state": { "state": "online" }, "model": "Mac Studio",
-        "chip": "Apple M3 Ultra", "macos": "26.2", "installed_mib": 131_072, "free_mib": 100_000, "usable_mib": 98_304,
-        "models_mib": 0, "gpu_percent": 3, "gpu_celsius": 40, "watts": 30, "link": link,
+        "chip": "Apple M3 Ultra", "macos": "26.2", "macos_build": null, "installed_mib": 131_072, "free_mib": 100_000,
+        "swapped_mib": 0, "usable_mib": 98_304, "usable_origin": "assumed", "models_mib": 0, "disk_mib": null,
+        "disk_free_mib": null, "gpu_percent": 3, "cpu_percent": null, "gpu_celsius": 40, "watts": 30, "rdma": null,
+        "thunderbolt_gbit_per_s": null, "link": link, "links": [],
     })
 }
 

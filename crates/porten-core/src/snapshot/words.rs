@@ -30,10 +30,16 @@ pub fn count(n: u32, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
-/// With a capital at its start and a full stop at its end.
+/// With a capital at its start, unless that is a name or an id, and a full stop at its end.
 #[must_use]
 pub fn sentence(text: &str) -> String {
+    let first = text.split(' ').next().unwrap_or_default();
+    let is_word = first != "exo" && first.chars().all(|c| c.is_lowercase() || c == ',');
     let mut chars = text.chars();
-    let capital: String = chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect();
+    let capital: String = if is_word {
+        chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect()
+    } else {
+        text.to_owned()
+    };
     if capital.ends_with(['.', '!', '?']) { capital } else { format!("{capital}.") }
 }

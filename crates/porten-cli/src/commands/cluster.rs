@@ -1,0 +1,249 @@
+//! `porten cluster`: the Macs as the agent sees them, or as a saved state of exo tells.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use porten_agent::local::Local;
+use porten_agent::setup::Setup;
+use porten_core::command::Command;
+use porten_core::config::{Config, MAX_BUDGET_MIB};
+use porten_core::replay::{Replay, Step};
+use serde_json::{Value, json};
+
+use crate::args::ClusterAction;
+use crate::exit::Exit;
+use crate::printer::{complain, say};
+use crate::words::{self, cluster::Cluster};
+
+pub(crate) async fn run(setup: &Setup, json: bool) -> Result<Exit> {
+    let snapshot = Local::at(&setup.places.socket())?.snapshot().await?;
+    if json {
+        say(&serde_json::to_string_pretty(&json!({
+            "cluster": snapshot.cluster,
+            "memory": snapshot.memory,
+            "models": snapshot.models,
+            "notices": snapshot.notices,
+        }))?);
+    } else {
+        let told = Cluster {
+            cluster: snapshot.cluster.as_ref(),
+            memory: &snapshot.memory,
+            models: &snapshot.models,
+            notices: &snapshot.notices,
+        };
+        words::cluster::cluster(&told, jiff::Timestamp::now()).iter().for_each(|line| say(line));
+    }
+    Ok(Exit::Done)
+}
+
+/// `porten cluster limit`.
+pub(crate) async fn act(setup: &Setup, action: ClusterAction) -> Result<Exit> {
+    let ClusterAction::Limit { mac, limit } = action;
+    let mib = match limit.parse() {
+        _ if limit == "default" => None,
+        Ok(mib) if (1..=MAX_BUDGET_MIB).contains(&mib) => Some(mib),
+        _ => {
+            complain(&format!("{limit:?} is no limit; write a number of MB, such as 114688, or default"));
+            return Ok(Exit::Wrong);
+        }
+    };
+    Local::at(&setup.places.socket())?.send(&Command::TellLimit { mac: mac.clone(), mib }).await?;
+    say(&match mib {
+        Some(mib) => format!("The GPU of {mac} is taken to hold {mib} MB, until exo starts anew there."),
+        None => format!("The GPU of {mac} is taken to hold three quarters of what is installed."),
+    });
+    Ok(Exit::Done)
+}
+
+/// `porten cluster --from FILE`.
+pub(crate) fn from(config: &Config, path: &Path, json: bool) -> Result<Exit> {
+    let mut shown = String::new();
+    let told = replay(config, path, |step, moments| {
+        if json {
+            say(&serde_json::to_string(step)?);
+            return Ok(());
+        }
+        let text = text(step);
+        if text != shown {
+            if moments {
+                say(&format!("{}— {:.1} s", if shown.is_empty() { "" } else { "\n" }, step.t));
+            }
+            say(&text);
+            shown = text;
+        }
+        Ok(())
+    })?;
+    match told {
+        Ok(()) => Ok(Exit::Done),
+        Err(why) => {
+            complain(&why);
+            Ok(Exit::Wrong)
+        }
+    }
+}
+
+fn text(step: &Step) -> String {
+    let told =
+        Cluster { cluster: Some(&step.cluster), memory: &step.memory, models: &step.models, notices: &step.notices };
+    words::cluster::cluster(&told, step.at).join("\n")
+}
+
+/// Hands each step to `show`, which is told whether there are several; or says what is wrong with the file.
+fn replay(config: &Config, path: &Path, mut show: impl FnMut(&Step, bool) -> Result<()>) -> Result<Result<(), String>> {
+    let name = path.display();
+    let file = File::open(path).with_context(|| format!("{name} cannot be read"))?;
+    let mut lines = BufReader::new(file);
+    let mut first = Vec::new();
+    lines.read_until(b'\n', &mut first).with_context(|| format!("{name} cannot be read"))?;
+    let begin: Option<Value> = serde_json::from_slice(&first).ok();
+    let Some(line) = begin.filter(|line| line.get("state").is_some() || line.get("t").is_some()) else {
+        // One document, over one line or many.
+        let mut text = first;
+        lines.read_to_end(&mut text).with_context(|| format!("{name} cannot be read"))?;
+        return match serde_json::from_slice(&text) {
+            Ok(state) if is_state(&state) => {
+                Ok(Ok(show(&Replay::new(config.clone(), false).step(0.0, &state), false)?))
+            }
+            Ok(_) => several(config, path, &text, show),
+            Err(_) if text.contains(&b'\n') => several(config, path, &text, show),
+            Err(error) => Ok(Err(format!("{name} is no JSON: {error}"))),
+        };
+    };
+    let mut moments = Moments::new(config);
+    if let Some(step) = moments.take(&line) {
+        show(&step, true)?;
+    }
+    for (n, line) in lines.split(b'\n').enumerate() {
+        let line = line.with_context(|| format!("{name} cannot be read"))?;
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let Ok(line) = serde_json::from_slice::<Value>(&line) else {
+            return Ok(Err(format!("line {} of {name} is no JSON; the lines before it were read", n + 2)));
+        };
+        if let Some(step) = moments.take(&line) {
+            show(&step, true)?;
+        }
+    }
+    Ok(moments.end(path))
+}
+
+/// Lines that are states themselves, without a time: a second apart.
+fn several(
+    config: &Config,
+    path: &Path,
+    text: &[u8],
+    mut show: impl FnMut(&Step, bool) -> Result<()>,
+) -> Result<Result<(), String>> {
+    let mut moments = Moments::new(config);
+    for (n, line) in text.split(|byte| *byte == b'\n').enumerate() {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let Ok(line) = serde_json::from_slice::<Value>(line) else {
+            return Ok(Err(format!("line {} of {} is no JSON", n + 1, path.display())));
+        };
+        if let Some(step) = moments.take(&line) {
+            show(&step, true)?;
+        }
+    }
+    Ok(moments.end(path))
+}
+
+/// States that follow each other.
+struct Moments {
+    replay: Replay,
+    t: f64,
+    states: usize,
+}
+
+impl Moments {
+    fn new(config: &Config) -> Self {
+        Self { replay: Replay::new(config.clone(), true), t: -1.0, states: 0 }
+    }
+
+    /// A line: `{"t": …, "state": …}`, or a state itself; any other holds nothing to show.
+    fn take(&mut self, line: &Value) -> Option<Step> {
+        let state = line.get("state").unwrap_or(line);
+        if !is_state(state) {
+            return None;
+        }
+        self.t = line["t"].as_f64().unwrap_or(self.t + 1.0);
+        self.states += 1;
+        Some(self.replay.step(self.t, state))
+    }
+
+    fn end(self, path: &Path) -> Result<(), String> {
+        match self.states {
+            0 => Err(format!("{} holds no saved /state of exo", path.display())),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What every version of exo's state has.
+fn is_state(value: &Value) -> bool {
+    value.get("topology").is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recorded(name: &str) -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/recorded/exo-0.3.70").join(name)
+    }
+
+    fn config() -> Config {
+        porten_core::config::read(&std::collections::BTreeMap::new(), None).unwrap()
+    }
+
+    /// What a person reads of a file.
+    fn timeline(name: &str) -> String {
+        let (mut told, mut last) = (String::new(), String::new());
+        replay(&config(), &recorded(name), |step, moments| {
+            let text = text(step);
+            if text != last {
+                if moments {
+                    told += &format!("— {:.1} s\n", step.t);
+                }
+                told += &format!("{text}\n\n");
+                last = text;
+            }
+            Ok(())
+        })
+        .unwrap()
+        .unwrap();
+        told
+    }
+
+    #[test]
+    fn every_recorded_state_reads_as_it_was() {
+        for name in ["state_idle", "state_cluster", "state_ready", "state_mac"] {
+            insta::assert_snapshot!(name, timeline(&format!("{name}.json")));
+        }
+        for name in ["states_run", "states_download"] {
+            insta::assert_snapshot!(name, timeline(&format!("{name}.jsonl")));
+        }
+    }
+
+    #[test]
+    fn what_is_no_state_is_said_in_a_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("some.json");
+        let said = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            replay(&config(), &file, |_, _| Ok(())).unwrap().unwrap_err().replace(&file.display().to_string(), "FILE")
+        };
+        assert_eq!(said(""), "FILE is no JSON: EOF while parsing a value at line 1 column 0");
+        assert_eq!(said("{\"a\":1}"), "FILE holds no saved /state of exo");
+        assert_eq!(said("{\"t\":1,\"error\":\"x\"}\n{\"t\":2}"), "FILE holds no saved /state of exo");
+        assert_eq!(
+            said("{\"t\":1,\"state\":{\"topology\":{}}}\n{\"t\":"),
+            "line 2 of FILE is no JSON; the lines before it were read"
+        );
+        assert!(replay(&config(), &folder.path().join("none"), |_, _| Ok(())).is_err());
+    }
+}
