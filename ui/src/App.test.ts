@@ -51,7 +51,7 @@ function press(name: string) {
 test("a model's switch shows the wish at once, and the word stays what is", () => {
   const { sent } = page("serving");
   press("minimax-m2.7");
-  expect(sent).toEqual([{ command: "set_model", id: "minimax-m2.7", on: true }]);
+  expect(sent).toEqual([{ command: "set_model", id: "minimax-m2.7", on: true, how: null, keep: false }]);
   expect(find("minimax-m2.7").getAttribute("aria-checked")).toBe("true");
   expect(find("minimax-m2.7").closest("li")?.textContent).toContain("Off");
 });
@@ -237,7 +237,7 @@ test("who does not see the page hears of a state that lasts, and of a Mac that i
   await next(scene({ overall: { state: "needs_you" } }), 2000);
   expect(heard()).toBe("Needs you");
   const members = scene().snapshot?.cluster?.members.map((mac, n) => (n === 1 ? { ...mac, state: { state: "late" as const, since: ago(20) } } : mac));
-  await next(scene({ cluster: { freshness: { state: "fresh" }, members: members ?? [] } }), 0);
+  await next(scene({ cluster: { freshness: { state: "fresh" }, absent: [], members: members ?? [] } }), 0);
   expect(heard()).toBe("studio-2 is not heard of.");
   vi.useRealTimers();
 });

@@ -5,7 +5,7 @@ import { news, stateWord } from "./news";
 import { ago, mac, model, NOW, scene } from "./stories/make";
 
 const with_ = (state: ModelState) => scene({ models: [model("m", state)] });
-const macs = (...members: ReturnType<typeof mac>[]) => scene({ cluster: { freshness: { state: "fresh" }, members } });
+const macs = (...members: ReturnType<typeof mac>[]) => scene({ cluster: { freshness: { state: "fresh" }, absent: [], members } });
 const late = mac("b", 128, { state: { state: "late", since: ago(20) } });
 
 test("a model that becomes ready is said once", () => {

@@ -60,6 +60,10 @@ describe("a model", () => {
   const each: Each<ModelState> = {
     off: [{ state: "off" }, "off", "Off · 156 GB"],
     off_elsewhere: [{ state: "off_elsewhere" }, "off", "Off elsewhere · turned off in exo"],
+    broken: [{ state: "broken", why: "b is not heard of" }, "down", "Broken · b is not heard of"],
+    stalled: [{ state: "stalled", why: "no byte for 90 s on b" }, "degraded", "Stalled · no byte for 90 s on b"],
+    cold: [{ state: "cold", since: ago(60) }, "off", "Cold · loads when asked for"],
+    unfit: [{ state: "unfit", why: "9 GB too much" }, "down", "Does not fit · 9 GB too much"],
     withdrawn: [{ state: "withdrawn" }, "off", "Withdrawn · no engine"],
     unmatched: [{ state: "unmatched", why: "two fit" }, "degraded", "Not found · two fit"],
     waiting: [{ state: "waiting", why: "for another" }, "connecting", "Waiting · for another"],
@@ -103,6 +107,7 @@ describe("a Mac", () => {
     online: [{ state: "online" }, "online", "Online M3 Ultra · 128 GB RDMA 40 %"],
     joining: [{ state: "joining" }, "connecting", "Joining M3 Ultra · 128 GB RDMA Joining"],
     late: [{ state: "late", since: ago(130) }, "degraded", "Late seen 2 min ago RDMA Late"],
+    ghost: [{ state: "ghost", since: ago(130) }, "off", "Ghost exo started anew there  Ghost"],
   };
   test.each(cases(each))("says %j", (state, shape, said) => {
     const { shape: is, word, beside, link, gpu, end } = member(mac("a", 128, { state }), false, NOW);
@@ -148,7 +153,7 @@ describe("the engine", () => {
     expect(engine(snapshot({ engine: { ...snapshot().engine, reach } }), NOW)).toEqual({ shape, word });
   });
   test("that answers but stands still is not green", () => {
-    const cluster = { freshness: { state: "stale", since: ago(240) } as const, members: [mac("a", 128)] };
+    const cluster = { freshness: { state: "stale", since: ago(240) } as const, absent: [], members: [mac("a", 128)] };
     expect(engine(snapshot({ cluster }), NOW)).toEqual({ shape: "degraded", word: "Not moving since 14:00" });
   });
 });
@@ -189,6 +194,22 @@ test("a notice has a button only where the app can do something", () => {
     hub_unreachable: "nudge",
     engine_down: "nudge",
     cluster_stale: "nudge",
+    cluster_replaying: null,
+    member_lost: "nudge",
+    ghost: null,
+    slow_link: null,
+    rdma_off: null,
+    thunderbolt4: null,
+    bridge_loop: null,
+    builds_differ: null,
+    memory_pressure: null,
+    limit_assumed: null,
+    limit_forgotten: null,
+    disk_short: null,
+    budget_high: null,
+    model_broken: "nudge",
+    load_stalled: null,
+    model_unfit: "nudge",
     model_unplaced: null,
     model_unmatched: null,
     model_unproven: "nudge",
@@ -213,9 +234,18 @@ test("the page ticks only while something on it grows older", () => {
   expect(counts(scene())).toBe(false);
   expect(counts(scene({ overall: { state: "waiting", until: ago(-3) } }))).toBe(true);
   const late = mac("b", 128, { state: { state: "late", since: ago(20) } });
-  expect(counts(scene({ cluster: { freshness: { state: "fresh" }, members: [late] } }))).toBe(true);
+  expect(counts(scene({ cluster: { freshness: { state: "fresh" }, absent: [], members: [late] } }))).toBe(true);
 });
 
 test("a sentence ends", () => {
-  expect(["exo is away", "No.", ""].map(sentence)).toEqual(["Exo is away.", "No.", ""]);
+  expect(["it is away", "No.", ""].map(sentence)).toEqual(["It is away.", "No.", ""]);
+});
+
+test("a sentence begins with a capital unless a name or an id stands there", () => {
+  expect(["no byte", "exo stands still", "mini-pro is late", "a/b is slow."].map(sentence)).toEqual([
+    "No byte.",
+    "exo stands still.",
+    "mini-pro is late.",
+    "a/b is slow.",
+  ]);
 });

@@ -1,5 +1,6 @@
 // Every word that says a state. Total over what the agent can say: a new state does not compile until it has a word.
 import type { Code } from "./bindings/Code";
+import type { Freshness } from "./bindings/Freshness";
 import type { LinkKind } from "./bindings/LinkKind";
 import type { LinkView } from "./bindings/LinkView";
 import type { MemberView } from "./bindings/MemberView";
@@ -130,9 +131,19 @@ export function engine(snapshot: Snapshot, now: number): Said {
     case "down":
       return { shape: "down", word: `No answer since ${clock(reach.since, now)}` };
     case "up":
-      return snapshot.cluster?.freshness.state === "stale"
-        ? { shape: "degraded", word: `Not moving since ${clock(snapshot.cluster.freshness.since, now)}` }
-        : { shape: "online", word: "Answering" };
+      return moving(snapshot.cluster?.freshness ?? { state: "fresh" }, now);
+  }
+}
+
+/** Whether what exo tells is true now. */
+function moving(it: Freshness, now: number): Said {
+  switch (it.state) {
+    case "fresh":
+      return { shape: "online", word: "Answering" };
+    case "replaying":
+      return { shape: "connecting", word: "Catching up" };
+    case "stale":
+      return { shape: "degraded", word: `Not moving since ${clock(it.since, now)}` };
   }
 }
 
@@ -172,6 +183,8 @@ export function member(mac: MemberView, terse: boolean, now: number): Said & { l
       return { shape: "connecting", word: "Joining", beside, link, gpu: "", end: "Joining" };
     case "late":
       return { shape: "degraded", word: "Late", beside: `seen ${age(mac.state.since, now)} ago`, link, gpu: "", end: "Late" };
+    case "ghost":
+      return { shape: "off", word: "Ghost", beside: "exo started anew there", link: "", gpu: "", end: "Ghost" };
   }
 }
 
@@ -188,13 +201,14 @@ const standings: Record<Standing, string> = {
 type Draw = { [S in ModelState["state"]]: (state: Extract<ModelState, { state: S }>, model: ModelView) => Said };
 
 const speed = (model: ModelView) => (model.tokens_per_s === null ? null : `${model.tokens_per_s.toFixed(1)} tok/s`);
-const where = ({ on }: ModelView) => (on.length > 1 ? `on ${on.length} Macs` : on[0] ? `on ${on[0]}` : null);
+const where = ({ parts }: ModelView) => (parts.length > 1 ? `on ${parts.length} Macs` : parts[0] ? `on ${parts[0].on}` : null);
 const size = (model: ModelView) => (model.size_mib === null ? null : `${gb(model.size_mib)} GB`);
 
 const draw: Draw = {
   off: (_, model) => ({ shape: "off", word: "Off", beside: join(size(model)) }),
   off_elsewhere: () => ({ shape: "off", word: "Off elsewhere", beside: "turned off in exo" }),
   withdrawn: () => ({ shape: "off", word: "Withdrawn", beside: "no engine" }),
+  broken: ({ why }) => ({ shape: "down", word: "Broken", beside: why }),
   unmatched: ({ why }) => ({ shape: "degraded", word: "Not found", beside: why }),
   waiting: ({ why }) => ({ shape: "connecting", word: "Waiting", beside: why }),
   placing: () => ({ shape: "connecting", word: "Loading", beside: "exo was asked" }),
@@ -205,6 +219,7 @@ const draw: Draw = {
   }),
   loading: ({ layers, of }) => ({ shape: "connecting", word: `Loading ${layers}/${of} layers` }),
   warming: () => ({ shape: "connecting", word: "Warming", beside: "first token" }),
+  stalled: ({ why }) => ({ shape: "degraded", word: "Stalled", beside: why }),
   proving: () => ({ shape: "connecting", word: "Proving" }),
   ready: (_, model) => {
     const refused = model.standing && standings[model.standing];
@@ -214,6 +229,8 @@ const draw: Draw = {
   },
   serving: (_, model) => ({ shape: "online", word: "Serving", beside: join(speed(model), where(model)) }),
   finishing: ({ requests }) => ({ shape: "connecting", word: "Finishing", beside: count(requests, "request") }),
+  cold: () => ({ shape: "off", word: "Cold", beside: "loads when asked for" }),
+  unfit: ({ why }) => ({ shape: "down", word: "Does not fit", beside: why }),
   failed: ({ why }) => ({ shape: "down", word: "Failed", beside: why }),
 };
 
@@ -231,16 +248,19 @@ export function progress({ state }: ModelView): number | null {
 }
 
 /** The pooled memory: the big number, what is said of it, of what it is a part, and what has to be added. */
-export function memory({ origin, set_by, raw_mib, usable_mib, advertised_mib }: MemoryView): Record<"big" | "beside" | "right" | "below", string> {
+export function memory({ origin, set_by, raw_mib, schedulable_mib, missing_mib, advertised_mib }: MemoryView): Record<"big" | "beside" | "right" | "below", string> {
   const of = raw_mib === null ? "" : `of ${gb(raw_mib)} GB`;
   switch (origin) {
     case "set": {
       const by = set_by.from === "environment" || set_by.from === "file" ? `Set by ${set_by.name}.` : "Set by you.";
-      const room = usable_mib === null ? "" : ` The GPUs can use about ${gb(usable_mib)} GB.`;
+      const less = missing_mib > 0 ? " Less the share of the Macs that are missing." : "";
+      const room = schedulable_mib === null ? "" : ` The GPUs can use about ${gb(schedulable_mib)} GB.${less}`;
       return { big: `${gb(advertised_mib)} GB`, beside: "for models", right: of && `${of} installed`, below: by + room };
     }
     case "assumed":
-      return { big: `${gb(usable_mib ?? advertised_mib)} GB`, beside: "for models", right: of && `assumed: ¾ ${of}`, below: "" };
+      return { big: `${gb(advertised_mib)} GB`, beside: "for models", right: of && `assumed: ¾ ${of}`, below: "" };
+    case "known":
+      return { big: `${gb(advertised_mib)} GB`, beside: "for models", right: of && `${of} installed`, below: "" };
     case "unknown":
       return { big: "Not known", beside: "", right: of && `${of} installed`, below: "Nothing is told to the Hub; set PORTEN_VRAM_BUDGET_MB." };
   }
@@ -259,6 +279,22 @@ export const actions: Record<Code, { text: string; does: Does } | null> = {
   hub_unreachable: { text: "Try now", does: "nudge" },
   engine_down: { text: "Look again", does: "nudge" },
   cluster_stale: { text: "Look again", does: "nudge" },
+  cluster_replaying: null,
+  member_lost: { text: "Look again", does: "nudge" },
+  ghost: null,
+  slow_link: null,
+  rdma_off: null,
+  thunderbolt4: null,
+  bridge_loop: null,
+  builds_differ: null,
+  memory_pressure: null,
+  limit_assumed: null,
+  limit_forgotten: null,
+  disk_short: null,
+  budget_high: null,
+  model_broken: { text: "Look again", does: "nudge" },
+  load_stalled: null,
+  model_unfit: { text: "Look again", does: "nudge" },
   model_unplaced: null,
   model_unmatched: null,
   model_unproven: { text: "Try now", does: "nudge" },
@@ -270,9 +306,8 @@ export const actions: Record<Code, { text: string; does: Does } | null> = {
 export function invitation(snapshot: Snapshot): string {
   const n = snapshot.cluster?.members.length ?? 1;
   const who = n > 1 ? `These ${n} Macs have` : "This Mac has";
-  const { origin, usable_mib, advertised_mib } = snapshot.memory;
-  const room = origin === "set" ? advertised_mib : usable_mib;
-  const ready = room === null || origin === "unknown" ? "" : `${who} ${gb(room)} GB ready for models. `;
+  const { origin, advertised_mib } = snapshot.memory;
+  const ready = origin === "unknown" ? "" : `${who} ${gb(advertised_mib)} GB ready for models. `;
   const them = n > 1 ? "them" : "it";
   return `${ready}Signing in connects ${them} to your Hub as one node. Porten only dials out.`;
 }
@@ -281,9 +316,11 @@ export function invitation(snapshot: Snapshot): string {
 export const counts = ({ snapshot }: Scene) =>
   snapshot?.overall.state === "waiting" || (snapshot?.cluster?.members.some((mac) => mac.state.state === "late") ?? false);
 
-/** With a capital at its start and a full stop at its end. */
+/** With a capital at its start, unless that is a name or an id, and a full stop at its end. */
 export function sentence(text: string): string {
-  const capital = text.charAt(0).toUpperCase() + text.slice(1);
+  const [first = ""] = text.split(" ");
+  const isWord = first !== "exo" && /^[\p{Ll},]+$/u.test(first);
+  const capital = isWord ? text.charAt(0).toUpperCase() + text.slice(1) : text;
   return capital === "" || /[.!?]$/.test(capital) ? capital : `${capital}.`;
 }
 

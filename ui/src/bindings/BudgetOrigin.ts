@@ -3,4 +3,4 @@
 /**
  * Where the advertised number comes from.
  */
-export type BudgetOrigin = "set" | "assumed" | "unknown";
+export type BudgetOrigin = "set" | "known" | "assumed" | "unknown";

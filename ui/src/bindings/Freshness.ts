@@ -3,7 +3,7 @@
 /**
  * Whether what the engine tells of its Macs is true now. It is as long as it moves, by this Mac's own clock.
  */
-export type Freshness = { "state": "fresh" } | { "state": "stale", 
+export type Freshness = { "state": "fresh" } | { "state": "replaying" } | { "state": "stale", 
 /**
  * When it last moved.
  */

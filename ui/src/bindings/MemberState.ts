@@ -7,4 +7,8 @@ export type MemberState = { "state": "joining" } | { "state": "online" } | { "st
 /**
  * When it last was.
  */
+since: string, } | { "state": "ghost", 
+/**
+ * When that was last heard of.
+ */
 since: string, };

@@ -11,13 +11,21 @@ export type MemoryView = {
  */
 set_by: Origin, 
 /**
- * Installed, if the system or the engine says: of the pooled Macs together, else of this machine.
+ * Installed, if the system or the engine says: in the pooled Macs that are heard of together, else in this machine.
  */
 raw_mib: number | null, 
 /**
- * What the GPUs may hold of it, as far as is known.
+ * What the GPUs may hold of it.
  */
 usable_mib: number | null, 
+/**
+ * What of it can be used for models as they are cut now.
+ */
+schedulable_mib: number | null, 
+/**
+ * Installed in Macs that were here and are not heard of.
+ */
+missing_mib: number, 
 /**
  * What the Hub is told.
  */

@@ -3,7 +3,11 @@
 /**
  * What a model does.
  */
-export type ModelState = { "state": "off" } | { "state": "off_elsewhere" } | { "state": "withdrawn" } | { "state": "unmatched", 
+export type ModelState = { "state": "off" } | { "state": "off_elsewhere" } | { "state": "withdrawn" } | { "state": "broken", 
+/**
+ * One sentence.
+ */
+why: string, } | { "state": "unmatched", 
 /**
  * One sentence.
  */
@@ -27,7 +31,11 @@ layers: number,
 /**
  * Layers in all.
  */
-of: number, } | { "state": "warming" } | { "state": "proving" } | { "state": "ready", 
+of: number, } | { "state": "warming" } | { "state": "stalled", 
+/**
+ * One sentence that names it.
+ */
+why: string, } | { "state": "proving" } | { "state": "ready", 
 /**
  * When it last generated.
  */
@@ -39,7 +47,15 @@ requests: number, } | { "state": "finishing",
 /**
  * How many.
  */
-requests: number, } | { "state": "failed", 
+requests: number, } | { "state": "cold", 
+/**
+ * Since when.
+ */
+since: string, } | { "state": "unfit", 
+/**
+ * One sentence with the sum.
+ */
+why: string, } | { "state": "failed", 
 /**
  * One sentence.
  */

@@ -3,4 +3,4 @@
 /**
  * How bad it is.
  */
-export type Severity = "degraded" | "needs_you";
+export type Severity = "note" | "degraded" | "needs_you";

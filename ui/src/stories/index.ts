@@ -1,7 +1,7 @@
 // Every moment of the popover that is worth a picture.
 import type { Scene } from "../bindings/Scene";
 import type { Snapshot } from "../bindings/Snapshot";
-import { ago, mac, model, NOW, notice, scene, snapshot } from "./make";
+import { ago, mac, model, NOW, notice, on, scene, snapshot } from "./make";
 
 const SIGNED_OUT = snapshot({
   overall: { state: "needs_you" },
@@ -18,7 +18,7 @@ const DOWN: Snapshot["engine"] = {
   kind: null,
   reach: { state: "down", why: "nothing answers", since: ago(1400) },
 };
-const THIS_MAC: Snapshot["memory"] = { set_by: { from: "default" }, raw_mib: 131_072, usable_mib: 98_304, advertised_mib: 98_304, origin: "assumed" };
+const THIS_MAC: Snapshot["memory"] = { set_by: { from: "default" }, raw_mib: 131_072, usable_mib: 98_304, schedulable_mib: 98_304, missing_mib: 0, advertised_mib: 98_304, origin: "assumed" };
 const NO_ENGINE = notice(
   "engine_down",
   "needs_you",
@@ -33,6 +33,7 @@ export const stories: Record<string, Scene> = {
     overall: { state: "ready", models: 1, wanted: 2 },
     cluster: {
       freshness: { state: "fresh" },
+      absent: [],
       members: [
         mac("studio-1", 256, { this_mac: true, link: null, models_mib: 0, free_mib: 235 * 1024, gpu_percent: 2 }),
         mac("studio-2", 256, { state: { state: "late", since: ago(130) }, free_mib: null, models_mib: 0, gpu_percent: null }),
@@ -41,11 +42,49 @@ export const stories: Record<string, Scene> = {
     },
     models: [
       model("deepseek-v4-flash", { state: "failed", why: "exo lost a Mac that held it" }),
-      model("qwen3-coder-next", { state: "ready", proven: ago(20) }, { on: ["mbp"] }),
+      model("qwen3-coder-next", { state: "ready", proven: ago(20) }, { parts: on("mbp") }),
       model("minimax-m2.7", { state: "off" }),
     ],
     notices: [
       notice("model_unproven", "degraded", "deepseek-v4-flash does not generate", "the engine lists it but gave no token", "load it again in exo"),
+    ],
+  }),
+  "mac-lost": scene({
+    overall: { state: "connecting" },
+    cluster: {
+      freshness: { state: "fresh" },
+      absent: [],
+      members: [
+        mac("studio-1", 256, { this_mac: true, link: null, gpu_percent: 2 }),
+        mac("studio-2", 256, { state: { state: "late", since: ago(9) }, gpu_percent: null }),
+      ],
+    },
+    models: [
+      model("deepseek-v4-flash", { state: "broken", why: "studio-2, which holds a part of it, is not heard of" }),
+      model("kimi-k2.7-code", { state: "unfit", why: "studio-1 would need 610 GB and its GPU can use 206 GB: 404 GB too much" }),
+      model("qwen3-coder-next", { state: "stalled", why: "no byte for 90 s on studio-1" }, { parts: on("studio-1") }),
+      model("gpt-oss-120b", { state: "cold", since: ago(4_000) }, { parts: [], placed: null }),
+    ],
+    notices: [
+      notice(
+        "member_lost",
+        "degraded",
+        "studio-2 has stopped answering",
+        "studio-2 is not heard of; with it deepseek-v4-flash cannot answer.",
+        "See that it is awake, and that exo runs there",
+      ),
+    ],
+  }),
+  "slow-link": scene({
+    notices: [
+      notice(
+        "slow_link",
+        "degraded",
+        "A slow link is in use",
+        "deepseek-v4-flash is slower than it could be: its parts talk over Wi-Fi, and their Macs have RDMA over Thunderbolt 5.",
+        "Check the cables, then turn the model off and on, so that it is placed anew",
+      ),
+      notice("limit_assumed", "note", "Memory is assumed", "It is good to know, and not shown here.", "Nothing to do"),
     ],
   }),
   "two-notices": scene({
@@ -74,10 +113,10 @@ export const stories: Record<string, Scene> = {
   }),
   stale: scene({
     overall: { state: "ready", models: 2, wanted: 2 },
-    cluster: { freshness: { state: "stale", since: ago(95) }, members: snapshot().cluster?.members ?? [] },
+    cluster: { freshness: { state: "stale", since: ago(95) }, absent: [], members: snapshot().cluster?.members ?? [] },
     models: [
       model("deepseek-v4-flash", { state: "ready", proven: ago(20) }),
-      model("qwen3-coder-next", { state: "ready", proven: ago(20) }, { on: ["mbp"] }),
+      model("qwen3-coder-next", { state: "ready", proven: ago(20) }, { parts: on("mbp") }),
     ],
     notices: [notice("cluster_stale", "degraded", "exo stands still", "what exo says has not changed for a while: it has lost its leader, or hangs", "restart exo on the Macs")],
   }),
@@ -102,7 +141,7 @@ export const stories: Record<string, Scene> = {
     overall: { state: "off" },
     models: [
       model("deepseek-v4-flash", { state: "ready", proven: ago(600) }, { standing: null }),
-      model("qwen3-coder-next", { state: "ready", proven: ago(600) }, { on: ["mbp"], standing: null }),
+      model("qwen3-coder-next", { state: "ready", proven: ago(600) }, { parts: on("mbp"), standing: null }),
       model("minimax-m2.7", { state: "off" }),
     ],
     hub: { ...snapshot().hub, link: { state: "off" }, rtt_ms: null },
@@ -156,6 +195,7 @@ export const stories: Record<string, Scene> = {
   "six-macs": scene({
     cluster: {
       freshness: { state: "fresh" },
+      absent: [],
       members: ["studio-rack-a-top", "studio-rack-a-bottom", "studio-rack-b", "mini-by-the-window", "mini-2", "Margareta’s MacBook Pro in the north studio"].map((name, n) =>
         mac(name, SIZES[n] ?? 128, {
           this_mac: n === 0,
@@ -173,6 +213,7 @@ export const stories: Record<string, Scene> = {
     host: { ...snapshot().host, name: "the-mac-studio-under-the-desk-in-the-corner-office" },
     cluster: {
       freshness: { state: "fresh" },
+      absent: [],
       members: [
         mac("the-mac-studio-under-the-desk-in-the-corner-office", 512, { this_mac: true, link: null }),
         mac("מק של דנה", 128, { free_mib: 8 * 1024, models_mib: 40 * 1024 }),
@@ -189,8 +230,8 @@ export const stories: Record<string, Scene> = {
   "openai-engine": scene({
     cluster: null,
     engine: { url: "http://localhost:8080", origin: { from: "environment", name: "PORTEN_ENGINE_URL" }, kind: "openai", reach: { state: "up", since: ago(600) } },
-    memory: { set_by: { from: "environment", name: "PORTEN_VRAM_BUDGET_MB" }, raw_mib: 131_072, usable_mib: 98_304, advertised_mib: 114_688, origin: "set" },
-    models: [model("tiny", { state: "ready", proven: ago(4) }, { on: [], size_mib: null, placed: null })],
+    memory: { set_by: { from: "environment", name: "PORTEN_VRAM_BUDGET_MB" }, raw_mib: 131_072, usable_mib: 98_304, schedulable_mib: 98_304, missing_mib: 0, advertised_mib: 114_688, origin: "set" },
+    models: [model("tiny", { state: "ready", proven: ago(4) }, { parts: [], size_mib: null, placed: null })],
   }),
 };
 

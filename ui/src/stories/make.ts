@@ -3,6 +3,7 @@ import type { MemberView } from "../bindings/MemberView";
 import type { ModelState } from "../bindings/ModelState";
 import type { ModelView } from "../bindings/ModelView";
 import type { Notice } from "../bindings/Notice";
+import type { PartView } from "../bindings/PartView";
 import type { Scene } from "../bindings/Scene";
 import type { Snapshot } from "../bindings/Snapshot";
 
@@ -19,17 +20,30 @@ export function mac(name: string, gb: number, more: Partial<MemberView> = {}): M
     model: "Mac Studio",
     chip: "Apple M3 Ultra",
     macos: "26.2",
+    macos_build: "25C56",
     installed_mib: gb * 1024,
     free_mib: gb * 640,
+    swapped_mib: 0,
     usable_mib: gb * 768,
+    usable_origin: "assumed",
     models_mib: gb * 310,
+    disk_mib: 3_800_000,
+    disk_free_mib: 1_800_000,
     gpu_percent: 40,
+    cpu_percent: 12,
     gpu_celsius: 51,
     watts: 90,
+    rdma: true,
+    thunderbolt_gbit_per_s: 80,
     link: "rdma",
+    links: [],
     ...more,
   };
 }
+
+/** A loaded part on each of these Macs. */
+export const on = (...macs: string[]): PartView[] =>
+  macs.map((name) => ({ on: name, weights_mib: Math.round(160_000 / macs.length), layers: null, state: { state: "ready" } }));
 
 export function model(id: string, state: ModelState, more: Partial<ModelView> = {}): ModelView {
   const wanted = state.state !== "off" && state.state !== "off_elsewhere";
@@ -40,7 +54,9 @@ export function model(id: string, state: ModelState, more: Partial<ModelView> = 
     state,
     size_mib: 160_000,
     placed: wanted ? "here" : null,
-    on: wanted ? ["studio-1", "studio-2"] : [],
+    sharding: wanted ? "tensor" : null,
+    link: wanted ? "rdma" : null,
+    parts: wanted ? on("studio-1", "studio-2") : [],
     routes: ["/v1/chat/completions"],
     standing: state.state === "ready" || state.state === "serving" ? "eligible" : null,
     tokens_per_s: state.state === "serving" ? 24.8 : null,
@@ -72,17 +88,19 @@ export function snapshot(more: Partial<Snapshot> = {}): Snapshot {
       rtt_ms: 34,
     },
     engine: { url: "http://localhost:52415", origin: { from: "found" }, kind: "exo", reach: { state: "up", since: ago(17_600) } },
-    cluster: { freshness: { state: "fresh" }, members },
+    cluster: { freshness: { state: "fresh" }, members, absent: [] },
     memory: {
       set_by: { from: "default" },
       raw_mib: raw,
       usable_mib: raw * 0.75,
+      schedulable_mib: raw * 0.75,
+      missing_mib: 0,
       advertised_mib: raw * 0.75,
       origin: "assumed",
     },
     models: [
       model("deepseek-v4-flash", { state: "serving", requests: 2 }),
-      model("qwen3-coder-next", { state: "ready", proven: ago(8) }, { on: ["mbp"], tokens_per_s: 61 }),
+      model("qwen3-coder-next", { state: "ready", proven: ago(8) }, { parts: on("mbp"), tokens_per_s: 61 }),
       model("minimax-m2.7", { state: "off" }),
     ],
     traffic: { in_flight: 2, completed: 812, failed: 1, cancelled: 9, refused: 0, tokens: 120_400 },
