@@ -80,11 +80,21 @@ mod tests {
         assert_eq!(Wishes::fetch(state.path()), Wishes::default());
         let mut wishes = Wishes { online: false, ..Wishes::default() };
         let id = ModelId::read("tiny").unwrap();
-        wishes.turn(id.clone(), true);
-        wishes.turn(id.clone(), false);
+        wishes.turn(id.clone(), true, None, false);
+        let how = How { anyway: true, ..How::default() };
+        wishes.turn(id.clone(), false, Some(how), true);
         wishes.store(state.path()).unwrap();
         let back = Wishes::fetch(state.path());
-        assert_eq!(back, Wishes { online: false, on: BTreeSet::new(), off: BTreeSet::from([id]) });
+        assert_eq!(
+            back,
+            Wishes {
+                online: false,
+                on: BTreeSet::new(),
+                off: BTreeSet::from([id.clone()]),
+                kept: BTreeSet::from([id.clone()]),
+                how: BTreeMap::from([(id, how)]),
+            }
+        );
     }
 
     #[test]

@@ -43,6 +43,14 @@ pub enum Command {
     Nudge,
 }
 
+impl Command {
+    /// Turns a model on or off, placed as was said last.
+    #[must_use]
+    pub const fn turn(id: ModelId, on: bool) -> Self {
+        Self::SetModel { id, on, how: None, keep: false }
+    }
+}
+
 /// A command that was not taken, told to the person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]

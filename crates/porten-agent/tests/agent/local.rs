@@ -53,7 +53,7 @@ async fn a_watcher_gets_the_picture_at_once_then_each_that_differs_and_the_end()
     let (_home, mut agent, socket) = quiet().await;
     let mut pictures = Local::at(&socket).unwrap().watch().await.unwrap();
     let first = soon("the first picture", pictures.next()).await.unwrap().unwrap();
-    Local::at(&socket).unwrap().send(&Command::SetModel { id: id("tiny"), on: false }).await.unwrap();
+    Local::at(&socket).unwrap().send(&Command::turn(id("tiny"), false)).await.unwrap();
     let mut last = first.seq;
     loop {
         let picture = soon("a picture", pictures.next()).await.unwrap().unwrap();
@@ -80,17 +80,17 @@ fn id(text: &str) -> ModelId {
 async fn a_wish_is_on_disk_before_it_is_answered_and_what_cannot_be_is_declined_in_words() {
     let (home, agent, socket) = quiet().await;
     let local = Local::at(&socket).unwrap();
-    local.send(&Command::SetModel { id: id("tiny"), on: false }).await.unwrap();
+    local.send(&Command::turn(id("tiny"), false)).await.unwrap();
     let stored = std::fs::read_to_string(home.places.state.join("wishes.json")).unwrap();
     assert!(stored.contains("\"tiny\""), "{stored}");
-    let Err(LocalError::Declined(unknown)) = local.send(&Command::SetModel { id: id("huge"), on: true }).await else {
+    let Err(LocalError::Declined(unknown)) = local.send(&Command::turn(id("huge"), true)).await else {
         panic!("there is no such model")
     };
     assert_eq!(unknown.code, DeclinedCode::UnknownModel);
     assert_eq!(unknown.text, "There is no model huge here; `porten models` lists them.");
     let blocker = home.places.state.join("wishes.new");
     std::fs::create_dir(&blocker).unwrap();
-    let Err(LocalError::Declined(full)) = local.send(&Command::SetModel { id: id("tiny"), on: true }).await else {
+    let Err(LocalError::Declined(full)) = local.send(&Command::turn(id("tiny"), true)).await else {
         panic!("it could not be kept")
     };
     assert_eq!(full.code, DeclinedCode::NotKept);
@@ -104,7 +104,7 @@ async fn many_wishes_at_once_are_kept_one_after_the_other() {
     let local = Local::at(&socket).unwrap();
     let wishes = (0..20).map(|n| {
         let local = local.clone();
-        async move { local.send(&Command::SetModel { id: id("tiny"), on: n % 2 == 0 }).await }
+        async move { local.send(&Command::turn(id("tiny"), n % 2 == 0)).await }
     });
     for wish in futures_util::future::join_all(wishes).await {
         wish.unwrap();
@@ -214,17 +214,17 @@ async fn whoever_attaches_sees_the_pictures_sends_commands_looks_and_hears_of_th
     let (client, carried) = attach(&socket).await.unwrap();
     let carried = tokio::spawn(carried);
     assert_eq!(client.snapshot().host, agent.client().snapshot().host);
-    client.send(Command::SetModel { id: id("tiny"), on: false }).await.unwrap();
+    client.send(Command::turn(id("tiny"), false)).await.unwrap();
     soon("the wish in the picture", async {
         while client.snapshot().models[0].wanted {
             tokio::task::yield_now().await;
         }
     })
     .await;
-    let unknown = client.send(Command::SetModel { id: id("huge"), on: true }).await.unwrap_err();
+    let unknown = client.send(Command::turn(id("huge"), true)).await.unwrap_err();
     assert_eq!(unknown.code, DeclinedCode::UnknownModel);
     let look = client.look();
-    client.send(Command::SetModel { id: id("tiny"), on: true }).await.unwrap();
+    client.send(Command::turn(id("tiny"), true)).await.unwrap();
     soon("pictures go on while somebody looks", async {
         while !client.snapshot().models[0].wanted {
             tokio::task::yield_now().await;

@@ -200,7 +200,7 @@ fn disk(cluster: &ClusterView, model: &ModelView) -> Option<Raised> {
         let PartStateView::Downloading { done_mib, total_mib, .. } = part.state else { return None };
         let free = cluster.members.iter().find(|mac| mac.name == part.on)?.disk_free_mib?;
         let left = total_mib.saturating_sub(done_mib);
-        (left > free).then(|| (part.on.as_str(), left, free))
+        (left > free).then_some((part.on.as_str(), left, free))
     });
     let (mac, left, free) = short?;
     let text = format!("{} needs {} more on the disk of {mac}, and {} is free there.", model.id, gb(left), gb(free));
