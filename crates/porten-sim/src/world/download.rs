@@ -28,6 +28,8 @@ enum How {
     Ongoing {
         since: Now,
         had: u64,
+        /// Since when nothing more has come.
+        stalled: Option<Now>,
     },
     Completed,
 }
@@ -51,8 +53,8 @@ impl Entry {
 
     fn ends(&self) -> Option<Now> {
         match self.how {
-            How::Ongoing { since, .. } => Some(since + pace::PENDING + pace::DOWNLOAD),
-            How::Held { .. } | How::Completed => None,
+            How::Ongoing { since, stalled: None, .. } => Some(since + pace::PENDING + pace::DOWNLOAD),
+            How::Ongoing { .. } | How::Held { .. } | How::Completed => None,
         }
     }
 
@@ -61,8 +63,9 @@ impl Entry {
         match self.how {
             How::Held { bytes } => bytes,
             How::Completed => self.total(),
-            How::Ongoing { since, had } => {
+            How::Ongoing { since, had, stalled } => {
                 let rest = self.total().saturating_sub(had);
+                let now = stalled.map_or(now, |stalled| now.min(stalled));
                 had + part(rest, share(now.saturating_sub(since + pace::PENDING), pace::DOWNLOAD))
             }
         }
@@ -71,7 +74,11 @@ impl Entry {
 
 /// All downloads of a cluster.
 #[derive(Debug, Default)]
-pub(super) struct Downloads(Vec<Entry>);
+pub(super) struct Downloads {
+    entries: Vec<Entry>,
+    /// Nodes to which nothing comes.
+    stalled: Vec<String>,
+}
 
 impl Downloads {
     /// Begins one, unless it is under way or done; whether it began.
@@ -82,7 +89,8 @@ impl Downloads {
             Some(How::Held { bytes }) => bytes,
             None => 0,
         };
-        self.put(node, shard, How::Ongoing { since: now, had });
+        let stalled = self.stalled.iter().any(|stalled| stalled == node).then_some(now);
+        self.put(node, shard, How::Ongoing { since: now, had, stalled });
         true
     }
 
@@ -93,7 +101,7 @@ impl Downloads {
 
     /// Stops one that is under way; what it brought stays.
     pub(super) fn cancel(&mut self, node: &str, model: &str, now: Now) -> bool {
-        let Some(entry) = self.0.iter_mut().find(|entry| entry.is_of(node, model)) else { return false };
+        let Some(entry) = self.entries.iter_mut().find(|entry| entry.is_of(node, model)) else { return false };
         let is_ongoing = matches!(entry.how, How::Ongoing { .. });
         if is_ongoing {
             entry.how = How::Held { bytes: entry.bytes(now) };
@@ -103,9 +111,42 @@ impl Downloads {
 
     /// Removes a model's files.
     pub(super) fn delete(&mut self, node: &str, model: &str) -> bool {
-        let before = self.0.len();
-        self.0.retain(|entry| !entry.is_of(node, model));
-        self.0.len() < before
+        let before = self.entries.len();
+        self.entries.retain(|entry| !entry.is_of(node, model));
+        self.entries.len() < before
+    }
+
+    /// Lets nothing more come to a node.
+    pub(super) fn stall(&mut self, node: &str, now: Now) {
+        self.stalled.push(node.to_owned());
+        for entry in self.entries.iter_mut().filter(|entry| entry.node == node) {
+            if let How::Ongoing { stalled, .. } = &mut entry.how {
+                stalled.get_or_insert(now);
+            }
+        }
+    }
+
+    /// Lets it come again, from where it stopped.
+    pub(super) fn go_on(&mut self, node: &str, now: Now) {
+        self.stalled.retain(|stalled| stalled != node);
+        for entry in self.entries.iter_mut().filter(|entry| entry.node == node) {
+            if let How::Ongoing { since, stalled, .. } = &mut entry.how
+                && let Some(stalled) = stalled.take()
+            {
+                *since += now.saturating_sub(stalled);
+            }
+        }
+    }
+
+    /// A disk that has a new node's id: what was there is there.
+    pub(super) fn inherit(&mut self, from: &str, to: &str, now: Now) {
+        let of_node = self.entries.iter().filter(|entry| entry.node == from);
+        let inherited = of_node.map(|entry| {
+            let how = if entry.how == How::Completed { How::Completed } else { How::Held { bytes: entry.bytes(now) } };
+            Entry { node: to.to_owned(), how, ..entry.clone() }
+        });
+        let inherited: Vec<_> = inherited.collect();
+        self.entries.extend(inherited);
     }
 
     pub(super) fn is_complete(&self, node: &str, model: &str) -> bool {
@@ -114,7 +155,7 @@ impl Downloads {
 
     /// Whether some node has the model's files.
     pub(super) fn is_anywhere(&self, model: &str) -> bool {
-        let mut of_model = self.0.iter().filter(|entry| entry.shard.shard().model_card.model_id == model);
+        let mut of_model = self.entries.iter().filter(|entry| entry.shard.shard().model_card.model_id == model);
         of_model.any(|entry| entry.how == How::Completed)
     }
 
@@ -125,17 +166,17 @@ impl Downloads {
 
     /// Bytes of all models on a node.
     pub(super) fn stored(&self, node: &str, now: Now) -> u64 {
-        self.0.iter().filter(|entry| entry.node == node).map(|entry| entry.bytes(now)).sum()
+        self.entries.iter().filter(|entry| entry.node == node).map(|entry| entry.bytes(now)).sum()
     }
 
     /// When the next one is done.
     pub(super) fn deadline(&self) -> Option<Now> {
-        self.0.iter().filter_map(Entry::ends).min()
+        self.entries.iter().filter_map(Entry::ends).min()
     }
 
     /// Completes what is due; how many.
     pub(super) fn step(&mut self, now: Now) -> usize {
-        let due = self.0.iter_mut().filter(|entry| entry.ends().is_some_and(|end| end <= now));
+        let due = self.entries.iter_mut().filter(|entry| entry.ends().is_some_and(|end| end <= now));
         due.map(|entry| entry.how = How::Completed).count()
     }
 
@@ -160,7 +201,7 @@ impl Downloads {
             How::Completed => {
                 Download::DownloadCompleted { node_id, shard_metadata, model_directory, total, read_only: false }
             }
-            How::Ongoing { since, had } if now >= since + pace::PENDING => {
+            How::Ongoing { since, had, .. } if now >= since + pace::PENDING => {
                 let past = now.saturating_sub(since + pace::PENDING);
                 let download_progress = progress(entry.total(), entry.bytes(now), had, past);
                 Download::DownloadOngoing { node_id, shard_metadata, model_directory, download_progress }
@@ -173,12 +214,12 @@ impl Downloads {
     }
 
     fn find(&self, node: &str, model: &str) -> Option<&Entry> {
-        self.0.iter().find(|entry| entry.is_of(node, model))
+        self.entries.iter().find(|entry| entry.is_of(node, model))
     }
 
     fn put(&mut self, node: &str, shard: &ShardMetadata, how: How) {
         self.delete(node, &shard.shard().model_card.model_id);
-        self.0.push(Entry { node: node.to_owned(), shard: shard.clone(), how });
+        self.entries.push(Entry { node: node.to_owned(), shard: shard.clone(), how });
     }
 }
 
