@@ -47,6 +47,7 @@ pub(crate) enum Trouble {
     RdmaOff(String),
     ThunderboltFour,
     DiskFull(String),
+    Well,
 }
 
 /// What carries a link that has fallen back.

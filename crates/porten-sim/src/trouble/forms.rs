@@ -33,7 +33,7 @@ const fn form(
 }
 
 /// All, in the order in which help shows them.
-pub(super) const FORMS: [Form; 26] = [
+pub(super) const FORMS: [Form; 27] = [
     form("member-dies", "NAME", "a Mac goes without a word; its links, itself, its instances follow", |words| {
         words.other_mac().map(Trouble::MemberDies)
     }),
@@ -91,5 +91,10 @@ pub(super) const FORMS: [Form; 26] = [
     }),
     form("rdma-off", "NAME", "that Mac has RDMA turned off", |words| words.mac().map(Trouble::RdmaOff)),
     form("tb4", "", "all Macs have Thunderbolt 4 ports, and no RDMA", |_| Ok(Trouble::ThunderboltFour)),
-    form("disk-full", "NAME", "that Mac's disk is full", |words| words.mac().map(Trouble::DiskFull)),
+    form("disk-full", "NAME", "that Mac's disk is full, and downloads to it fail", |words| {
+        words.mac().map(Trouble::DiskFull)
+    }),
+    form("well", "", "ends all that goes on: conditions, links, stalls, what awaits answers, clock, freeze", |_| {
+        Ok(Trouble::Well)
+    }),
 ];

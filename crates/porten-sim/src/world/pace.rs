@@ -53,6 +53,8 @@ pub(super) const EMPTY: Duration = Duration::from_millis(900);
 pub(super) const REPLAY_STEP: Duration = Duration::from_secs(2);
 /// How long ago the replayed history began. Measured: a cluster of 18 minutes.
 pub(super) const REPLAY_AGE: Duration = Duration::from_secs(18 * 60);
+/// Until a node looks again at the files it has, and tries a failed download anew. From exo's source.
+pub(super) const RESCAN: Duration = Duration::from_secs(60);
 /// The first wait after a load that failed; each next is twice as long. From exo's source.
 pub(super) const RETRY: Duration = Duration::from_millis(500);
 /// The longest such wait. From exo's source.

@@ -133,8 +133,21 @@ impl World {
             Trouble::ThunderboltFour => self.change_all(|condition| condition.has_thunderbolt_four = true),
             Trouble::BuildsDiffer(name) => self.change(&name, |condition| condition.has_other_build = true),
             Trouble::RdmaOff(name) => self.change(&name, |condition| condition.is_rdma_off = true),
-            Trouble::DiskFull(name) => self.change(&name, |condition| condition.is_disk_full = true),
+            Trouble::DiskFull(name) => self.fill(&name),
+            Trouble::Well => self.recover(),
         }
+    }
+
+    /// Ends what goes on. What has happened stays, and what waits for its moment still comes.
+    fn recover(&mut self) {
+        if self.is_deaf() && self.trouble.programme.next(self.now).is_none() {
+            self.thaw();
+        }
+        let Troubles { fates, slow, wires, failing_loads, clock, .. } = &mut self.trouble;
+        (*fates, *wires, *failing_loads, *clock) = (Fates::default(), Wires::default(), 0, SignedDuration::ZERO);
+        slow.each = Now::ZERO;
+        self.change_all(|condition| *condition = Condition::default());
+        self.downloads.clear(self.now);
     }
 
     /// Whether commands reach nobody.

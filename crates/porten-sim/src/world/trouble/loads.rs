@@ -25,6 +25,14 @@ impl World {
         }
     }
 
+    /// A disk takes no more.
+    pub(super) fn fill(&mut self, name: &str) {
+        self.change(name, |condition| condition.is_disk_full = true);
+        if let Some(node) = self.node_of(name) {
+            self.downloads.fill(&node, self.now);
+        }
+    }
+
     /// Deletes the instances that have failed too often, as exo does.
     pub(super) fn give_up(&mut self) {
         self.lose_where(|world, placed| placed.life.is_given_up(world.now));

@@ -76,6 +76,35 @@ fn an_instance_that_was_loading_on_a_dead_mac_gets_no_further() {
 }
 
 #[test]
+fn an_instance_on_the_other_macs_goes_on_as_if_nothing_had_happened() {
+    let mut world = world("3x128");
+    world.load(SMALL).unwrap();
+    let node = world.instance_of(SMALL).unwrap().assignments().node_to_runner.names().next().unwrap().to_owned();
+    let own = world.member(&node).unwrap().mac.name.clone();
+    let other = ["studio-2", "mbp-1"].into_iter().find(|name| *name != own).unwrap();
+    order(&mut world, &format!("member-dies {other}"));
+    for _ in 0..6 {
+        let command = ask(&mut world, 5);
+        pass(&mut world, 10.0);
+        assert!(matches!(world.listen(&command).events.last(), Some(Event::Last { .. })));
+        world.hang_up(&command);
+    }
+    assert_eq!(runners(&world), ["RunnerReady"]);
+}
+
+#[test]
+fn a_mac_that_restarts_without_end_is_remembered_only_so_often() {
+    let mut world = world("2x128");
+    for _ in 0..200 {
+        order(&mut world, "ghost studio-2");
+        pass(&mut world, 7.0);
+    }
+    assert!(world.members.len() <= 70 && world.node_id() == world.members[0].node);
+    pass(&mut world, 60.0);
+    assert_eq!((topology(&world), edges(&world).len()), (vec!["studio-1".to_owned(), "studio-2".to_owned()], 2));
+}
+
+#[test]
 fn nothing_is_placed_across_a_mac_that_is_not_reached_and_the_rest_still_serves() {
     let mut world = world("2x128");
     order(&mut world, "member-dies studio-2");

@@ -85,3 +85,35 @@ fn conditions_of_a_mac_outlive_its_node_id() {
     assert_eq!(loops[0].as_array().unwrap().len(), 2);
     assert_eq!(of_mac(&world, "nodeThunderboltBridge", "studio-1")["enabled"], true);
 }
+
+#[test]
+fn all_that_goes_on_can_be_ended_at_once() {
+    let mut world = world("3x128");
+    let before = serde_json::to_value(world.state()).unwrap();
+    for text in [
+        "link-falls-back studio-1 studio-2 vpn",
+        "memory-pressure mbp-1",
+        "builds-differ mbp-1",
+        "rdma-off studio-1",
+        "tb4",
+        "bridge-loop",
+        "disk-full studio-2",
+        "download-stalls mbp-1",
+        "clock +100",
+        "slow-state 300",
+        "load-fails",
+        "frozen",
+        "well",
+    ] {
+        order(&mut world, text);
+    }
+    let after = serde_json::to_value(world.state()).unwrap();
+    for (name, part) in before.as_object().unwrap() {
+        assert!(name == "lastEventAppliedIdx" || *part == after[name], "{name}: {part} {}", after[name]);
+    }
+    let card = world.card(LARGE).unwrap();
+    let placed = world.best_placement(&card).unwrap();
+    world.create(placed);
+    pass(&mut world, 7.0);
+    assert_eq!(runners(&world), ["RunnerReady"; 2]);
+}

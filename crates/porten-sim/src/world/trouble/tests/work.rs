@@ -87,6 +87,25 @@ fn one_that_begins_while_they_stall_brings_nothing() {
     assert!(!world.is_downloaded(SMALL));
 }
 
+#[test]
+fn a_full_disk_fails_downloads_which_are_tried_again_each_minute() {
+    let mut world = world("1x64");
+    order(&mut world, "disk-full studio-1");
+    ring(&mut world, SMALL);
+    let said = |world: &World| {
+        let entries = of_mac(world, "downloads", "studio-1");
+        let failed = entries.as_array().unwrap().iter().find_map(|entry| entry.get("DownloadFailed"));
+        failed.map(|failed| failed["errorMessage"].as_str().unwrap().to_owned())
+    };
+    for _ in 0..20 {
+        pass(&mut world, 10.0);
+        assert!(said(&world).unwrap().contains("No space left"));
+    }
+    order(&mut world, "well");
+    pass(&mut world, 66.0);
+    assert_eq!((said(&world), runners(&world)), (None, vec!["RunnerReady".to_owned()]));
+}
+
 fn events(world: &mut World, is_stream: bool) -> Vec<Event> {
     let command = world.ask(SMALL, is_stream, Answer::draw("a prompt", Some(20)), Value::Null).unwrap();
     pass(world, 5.0);
