@@ -4,7 +4,7 @@ use clap::Parser;
 
 /// An exo cluster made of software, for development and tests. It listens on this machine only.
 #[derive(Debug, Parser)]
-#[command(name = "porten-sim", version)]
+#[command(name = "porten-sim", version, after_help = porten_sim::trouble::help())]
 pub(crate) struct Command {
     /// The Macs: a number and GiB each, or names and GiB like studio:512,mbp:128
     #[arg(long, value_name = "MACS", default_value = "3x128")]
@@ -21,6 +21,9 @@ pub(crate) struct Command {
     /// How many times faster than real everything goes
     #[arg(long, value_name = "N", default_value_t = 1.0)]
     pub(crate) speed: f64,
+    /// What shall go wrong, like 'member-dies studio-2 @30'; may be given several times
+    #[arg(long = "trouble", value_name = "TROUBLE")]
+    pub(crate) troubles: Vec<String>,
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! client ─► routes (thin) ─► Sim ─► World (pure: placement, lives, downloads, requests, /state)
-//!                             └── the clock, and the bell for streams that wait
+//!  troubles ─────────────────┘ └── the clock, and the bell for streams that wait
 //! ```
 
 mod chat;
@@ -13,6 +13,8 @@ mod requests;
 mod routes;
 mod serve;
 mod sim;
+mod switch;
+pub mod trouble;
 mod world;
 
 pub use serve::{Config, Named, Running, StartError, start};

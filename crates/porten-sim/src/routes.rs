@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::{self, from_fn_with_state};
+use axum::middleware::{self, Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 
 use crate::requests;
 use crate::sim::Sim;
+use crate::switch;
+use crate::world::Turn;
 
 pub(crate) mod answer;
 mod chat;
@@ -28,7 +30,7 @@ mod state;
 /// The largest body (bytes): exo has no limit, and prompts are long.
 const MAX_BODY: usize = 64 * 1024 * 1024;
 
-type Shared = axum::extract::State<Arc<Sim>>;
+type Shared = State<Arc<Sim>>;
 type Answered = Result<Response, answer::Refusal>;
 
 /// All routes.
@@ -60,11 +62,30 @@ pub(crate) fn router(sim: Arc<Sim>) -> Router {
         .fallback(elsewhere)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::map_response(as_exo))
+        .layer(from_fn_with_state(Arc::clone(&sim), wait_turn))
         .layer(from_fn_with_state(Arc::clone(&sim), requests::note));
     Router::new()
         .route(requests::PATH, get(requests::list))
+        .route(switch::PATH, post(switch::turn))
         .fallback_service(exo.with_state(Arc::clone(&sim)))
         .with_state(sim)
+}
+
+/// Lets a request wait while exo answers nobody, or has no master that would hear a command.
+async fn wait_turn(State(sim): Shared, request: Request, next: Next) -> Response {
+    let is_look = matches!(*request.method(), Method::GET | Method::HEAD);
+    let turn = match request.uri().path() {
+        path if path == "/state" || path.starts_with("/state/") => Turn::State,
+        _ if is_look => Turn::Look,
+        _ => Turn::Command,
+    };
+    if let Some(until) = sim.with(|world| world.turn(turn)) {
+        tokio::select! {
+            () = sim.stop.cancelled() => {}
+            () = tokio::time::sleep(sim.until(until)) => {}
+        }
+    }
+    next.run(request).await
 }
 
 /// Behind all routes stands a folder of files, which has only GET and HEAD, and not this file.

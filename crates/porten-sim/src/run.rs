@@ -32,7 +32,9 @@ impl Failure {
     /// 2 if what was asked was wrong, 1 if we broke.
     pub(crate) fn code(&self) -> ExitCode {
         let is_askers = match self {
-            Self::Start(error) => matches!(error, StartError::Listen { .. } | StartError::Load(_)),
+            Self::Start(error) => {
+                matches!(error, StartError::Listen { .. } | StartError::Load(_) | StartError::Trouble(_))
+            }
             Self::Macs(_) | Self::Speed(_) | Self::Log(_) => true,
             Self::System(_) => false,
         };
@@ -45,14 +47,14 @@ fn with_cause(error: &dyn std::error::Error) -> String {
 }
 
 pub(crate) async fn run(command: Command) -> Result<(), Failure> {
-    let Command { macs, api_port, json, loaded, speed } = command;
+    let Command { macs, api_port, json, loaded, speed, troubles } = command;
     let macs = macs::read(&macs)?;
     if !SPEEDS.contains(&speed) {
         return Err(Failure::Speed(speed));
     }
     // Signals are caught before anybody is told that the cluster is there.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let running = porten_sim::start(Config { macs, api_port, loaded, speed }).await?;
+    let running = porten_sim::start(Config { macs, api_port, loaded, speed, troubles }).await?;
     print(&announcement(&running, json))?;
     tokio::select! {
         _ = interrupt.recv() => {}

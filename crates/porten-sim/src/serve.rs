@@ -14,6 +14,7 @@ use crate::documents::card;
 use crate::macs::Mac;
 use crate::routes;
 use crate::sim::Sim;
+use crate::trouble;
 use crate::world::{Calendar, MakeError, World};
 
 /// Connections that wait to be accepted.
@@ -34,6 +35,8 @@ pub struct Config {
     pub loaded: Vec<String>,
     /// How much faster than real everything goes; more than 0.
     pub speed: f64,
+    /// What shall go wrong, as [`crate::trouble::help`] lists it.
+    pub troubles: Vec<String>,
 }
 
 /// A simulator that cannot start.
@@ -51,6 +54,9 @@ pub enum StartError {
     /// A model cannot be loaded.
     #[error("--loaded: {0}; without --loaded, /v1/models lists what there is")]
     Load(String),
+    /// A trouble that there is not.
+    #[error("--trouble: {0}")]
+    Trouble(String),
     /// The cards built into this program do not read.
     #[error("the built-in model cards do not read")]
     Cards(#[source] serde_json::Error),
@@ -106,9 +112,9 @@ impl Running {
 /// Starts a simulator.
 ///
 /// # Errors
-/// It cannot listen, or a model cannot be loaded.
+/// It cannot listen, a model cannot be loaded, or there is no such trouble.
 pub async fn start(config: Config) -> Result<Running, StartError> {
-    let Config { macs, api_port, loaded, speed } = config;
+    let Config { macs, api_port, loaded, speed, troubles } = config;
     let refused = |source| StartError::Listen { port: api_port, source };
     if is_taken(api_port).await {
         return Err(refused(io::ErrorKind::AddrInUse.into()));
@@ -122,6 +128,10 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         world.load(model).map_err(|error| StartError::Load(said(&error)))?;
     }
     let nodes = world.nodes();
+    let known = world.known();
+    for text in &troubles {
+        world.order(trouble::read(text, &known).map_err(|error| StartError::Trouble(error.to_string()))?);
+    }
     let named =
         macs.iter().zip(nodes).map(|(mac, node_id)| Named { name: mac.name.clone(), node_id, ram_mib: mac.gib * 1024 });
     let macs = named.collect();

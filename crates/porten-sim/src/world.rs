@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! routes ──ask──► World ──► placement (who)  ──► Life (phases of an instance)  ──► picture (/state)
-//!                   ▲            ▲                 Downloads, Tasks, Generations
+//!                   ▲            ▲                 Downloads, Tasks, Generations      ▲
+//!                   │            └───────────────── Troubles (what goes wrong) ───────┘
 //!                   └── advance(now): time passes here and nowhere else
 //! ```
 
@@ -23,6 +24,7 @@ mod step;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,15 +32,18 @@ use std::time::Duration;
 pub(crate) use build::{Calendar, MakeError};
 pub(crate) use generation::{Event, Next, Rates};
 pub(crate) use placement::Wish;
+pub(crate) use trouble::Turn;
 
 use crate::documents::card::Card;
 use crate::documents::instance::Instance;
+use crate::documents::runner::RunnerStatus;
 use download::Downloads;
 use generation::Generation;
 use life::Life;
 use luck::Luck;
 use member::Member;
 use tasks::Tasks;
+use trouble::Troubles;
 
 /// Time since the cluster began, as its own clock counts it: `--speed` makes that clock run faster.
 pub(crate) type Now = Duration;
@@ -63,11 +68,12 @@ pub(crate) struct World {
     /// What happened, telemetry aside; `lastEventAppliedIdx` counts it, and those who wait are woken by it.
     events: u64,
     instances: Vec<Placed>,
-    /// Runners of instances that are gone: exo never forgets them.
-    leftovers: Vec<String>,
+    /// Runners of instances that are gone, and what they said last: exo never forgets them.
+    leftovers: Vec<(String, RunnerStatus)>,
     downloads: Downloads,
     tasks: Tasks,
     generations: Vec<Generation>,
+    trouble: Troubles,
 }
 
 impl World {
@@ -76,7 +82,7 @@ impl World {
         self.members.first().map_or("", |member| &member.node)
     }
 
-    /// All nodes, in the order of the Macs.
+    /// All nodes of the beginning, in the order of the Macs.
     pub(crate) fn nodes(&self) -> Vec<String> {
         self.members.iter().map(|member| member.node.clone()).collect()
     }
@@ -104,8 +110,10 @@ impl World {
         self.visible().map(|placed| &placed.instance).find(|instance| instance.model() == model)
     }
 
+    /// Instances that the API's own state has.
     fn visible(&self) -> impl Iterator<Item = &Placed> {
-        self.instances.iter().filter(|placed| placed.life.is_visible())
+        let is_known = self.knows_instances();
+        self.instances.iter().filter(move |placed| is_known && placed.life.is_visible())
     }
 
     fn member(&self, node: &str) -> Option<&Member> {

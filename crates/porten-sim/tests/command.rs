@@ -108,13 +108,15 @@ fn a_loaded_model_answers_at_once_and_no_prompt_or_answer_is_in_the_log_at_any_l
 fn a_mistake_is_answered_in_one_sentence_and_with_exit_code_2() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().port().to_string();
-    let mistakes: [(&[&str], &str); 7] = [
+    let mistakes: [(&[&str], &str); 9] = [
         (&["--macs", "three"], "3x128"),
         (&["--macs", "7x128"], "1 to 6"),
         (&["--macs", "1x4"], "8 to 2048"),
         (&["--speed", "0"], "0.1 to 1000"),
         (&["--loaded", "deepseek"], "\"deepseek\""),
         (&["--macs", "1x64", "--loaded", MODEL], "No cycles found with sufficient memory"),
+        (&["--trouble", "explode"], "there are member-dies, "),
+        (&["--trouble", "member-dies mac-9"], "there are studio-1, studio-2, mbp-1"),
         (&["--api-port", &taken], "--api-port"),
     ];
     for (arguments, named) in mistakes {
@@ -124,4 +126,23 @@ fn a_mistake_is_answered_in_one_sentence_and_with_exit_code_2() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
         assert!(said.lines().count() == 1 && said.contains(named), "{arguments:?}: {said}");
     }
+}
+
+#[test]
+fn help_has_a_line_for_each_trouble_and_one_can_be_switched_from_the_start_and_later() {
+    let help = Command::new(PROGRAM).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    for kind in ["member-dies NAME", "load-fails [N]", "clock ±SECONDS", "disk-full NAME"] {
+        assert!(help.lines().any(|line| line.trim().starts_with(kind)), "{kind}: {help}");
+    }
+    let mut program =
+        start(&["--json", "--trouble", "someone-places mlx-community/DeepSeek-V4-Flash", "--speed", "50"]);
+    let line: Value = serde_json::from_str(&program.line()).unwrap();
+    let url = line["url"].as_str().unwrap();
+    let awaited = ask(url, &format!("GET /instance/await?model_id={MODEL}"), "");
+    assert!(awaited.contains("\"ready\""), "{awaited}");
+    let answer = ask(url, "POST /sim/trouble", &format!(r#"{{"trouble":"someone-deletes {MODEL}"}}"#));
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("{}"), "{answer}");
+    assert!(ask(url, "GET /state/instances", "").ends_with("{}"));
+    assert_eq!(program.stop("TERM").0, Some(0));
 }

@@ -31,6 +31,12 @@ pub(crate) enum Download {
         total: Memory,
         read_only: bool,
     },
+    DownloadFailed {
+        node_id: String,
+        shard_metadata: ShardMetadata,
+        model_directory: String,
+        error_message: &'static str,
+    },
 }
 
 /// How far a download is; of a file, `files` is empty.

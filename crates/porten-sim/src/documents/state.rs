@@ -32,14 +32,14 @@ impl Serialize for Stamp {
 }
 
 /// Nodes, and from → to → ways.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Topology {
     pub(crate) nodes: Vec<String>,
     pub(crate) connections: Table<Table<Vec<Edge>>>,
 }
 
 /// All that exo tells of its cluster.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct State {
     pub(crate) instances: Table<Arc<Instance>>,
@@ -48,7 +48,8 @@ pub(crate) struct State {
     pub(crate) tasks: Table<Task>,
     pub(crate) last_seen: Table<Stamp>,
     pub(crate) topology: Topology,
-    pub(crate) last_event_applied_idx: u64,
+    /// -1 if nothing ever happened.
+    pub(crate) last_event_applied_idx: i64,
     pub(crate) node_identities: Table<Identity>,
     pub(crate) node_memory: Table<MemoryUse>,
     pub(crate) node_disk: Table<Disk>,
@@ -58,13 +59,18 @@ pub(crate) struct State {
     pub(crate) node_thunderbolt_bridge: Table<Bridge>,
     pub(crate) node_rdma_ctl: Table<RdmaCtl>,
     pub(crate) node_backends: Table<[&'static str; 2]>,
-    pub(crate) thunderbolt_bridge_cycles: [Vec<String>; 0],
+    pub(crate) thunderbolt_bridge_cycles: Vec<Vec<String>>,
     pub(crate) instance_links: Table<Value>,
     pub(crate) prefill_server_ports: Table<Value>,
     pub(crate) custom_model_cards: Table<Arc<Card>>,
 }
 
 impl State {
+    /// The state of a node that knows nothing yet.
+    pub(crate) fn empty() -> Self {
+        Self { last_event_applied_idx: -1, ..Self::default() }
+    }
+
     /// One section as a value; nothing if there is none of that name.
     pub(crate) fn section(&self, name: &str) -> Option<Value> {
         let value = match name {

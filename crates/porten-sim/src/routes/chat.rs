@@ -54,6 +54,29 @@ fn completion<'a>(speech: &'a Speech, choice: Choice<'a>, usage: Option<Usage>) 
     Completion { id, object: "chat.completion", created: speech.created, model, choices: [choice], usage }
 }
 
+/// The last event of a stream that ends by itself.
+const DONE: &str = "data: [DONE]\n\n";
+
+/// An error where a piece was expected; the status was sent long ago.
+#[derive(Serialize)]
+struct Failed {
+    error: Failure,
+}
+
+#[derive(Serialize)]
+struct Failure {
+    message: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    code: u16,
+}
+
+impl Failed {
+    const fn new(message: &'static str) -> Self {
+        Self { error: Failure { message, kind: "InternalServerError", code: 500 } }
+    }
+}
+
 /// The stream of chat/completions.
 struct Chat(Speech);
 
@@ -77,9 +100,10 @@ impl Dialect for Chat {
                 comment("prefill_progress", &PrefillProgress { chunk })
             }
             Event::Token(text) => self.piece(text, None, None),
+            Event::Failed(why) => data(&Failed::new(why)) + DONE,
             Event::Last { text, finish, usage, rates } => {
                 let last = self.piece(text, Some(*finish), Some(*usage));
-                last + &comment("generation_stats", &stats(*usage, *rates)) + "data: [DONE]\n\n"
+                last + &comment("generation_stats", &stats(*usage, *rates)) + DONE
             }
         }
     }

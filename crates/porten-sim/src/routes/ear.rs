@@ -105,7 +105,8 @@ pub(super) fn ask(
 ) -> Result<(Ask, Ear), Refusal> {
     let ask = read(&answer::read(body)?)?;
     let bell = sim.bell();
-    let (id, created) = sim.with(|world| (world.ask(&ask.model, ask.answer(), ask.task_params()), world.created()));
+    let (id, created) =
+        sim.with(|world| (world.ask(&ask.model, ask.is_stream, ask.answer(), ask.task_params()), world.created()));
     let id = id.ok_or_else(|| Refusal::not_found(format!("No instance found for model {}", ask.model)))?;
     let speech = Speech { id, model: ask.model.clone(), created };
     Ok((ask, Ear { sim, bell, speech }))
@@ -176,6 +177,7 @@ async fn collect(ear: &mut Ear) -> Option<Whole> {
         for event in ear.next().await? {
             match event {
                 Event::Prefill { .. } => {}
+                Event::Failed(_) => return None,
                 Event::Token(token) => text.push_str(&token),
                 Event::Last { text: last, finish, usage, .. } => {
                     text.push_str(&last);

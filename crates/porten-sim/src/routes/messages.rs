@@ -66,7 +66,7 @@ struct OutputUse {
 
 #[derive(Serialize)]
 struct Stop {
-    stop_reason: &'static str,
+    stop_reason: Option<&'static str>,
     stop_sequence: Option<&'static str>,
 }
 
@@ -144,8 +144,13 @@ impl Dialect for Messages {
         match event {
             Event::Prefill { .. } => String::new(),
             Event::Token(text) => self.text(text),
+            // In this dialect exo swallows errors: only the reason is missing.
+            Event::Failed(_) => {
+                let delta = Stop { stop_reason: None, stop_sequence: None };
+                Told::MessageDelta { delta, usage: OutputUse { output_tokens: 0 } }.event() + &Told::MessageStop.event()
+            }
             Event::Last { text, finish, usage, .. } => {
-                let delta = Stop { stop_reason: reason(*finish), stop_sequence: None };
+                let delta = Stop { stop_reason: Some(reason(*finish)), stop_sequence: None };
                 let usage = OutputUse { output_tokens: usage.completion };
                 self.text(text)
                     + &Told::ContentBlockStop { index: 0 }.event()

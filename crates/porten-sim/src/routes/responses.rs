@@ -110,7 +110,8 @@ impl Dialect for Responses {
 
     fn tell(&mut self, event: &Event) -> String {
         match event {
-            Event::Prefill { .. } => String::new(),
+            // What exo says of an error here was not recorded; the stream just ends.
+            Event::Prefill { .. } | Event::Failed(_) => String::new(),
             Event::Token(text) => self.text(text),
             Event::Last { text, usage, .. } => {
                 let mut told = self.text(text);

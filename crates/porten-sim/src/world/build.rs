@@ -12,9 +12,10 @@ use super::luck::Luck;
 use super::member::Member;
 use super::placement::{Unplaceable, Wish};
 use super::tasks::Tasks;
+use super::trouble::{Condition, Troubles};
 use super::{Now, Placed, World};
 use crate::documents::card::Card;
-use crate::documents::instance::{Meta, Sharding};
+use crate::documents::instance::{Instance, Meta, Sharding};
 use crate::documents::state::Stamp;
 use crate::macs::Mac;
 
@@ -33,6 +34,7 @@ impl Calendar {
         time.div_f64(self.speed)
     }
 
+    /// A moment on a wall clock that is right.
     pub(super) fn stamp(&self, now: Now) -> Stamp {
         Stamp(self.epoch.saturating_add(self.real(now)).unwrap_or(self.epoch))
     }
@@ -61,6 +63,10 @@ impl World {
             mac: mac.clone(),
             place,
             domains: (0..ports).map(|_| luck.uuid()).collect(),
+            joined: None,
+            is_forgotten: false,
+            died: None,
+            condition: Condition::default(),
         };
         let members = macs.iter().zip(0..).map(member).collect();
         Self {
@@ -76,16 +82,14 @@ impl World {
             downloads: Downloads::default(),
             tasks: Tasks::default(),
             generations: Vec::new(),
+            trouble: Troubles::default(),
         }
     }
 
     /// Has a model loaded: cut in tensors over RDMA where that is possible, as a person would choose it, else in a row.
     pub(crate) fn load(&mut self, model: &str) -> Result<(), MakeError> {
         let card = self.card(model).ok_or_else(|| MakeError::Unknown(model.to_owned()))?;
-        let wish =
-            |sharding, meta| Wish { card: Arc::clone(&card), sharding, meta, min_nodes: 1, required: Vec::new() };
-        let tensor = self.placement(&wish(Sharding::Tensor, Meta::MlxJaccl));
-        let placed = tensor.or_else(|_| self.placement(&wish(Sharding::Pipeline, Meta::MlxRing)));
+        let placed = self.best_placement(&card);
         let instance = placed.map_err(|source| MakeError::Unplaceable { model: model.to_owned(), source })?;
         for runner in instance.runners() {
             self.downloads.complete(runner.node, runner.shard);
@@ -93,5 +97,12 @@ impl World {
         self.instances.push(Placed { instance: Arc::new(instance), life: Life::ready(self.now) });
         self.events += 1;
         Ok(())
+    }
+
+    /// Where a person would put a model.
+    pub(super) fn best_placement(&mut self, card: &Arc<Card>) -> Result<Instance, Unplaceable> {
+        let wish = |sharding, meta| Wish { card: Arc::clone(card), sharding, meta, min_nodes: 1, required: Vec::new() };
+        let tensor = self.placement(&wish(Sharding::Tensor, Meta::MlxJaccl));
+        tensor.or_else(|_| self.placement(&wish(Sharding::Pipeline, Meta::MlxRing)))
     }
 }

@@ -11,6 +11,7 @@ use super::tasks::head;
 use super::{Placed, World};
 use crate::chat::answer::Answer;
 use crate::documents::instance::{Instance, ShardMetadata};
+use crate::documents::runner::RunnerStatus;
 use crate::documents::task::{Task, TaskStatus};
 
 /// Instances at a time; exo has no limit but memory, and takes those that are sent in without looking at it.
@@ -24,6 +25,9 @@ impl World {
 
     /// Places a model as exo's master does: if there is no place, nothing happens and nobody is told.
     pub(crate) fn place(&mut self, wish: &Wish) {
+        if self.is_deaf() {
+            return;
+        }
         match self.placement(wish) {
             Ok(instance) => self.create(instance),
             Err(reason) => tracing::info!(model = wish.card.model_id, %reason, "not placed"),
@@ -32,6 +36,9 @@ impl World {
 
     /// Takes an instance as it is sent in. One that is there already stays as it is.
     pub(crate) fn create(&mut self, instance: Instance) {
+        if self.is_deaf() {
+            return;
+        }
         let is_there = self.instances.iter().any(|placed| placed.instance.id() == instance.id());
         if is_there || self.instances.len() >= MAX_INSTANCES {
             tracing::info!(model = instance.model(), is_there, "not placed");
@@ -45,8 +52,14 @@ impl World {
 
     /// Deletes an instance with all its requests; whether it was there.
     pub(crate) fn delete(&mut self, id: &str) -> bool {
+        if !self.knows_instances() {
+            return false;
+        }
         let found = self.instances.iter().position(|placed| placed.life.is_visible() && placed.instance.id() == id);
         let Some(place) = found else { return false };
+        if self.is_deaf() {
+            return true;
+        }
         let Placed { instance, life } = self.instances.remove(place);
         tracing::info!(instance = id, model = instance.model(), "deleted");
         let cut: Vec<String> = self.active_on(id).map(|one| one.command.clone()).collect();
@@ -56,7 +69,8 @@ impl World {
         for runner in instance.runners().filter(|_| !life.is_fetching()) {
             let head = head(self.luck.uuid(), TaskStatus::Pending, id);
             self.tasks.add(Task::Shutdown { head, runner_id: runner.id.to_owned() });
-            self.leave(runner.id);
+            let said = if life.has_failed() { RunnerStatus::failed() } else { RunnerStatus::RunnerShuttingDown {} };
+            self.leave(runner.id, said);
         }
         self.stop_fetching(&instance);
         self.events += 1;
@@ -66,13 +80,13 @@ impl World {
     /// Starts a download by hand; a node or a card that is not there does nothing.
     pub(crate) fn start_download(&mut self, node: &str, shard: &ShardMetadata) {
         let is_known = self.member(node).is_some() && self.card(&shard.shard().model_card.model_id).is_some();
-        if is_known && self.downloads.begin(node, shard, self.now) {
+        if is_known && !self.is_deaf() && self.downloads.begin(node, shard, self.now) {
             self.events += 1;
         }
     }
 
     pub(crate) fn cancel_download(&mut self, node: &str, model: &str) {
-        if self.downloads.cancel(node, model, self.now) {
+        if !self.is_deaf() && self.downloads.cancel(node, model, self.now) {
             self.events += 1;
             self.settle();
         }
@@ -80,7 +94,7 @@ impl World {
 
     /// Removes a model's files from a node.
     pub(crate) fn delete_download(&mut self, node: &str, model: &str) {
-        if self.downloads.delete(node, model) {
+        if !self.is_deaf() && self.downloads.delete(node, model) {
             self.events += 1;
             self.settle();
         }
@@ -92,7 +106,7 @@ impl World {
     }
 
     /// Takes a request for text to the least busy instance of a model; its command, or nothing if there is no instance.
-    pub(crate) fn ask(&mut self, model: &str, answer: Answer, task_params: Value) -> Option<String> {
+    pub(crate) fn ask(&mut self, model: &str, is_stream: bool, answer: Answer, task_params: Value) -> Option<String> {
         let of_model = self.visible().filter(|placed| placed.instance.model() == model);
         let least_busy = of_model.min_by_key(|placed| self.active_on(placed.instance.id()).count())?;
         let instance = least_busy.instance.id().to_owned();
@@ -104,7 +118,8 @@ impl World {
             error_type: None,
             error_message: None,
         });
-        self.generations.push(Generation::new(command_id.clone(), task_id, instance, answer));
+        let fate = self.trouble.fate(model, is_stream);
+        self.generations.push(Generation::new(command_id.clone(), task_id, instance, answer, fate));
         self.events += 1;
         self.settle();
         Some(command_id)
@@ -112,9 +127,12 @@ impl World {
 
     /// What a request has to tell that it has not told yet.
     pub(crate) fn listen(&mut self, command: &str) -> Heard {
+        if let Some(next) = self.is_mute() {
+            return Heard::nothing(next);
+        }
         let now = self.now;
         let found = self.generations.iter_mut().find(|one| one.command == command);
-        found.map_or(Heard { events: Vec::new(), next: Next::Over }, |one| one.listen(now))
+        found.map_or(Heard::nothing(Next::Over), |one| one.listen(now))
     }
 
     /// Ends a request from outside; whether it was under way.
@@ -145,12 +163,12 @@ impl World {
         }
     }
 
-    fn active_on(&self, instance: &str) -> impl Iterator<Item = &Generation> {
+    pub(super) fn active_on(&self, instance: &str) -> impl Iterator<Item = &Generation> {
         self.generations.iter().filter(move |one| one.instance == instance && one.is_active())
     }
 
     /// Cancels downloads that nobody wants any more.
-    fn stop_fetching(&mut self, instance: &Instance) {
+    pub(super) fn stop_fetching(&mut self, instance: &Instance) {
         let model = instance.model();
         for node in instance.assignments().node_to_runner.names() {
             let mut others = self.instances.iter().map(|placed| placed.instance.assignments());

@@ -12,6 +12,20 @@ pub(crate) enum Event {
     Token(String),
     /// The last piece, with why it is the last.
     Last { text: String, finish: Finish, usage: Usage, rates: Rates },
+    /// It failed, and this is why.
+    Failed(&'static str),
+}
+
+/// How a request will end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Whole,
+    /// Without a word after so many tokens.
+    Cut {
+        tokens: usize,
+    },
+    /// With an error instead of tokens.
+    Failed(&'static str),
 }
 
 /// How fast it went (tokens a second, by the cluster's clock).
@@ -39,12 +53,24 @@ pub(crate) struct Heard {
     pub(crate) next: Next,
 }
 
+impl Heard {
+    pub(super) const fn nothing(next: Next) -> Self {
+        Self { events: Vec::new(), next }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// In line: for its instance to be ready, or for one of its places.
     Waiting,
     Running {
         since: Now,
+    },
+    /// Nothing more comes, and nobody says so.
+    Hung {
+        /// Unless it had not begun.
+        since: Option<Now>,
+        until: Now,
     },
     Done {
         since: Now,
@@ -60,6 +86,7 @@ pub(super) struct Generation {
     pub(super) task: String,
     pub(super) instance: String,
     answer: Answer,
+    fate: Fate,
     stage: Stage,
     /// Events that the client has been told.
     told: usize,
@@ -69,21 +96,22 @@ pub(super) struct Generation {
 const PREFILLS: usize = 3;
 
 impl Generation {
-    pub(super) const fn new(command: String, task: String, instance: String, answer: Answer) -> Self {
-        Self { command, task, instance, answer, stage: Stage::Waiting, told: 0 }
+    pub(super) const fn new(command: String, task: String, instance: String, answer: Answer, fate: Fate) -> Self {
+        Self { command, task, instance, answer, fate, stage: Stage::Waiting, told: 0 }
     }
 
     pub(super) fn is_waiting(&self) -> bool {
         self.stage == Stage::Waiting
     }
 
+    /// Whether its runners say so.
     pub(super) const fn is_running(&self) -> bool {
-        matches!(self.stage, Stage::Running { .. })
+        matches!(self.stage, Stage::Running { .. } | Stage::Hung { since: Some(_), .. })
     }
 
     /// Whether it can still be cancelled.
     pub(super) fn is_active(&self) -> bool {
-        self.is_waiting() || self.is_running()
+        self.is_waiting() || self.is_running() || matches!(self.stage, Stage::Hung { .. })
     }
 
     pub(super) const fn start(&mut self, now: Now) {
@@ -94,11 +122,21 @@ impl Generation {
         self.stage = Stage::Cut;
     }
 
+    /// From now on nothing comes.
+    pub(super) const fn hang(&mut self, now: Now) {
+        let since = match self.stage {
+            Stage::Waiting => None,
+            Stage::Running { since } => Some(since),
+            Stage::Hung { .. } | Stage::Done { .. } | Stage::Cut => return,
+        };
+        self.stage = Stage::Hung { since, until: now };
+    }
+
     /// When its last token is there.
     pub(super) fn deadline(&self) -> Option<Now> {
         match self.stage {
             Stage::Running { since } => Some(since + self.at(self.length() - 1)),
-            Stage::Waiting | Stage::Done { .. } | Stage::Cut => None,
+            Stage::Waiting | Stage::Hung { .. } | Stage::Done { .. } | Stage::Cut => None,
         }
     }
 
@@ -114,22 +152,36 @@ impl Generation {
 
     /// What its client has not been told yet.
     pub(super) fn listen(&mut self, now: Now) -> Heard {
-        let since = match self.stage {
-            Stage::Waiting => return Heard { events: Vec::new(), next: Next::Change },
-            Stage::Cut => return Heard { events: Vec::new(), next: Next::Over },
-            Stage::Running { since } | Stage::Done { since } => since,
+        let (since, now, is_hung) = match self.stage {
+            Stage::Waiting | Stage::Hung { since: None, .. } => return Heard::nothing(Next::Change),
+            Stage::Cut => return Heard::nothing(Next::Over),
+            Stage::Hung { since: Some(since), until } => (since, until, true),
+            Stage::Running { since } | Stage::Done { since } => (since, now, false),
         };
         let mut events = Vec::new();
         while self.told < self.length() && since + self.at(self.told) <= now {
             events.push(self.event(self.told));
             self.told += 1;
         }
-        let next = if self.told < self.length() { Next::At(since + self.at(self.told)) } else { Next::Over };
+        let next = if is_hung {
+            Next::Change
+        } else if self.told < self.length() {
+            Next::At(since + self.at(self.told))
+        } else {
+            Next::Over
+        };
         Heard { events, next }
     }
 
+    /// How many events there will be.
     fn length(&self) -> usize {
-        PREFILLS + self.answer.tokens.len()
+        let whole = PREFILLS + self.answer.tokens.len();
+        match self.fate {
+            Fate::Whole => whole,
+            // The last piece would say that it is the last.
+            Fate::Cut { tokens } => whole.min(PREFILLS + tokens.min(self.answer.tokens.len() - 1)),
+            Fate::Failed(_) => PREFILLS + 1,
+        }
     }
 
     /// When an event is due, from the start.
@@ -151,8 +203,11 @@ impl Generation {
             1 => Event::Prefill { processed: total - 1, total },
             2 => Event::Prefill { processed: total, total },
             _ => {
+                if let Fate::Failed(why) = self.fate {
+                    return Event::Failed(why);
+                }
                 let text = self.answer.tokens.get(number - PREFILLS).cloned().unwrap_or_default();
-                if number + 1 < self.length() {
+                if number + 1 < PREFILLS + self.answer.tokens.len() {
                     return Event::Token(text);
                 }
                 Event::Last { text, finish: self.answer.finish, usage: self.answer.usage, rates: self.rates() }
@@ -174,8 +229,12 @@ mod tests {
     use super::*;
 
     fn started() -> Generation {
+        fated(Fate::Whole)
+    }
+
+    fn fated(fate: Fate) -> Generation {
         let answer = Answer::draw("three words here", Some(4));
-        let mut generation = Generation::new("c".into(), "t".into(), "i".into(), answer);
+        let mut generation = Generation::new("c".into(), "t".into(), "i".into(), answer, fate);
         generation.start(Duration::from_secs(1));
         generation
     }
@@ -207,5 +266,33 @@ mod tests {
         generation.cut();
         assert_eq!(generation.listen(Duration::from_secs(9)), Heard { events: Vec::new(), next: Next::Over });
         assert!(!generation.is_active());
+    }
+
+    #[test]
+    fn one_that_hangs_tells_what_it_had_and_then_nothing_until_it_is_cut() {
+        let mut generation = started();
+        let first = Duration::from_secs(1) + generation.at(PREFILLS);
+        generation.hang(first);
+        let heard = generation.listen(Duration::from_secs(9));
+        assert_eq!((heard.events.len(), heard.next), (PREFILLS + 1, Next::Change));
+        assert_eq!(generation.listen(Duration::from_secs(99)), Heard::nothing(Next::Change));
+        assert!(generation.is_active() && generation.deadline().is_none());
+        generation.cut();
+        assert_eq!(generation.listen(Duration::from_secs(99)), Heard::nothing(Next::Over));
+    }
+
+    #[test]
+    fn a_fate_ends_it_without_a_last_piece() {
+        let late = Duration::from_secs(9);
+        let of = |fate| {
+            let heard = fated(fate).listen(late);
+            assert_eq!(heard.next, Next::Over);
+            heard.events
+        };
+        let cut = of(Fate::Cut { tokens: 2 });
+        assert!(cut.len() == PREFILLS + 2 && matches!(cut.last(), Some(Event::Token(_))), "{cut:?}");
+        let never_last = of(Fate::Cut { tokens: 40 });
+        assert!(never_last.iter().all(|event| !matches!(event, Event::Last { .. })), "{never_last:?}");
+        assert_eq!(of(Fate::Failed("why")).last(), Some(&Event::Failed("why")));
     }
 }

@@ -6,11 +6,12 @@ use super::links;
 use super::luck::Luck;
 use super::member::Member;
 use super::placement::Plan;
+use super::trouble::Wires;
 use crate::documents::card::Card;
 use crate::documents::instance::{Host, Instance, Jaccl, Meta, Ring, Shard, ShardAssignments, ShardMetadata, Sharding};
 
 /// The instance of a plan; members are in the order of their ranks.
-pub(super) fn lay(card: &Arc<Card>, plan: &Plan, members: &[&Member], luck: &mut Luck) -> Instance {
+pub(super) fn lay(card: &Arc<Card>, plan: &Plan, members: &[&Member], wires: &Wires, luck: &mut Luck) -> Instance {
     let instance_id = luck.uuid();
     let shard_assignments = assign(card, plan, members, luck);
     let port = luck.port();
@@ -18,14 +19,14 @@ pub(super) fn lay(card: &Arc<Card>, plan: &Plan, members: &[&Member], luck: &mut
         Meta::MlxRing => Instance::Ring(Ring {
             instance_id,
             shard_assignments,
-            hosts_by_node: by_node(members, |rank| hosts(rank, members, port)),
+            hosts_by_node: by_node(members, |rank| hosts(rank, members, wires, port)),
             ephemeral_port: port,
         }),
         Meta::MlxJaccl => Instance::Jaccl(Jaccl {
             instance_id,
             shard_assignments,
             jaccl_devices: members.iter().map(|member| devices(member, members)).collect(),
-            jaccl_coordinators: by_node(members, |rank| format!("{}:{port}", coordinator(rank, members))),
+            jaccl_coordinators: by_node(members, |rank| format!("{}:{port}", coordinator(rank, members, wires))),
         }),
     }
 }
@@ -57,14 +58,15 @@ fn assign(card: &Arc<Card>, plan: &Plan, members: &[&Member], luck: &mut Luck) -
 }
 
 /// Where one rank finds each: itself everywhere, its neighbours on the ring by address, the others nowhere.
-fn hosts(rank: usize, members: &[&Member], port: u16) -> Vec<Host> {
+fn hosts(rank: usize, members: &[&Member], wires: &Wires, port: u16) -> Vec<Host> {
     let count = members.len();
+    let own = members.get(rank);
     let host = |(other, member): (usize, &&Member)| {
         let is_neighbour = (rank + 1) % count == other || (other + 1) % count == rank;
         if other == rank {
             Host { ip: "0.0.0.0".into(), port }
         } else if is_neighbour {
-            Host { ip: links::ethernet(member), port }
+            Host { ip: own.map_or_else(|| links::NOWHERE.into(), |own| links::address(own, member, wires)), port }
         } else {
             Host { ip: links::NOWHERE.into(), port: 0 }
         }
@@ -77,9 +79,9 @@ fn devices(from: &Member, members: &[&Member]) -> Vec<Option<String>> {
 }
 
 /// Where a rank finds rank 0.
-fn coordinator(rank: usize, members: &[&Member]) -> String {
-    match members.first() {
-        Some(first) if rank > 0 => links::ethernet(first),
+fn coordinator(rank: usize, members: &[&Member], wires: &Wires) -> String {
+    match (members.first(), members.get(rank)) {
+        (Some(first), Some(own)) if rank > 0 => links::address(own, first, wires),
         _ => "0.0.0.0".into(),
     }
 }

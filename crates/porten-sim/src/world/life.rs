@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! Accepted ─► Spawning ─► Downloading ─► Idle ─► (Connecting ─► Connected) ─► Loading ─► Loaded ─► WarmingUp ─► Ready
-//!  unseen      no runner    no runner            several members only          layers
+//!  unseen      no runner    no runner  ▲         several members only          layers
+//!                                      └───────────── Failed ◄──────────────────┘  (then a wait, five times at most)
 //! ```
 
 use std::time::Duration;
@@ -22,6 +23,10 @@ pub(super) enum Phase {
     Loaded,
     WarmingUp,
     Ready,
+    /// Its load failed.
+    Failed,
+    /// There is an instance, and never a runner.
+    Phantom,
 }
 
 /// A phase and its beginning.
@@ -31,16 +36,23 @@ pub(super) struct Life {
     since: Now,
     /// Whether runners have to find each other.
     is_shared: bool,
+    /// Loads that failed.
+    failures: u32,
 }
 
 impl Life {
     pub(super) const fn begin(is_shared: bool, now: Now) -> Self {
-        Self { phase: Phase::Accepted, since: now, is_shared }
+        Self { phase: Phase::Accepted, since: now, is_shared, failures: 0 }
     }
 
     /// One that is ready from the start.
     pub(super) const fn ready(now: Now) -> Self {
-        Self { phase: Phase::Ready, since: now, is_shared: false }
+        Self { phase: Phase::Ready, since: now, is_shared: false, failures: 0 }
+    }
+
+    /// One that never gets a runner.
+    pub(super) const fn phantom(now: Now) -> Self {
+        Self { phase: Phase::Phantom, since: now, is_shared: false, failures: 0 }
     }
 
     /// When the phase ends by itself; downloading ends by the downloads, being ready does not end.
@@ -52,7 +64,8 @@ impl Life {
             Phase::Loading => pace::LOAD,
             Phase::Loaded => pace::LOADED,
             Phase::WarmingUp => pace::WARM_UP,
-            Phase::Downloading | Phase::Ready => return None,
+            Phase::Failed => self.wait(),
+            Phase::Downloading | Phase::Ready | Phase::Phantom => return None,
         };
         Some(self.since + lasts)
     }
@@ -76,9 +89,40 @@ impl Life {
             Phase::Loading => Phase::Loaded,
             Phase::Loaded => Phase::WarmingUp,
             Phase::WarmingUp | Phase::Ready => Phase::Ready,
+            Phase::Failed => Phase::Idle,
+            Phase::Phantom => Phase::Phantom,
         };
         self.since = now;
         Some(self.phase)
+    }
+
+    /// Whether all layers would be there now.
+    pub(super) fn is_load_due(&self, now: Now) -> bool {
+        self.phase == Phase::Loading && self.deadline().is_some_and(|deadline| deadline <= now)
+    }
+
+    /// The load fails.
+    pub(super) const fn fail(&mut self, now: Now) {
+        self.phase = Phase::Failed;
+        self.since = now;
+        self.failures += 1;
+    }
+
+    /// Whether it has failed so often that exo deletes it.
+    pub(super) fn is_given_up(&self, now: Now) -> bool {
+        self.has_failed()
+            && self.failures >= pace::LOAD_ATTEMPTS
+            && self.deadline().is_some_and(|deadline| deadline <= now)
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.phase == Phase::Failed
+    }
+
+    /// How long it waits before it tries again.
+    fn wait(&self) -> Duration {
+        let doubled = 2_u32.saturating_pow(self.failures.saturating_sub(1));
+        pace::RETRY.saturating_mul(doubled).min(pace::RETRY_MOST)
     }
 
     /// Whether `/state` shows the instance.
@@ -107,13 +151,14 @@ impl Life {
     /// What a runner with so many layers says; nothing before its process is there.
     pub(super) fn runner(&self, layers: u32, is_generating: bool, now: Now) -> Option<RunnerStatus> {
         Some(match self.phase {
-            Phase::Accepted | Phase::Spawning | Phase::Downloading => return None,
+            Phase::Accepted | Phase::Spawning | Phase::Downloading | Phase::Phantom => return None,
             Phase::Idle => RunnerStatus::RunnerIdle {},
             Phase::Connecting => RunnerStatus::RunnerConnecting {},
             Phase::Connected => RunnerStatus::RunnerConnected {},
             Phase::Loading => {
                 RunnerStatus::RunnerLoading { layers_loaded: whole(self.loaded(now), layers), total_layers: layers }
             }
+            Phase::Failed => RunnerStatus::failed(),
             Phase::Loaded => RunnerStatus::RunnerLoaded {},
             Phase::WarmingUp => RunnerStatus::RunnerWarmingUp {},
             Phase::Ready if is_generating => RunnerStatus::RunnerRunning {},
@@ -169,6 +214,20 @@ mod tests {
     fn runners_of_several_members_connect_first() {
         let (said, _) = words(true, Duration::ZERO);
         assert_eq!(said[..4], ["nothing", "RunnerIdle", "RunnerConnecting", "RunnerConnected"]);
+    }
+
+    #[test]
+    fn after_each_failure_it_waits_twice_as_long_and_is_given_up_after_the_fifth() {
+        let mut life = Life { phase: Phase::Loading, ..Life::begin(false, Duration::ZERO) };
+        let mut waits = Vec::new();
+        for _ in 0..pace::LOAD_ATTEMPTS {
+            life.fail(Duration::from_secs(100));
+            waits.push((life.deadline().unwrap() - life.since).as_secs_f64());
+        }
+        assert_eq!(waits, [0.5, 1.0, 2.0, 4.0, 8.0]);
+        assert!(!life.is_given_up(Duration::from_secs(100)) && life.is_given_up(Duration::from_secs(108)));
+        life.fail(Duration::from_secs(200));
+        assert_eq!(life.deadline(), Some(Duration::from_secs(210)), "never more than ten seconds");
     }
 
     #[test]

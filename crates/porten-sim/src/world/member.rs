@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::trouble::Condition;
 use super::{Now, pace};
 use crate::documents::card::Memory;
-use crate::documents::member::{Bridge, Disk, Identity, MemoryUse, System};
+use crate::documents::member::{Bridge, Disk, Identity, MemoryUse, RdmaCtl, System};
 use crate::macs::{Kind, Mac};
 
 const GIB: u64 = 1024 * 1024 * 1024;
@@ -20,6 +21,8 @@ const DISK: u64 = 3_996_467_068_928;
 const DISK_FREE: u64 = 1_932_735_283_200;
 /// What each Mac has less than the one before (bytes).
 const DISK_STEP: u64 = 322_122_547_200;
+/// What is free on a disk that is full (bytes).
+const DISK_LEFT: u64 = 210_763_776;
 
 /// What a Mac is busy with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,16 +42,49 @@ pub(super) struct Member {
     pub(super) place: u8,
     /// One for each of its Thunderbolt ports.
     pub(super) domains: Vec<String>,
+    /// When the others first saw it; those of the beginning were always there.
+    pub(super) joined: Option<Now>,
+    /// Whether a new master has never heard of it.
+    pub(super) is_forgotten: bool,
+    /// When its exo ended without a word.
+    pub(super) died: Option<Now>,
+    /// What is wrong with the Mac itself.
+    pub(super) condition: Condition,
 }
 
 impl Member {
+    /// The time that it has reached: a dead one stands still.
+    fn clock(&self, now: Now) -> Now {
+        self.died.map_or(now, |died| died.min(now))
+    }
+
+    /// Whether exo counts it among its nodes.
+    pub(super) fn is_seen(&self, now: Now) -> bool {
+        self.has_joined(now) && self.died.is_none_or(|died| now < died + pace::MEMBER_LOST)
+    }
+
+    pub(super) fn has_joined(&self, now: Now) -> bool {
+        !self.is_forgotten && self.joined.is_none_or(|joined| joined <= now)
+    }
+
+    /// Whether its links have been looked for since it joined.
+    pub(super) fn has_links(&self, now: Now) -> bool {
+        self.joined.is_none_or(|joined| joined + pace::LINKS_FOUND <= now)
+    }
+
+    /// Whether the others reach it. What it reached itself stays listed for as long as it is.
+    pub(super) fn is_reached(&self, now: Now) -> bool {
+        self.has_links(now) && self.died.is_none_or(|died| now < died + pace::LINKS_LOST)
+    }
+
     pub(super) fn identity(&self) -> Identity {
+        let (os_version, os_build_version) = self.condition.build();
         Identity {
             model_id: self.mac.kind.model(),
             chip_id: self.mac.kind.chip(),
             friendly_name: self.mac.name.clone(),
-            os_version: "26.2",
-            os_build_version: "25C56",
+            os_version,
+            os_build_version,
         }
     }
 
@@ -59,21 +95,25 @@ impl Member {
     /// Bytes that are free with so many taken by weights.
     pub(super) fn available(&self, weights: u64, now: Now) -> u64 {
         let taken = SYSTEM + self.installed() / SYSTEM_SHARE + self.swell(now) + weights;
-        self.installed().saturating_sub(taken)
+        self.condition.free(self.installed().saturating_sub(taken))
     }
 
     pub(super) fn memory(&self, weights: u64, now: Now) -> MemoryUse {
+        let swapped = self.condition.swapped(self.clock(now));
+        // macOS makes more when what there is gets short.
+        let swap = SWAP.max(swapped + SWAP / 4);
         MemoryUse {
             ram_total: Memory::from(self.installed()),
             ram_available: Memory::from(self.available(weights, now)),
-            swap_total: SWAP.into(),
-            swap_available: SWAP.into(),
+            swap_total: Memory::from(swap),
+            swap_available: Memory::from(swap - swapped),
         }
     }
 
     pub(super) fn disk(&self, stored: u64) -> Disk {
         let free = DISK_FREE - DISK_STEP * u64::from(self.place.min(5));
-        Disk { total: DISK.into(), available: free.saturating_sub(stored).into() }
+        let available = if self.condition.is_disk_full { DISK_LEFT } else { free.saturating_sub(stored) };
+        Disk { total: DISK.into(), available: available.into() }
     }
 
     pub(super) fn system(&self, work: Work, now: Now) -> System {
@@ -97,18 +137,24 @@ impl Member {
         }
     }
 
-    pub(super) const fn bridge() -> Bridge {
-        Bridge { enabled: false, exists: true, service_name: "Thunderbolt Bridge" }
+    pub(super) const fn bridge(&self) -> Bridge {
+        Bridge { enabled: self.condition.has_bridge, exists: true, service_name: "Thunderbolt Bridge" }
     }
 
-    /// How often it has told something: memory and load, each once a second.
+    pub(super) const fn rdma_ctl(&self) -> RdmaCtl {
+        RdmaCtl { enabled: self.condition.has_rdma() }
+    }
+
+    /// How often it has told something since it joined: memory and load, each once a second.
     pub(super) fn reports(&self, now: Now) -> u64 {
-        let told = (now + self.phase()).as_nanos() / Self::EVERY.as_nanos();
+        let until = |moment: Now| (moment + self.phase()).as_nanos() / Self::EVERY.as_nanos();
+        let told = until(self.clock(now)).saturating_sub(self.joined.map_or(0, until));
         u64::try_from(told).unwrap_or(u64::MAX)
     }
 
     /// When it told something last.
     pub(super) fn last_seen(&self, now: Now) -> Now {
+        let now = self.clock(now);
         let past = (now + self.phase()).as_nanos() % Self::EVERY.as_nanos();
         now.saturating_sub(Duration::from_nanos(u64::try_from(past).unwrap_or_default()))
     }
@@ -137,7 +183,17 @@ mod tests {
 
     fn member(gib: u64) -> Member {
         let mac = Mac { name: "studio-1".into(), kind: Kind::Studio, gib };
-        Member { node: "n".into(), mac, place: 1, domains: Vec::new() }
+        let condition = Condition::default();
+        Member {
+            node: "n".into(),
+            mac,
+            place: 1,
+            domains: Vec::new(),
+            joined: None,
+            is_forgotten: false,
+            died: None,
+            condition,
+        }
     }
 
     #[test]

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use super::member::{Member, Work};
-use super::{World, links};
+use super::{Placed, World, links};
 use crate::documents::download::Download;
 use crate::documents::instance::{Runner, ShardMetadata};
-use crate::documents::member::RdmaCtl;
 use crate::documents::runner::RunnerStatus;
 use crate::documents::state::State;
 use crate::documents::table::Table;
@@ -17,26 +16,31 @@ const GREETING: u64 = 130;
 const MAX_LEFTOVERS: usize = 1_000;
 
 impl World {
-    /// All of it.
-    pub(crate) fn state(&self) -> State {
+    /// All of it, as it is.
+    pub(super) fn draw(&self) -> State {
         State {
             instances: self.visible().map(|one| (one.instance.id().to_owned(), Arc::clone(&one.instance))).collect(),
             runners: self.runners(),
             downloads: self.each(|member| self.downloads_of(member)),
-            tasks: self.tasks.iter().map(|task| (task.head().task_id.clone(), task.clone())).collect(),
-            last_seen: self.each(|member| self.calendar.stamp(member.last_seen(self.now))),
-            topology: links::topology(&self.members, self.api_port),
-            last_event_applied_idx: self.index(),
-            node_identities: self.each(Member::identity),
+            tasks: self
+                .tasks
+                .iter()
+                .filter(|_| self.knows_instances())
+                .map(|task| (task.head().task_id.clone(), task.clone()))
+                .collect(),
+            last_seen: self.each(|member| self.stamp(member.last_seen(self.now))),
+            topology: links::topology(&self.seen().collect::<Vec<_>>(), &self.trouble.wires, self.api_port, self.now),
+            last_event_applied_idx: i64::try_from(self.index()).unwrap_or(i64::MAX),
+            node_identities: self.each_known(Member::identity),
             node_memory: self.each(|member| member.memory(self.weights(&member.node), self.now)),
             node_disk: self.each(|member| member.disk(self.downloads.stored(&member.node, self.now))),
             node_system: self.each(|member| member.system(self.work(&member.node), self.now)),
-            node_network: self.each(links::network),
+            node_network: self.each(|member| links::network(member, &self.trouble.wires)),
             node_thunderbolt: self.each(links::thunderbolt),
-            node_thunderbolt_bridge: self.each(|_| Member::bridge()),
-            node_rdma_ctl: self.each(|_| RdmaCtl { enabled: true }),
-            node_backends: self.each(|_| ["MlxCpu", "MlxMetal"]),
-            thunderbolt_bridge_cycles: [],
+            node_thunderbolt_bridge: self.each(Member::bridge),
+            node_rdma_ctl: self.each(Member::rdma_ctl),
+            node_backends: self.each_known(|_| ["MlxCpu", "MlxMetal"]),
+            thunderbolt_bridge_cycles: self.bridge_cycles(),
             instance_links: Table::default(),
             prefill_server_ports: Table::default(),
             custom_model_cards: Table::default(),
@@ -50,7 +54,7 @@ impl World {
 
     /// Free bytes of all nodes together.
     pub(crate) fn free(&self) -> u64 {
-        self.members.iter().map(|member| member.available(self.weights(&member.node), self.now)).sum()
+        self.seen().map(|member| member.available(self.weights(&member.node), self.now)).sum()
     }
 
     /// Bytes of weights in a node's memory.
@@ -59,16 +63,22 @@ impl World {
         held.sum()
     }
 
-    /// Marks a runner as one that is going.
-    pub(super) fn leave(&mut self, runner: &str) {
+    /// Keeps what a runner said last.
+    pub(super) fn leave(&mut self, runner: &str, said: RunnerStatus) {
         if self.leftovers.len() >= MAX_LEFTOVERS {
             self.leftovers.remove(0);
         }
-        self.leftovers.push(runner.to_owned());
+        self.leftovers.push((runner.to_owned(), said));
     }
 
+    /// Of all nodes that are seen.
     fn each<T>(&self, of: impl Fn(&Member) -> T) -> Table<T> {
-        self.members.iter().map(|member| (member.node.clone(), of(member))).collect()
+        self.seen().map(|member| (member.node.clone(), of(member))).collect()
+    }
+
+    /// Of all that ever were: exo does not clean up behind those that are lost.
+    fn each_known<T>(&self, of: impl Fn(&Member) -> T) -> Table<T> {
+        self.known_members().map(|member| (member.node.clone(), of(member))).collect()
     }
 
     fn on<'a>(&'a self, node: &'a str) -> impl Iterator<Item = (&'a super::Life, Runner<'a>)> {
@@ -98,15 +108,17 @@ impl World {
         work
     }
 
+    /// What a runner of an instance says; nothing before its process is there.
+    pub(super) fn said(&self, placed: &Placed, runner: &Runner<'_>) -> Option<RunnerStatus> {
+        placed.life.runner(runner.shard.layers(), self.is_generating(placed.instance.id()), self.now)
+    }
+
     fn runners(&self) -> Table<RunnerStatus> {
-        let alive = self.instances.iter().flat_map(|placed| {
-            let is_generating = self.is_generating(placed.instance.id());
-            placed.instance.runners().filter_map(move |runner| {
-                let status = placed.life.runner(runner.shard.layers(), is_generating, self.now)?;
-                Some((runner.id.to_owned(), status))
-            })
+        let alive = self.visible().flat_map(|placed| {
+            let runners = placed.instance.runners();
+            runners.filter_map(move |runner| Some((runner.id.to_owned(), self.said(placed, &runner)?)))
         });
-        let gone = self.leftovers.iter().map(|id| (id.clone(), RunnerStatus::RunnerShuttingDown {}));
+        let gone = self.leftovers.iter().filter(|_| self.knows_instances()).cloned();
         alive.chain(gone).collect()
     }
 
@@ -117,8 +129,8 @@ impl World {
 
     /// `lastEventAppliedIdx`: what has happened, and every report of every node.
     fn index(&self) -> u64 {
-        let told = self.members.iter().map(|member| GREETING + member.reports(self.now));
-        self.events + told.sum::<u64>()
+        let told = self.known_members().map(|member| GREETING + member.reports(self.now));
+        self.events.saturating_sub(self.trouble.forgotten_events) + told.sum::<u64>()
     }
 }
 

@@ -26,6 +26,10 @@ pub(super) struct Room {
     pub(super) free: u64,
     /// How much of the model's files it has, 0 to 1.
     pub(super) has: f64,
+    /// Whether there are ways to and from the others.
+    pub(super) is_linked: bool,
+    /// To which rooms RDMA leads, by their places.
+    pub(super) rdma: Vec<bool>,
 }
 
 /// Who gets what.
@@ -44,6 +48,8 @@ pub(super) struct Plan {
 pub(crate) enum Unplaceable {
     #[error("No cycles found with sufficient memory")]
     Memory,
+    #[error("Requested RDMA (MlxJaccl) but no RDMA-connected cycles available")]
+    NoRdma,
     #[error("Requested Tensor sharding but this model does not support tensor parallelism: {0}")]
     NoTensor(String),
     #[error("No tensor sharding found for model with hidden_size={hidden}{} across candidate cycles", and_heads(*.heads))]
@@ -78,7 +84,8 @@ pub(super) fn plan(wish: &Wish, rooms: &[Room]) -> Result<Plan, Unplaceable> {
         return Err(Unplaceable::Memory);
     }
     allow(wish, &mut groups)?;
-    let ranks = choose(groups, rooms).ok_or(Unplaceable::Memory)?;
+    let smallest = smallest(wish, groups, rooms)?;
+    let ranks = choose(smallest, rooms).ok_or(Unplaceable::Memory)?;
     // One member needs no cut and no partner.
     let (sharding, meta) =
         if ranks.len() == 1 { (Sharding::Pipeline, Meta::MlxRing) } else { (wish.sharding, wish.meta) };
@@ -89,16 +96,19 @@ pub(super) fn plan(wish: &Wish, rooms: &[Room]) -> Result<Plan, Unplaceable> {
     Ok(Plan { ranks, sharding, meta, cuts })
 }
 
-/// All groups with enough members and memory. All Macs are linked to all, so any group is a ring.
+/// All groups with enough members and memory. Macs with links are linked to all, so any group of them is a ring.
 fn roomy(wish: &Wish, rooms: &[Room]) -> Vec<Vec<usize>> {
     let all = (1..1_usize << rooms.len()).map(|bits| (0..rooms.len()).filter(|place| bits >> place & 1 == 1).collect());
     let is_wide = |group: &Vec<usize>| group.len() >= wish.min_nodes && free(group, rooms) >= wish.card.bytes();
+    let is_ring = |group: &Vec<usize>| {
+        group.len() == 1 || group.iter().filter_map(|place| rooms.get(*place)).all(|room| room.is_linked)
+    };
     let has_required = |group: &Vec<usize>| {
         wish.required
             .iter()
             .all(|node| group.iter().any(|place| rooms.get(*place).is_some_and(|room| room.node == *node)))
     };
-    all.filter(|group| is_wide(group) && has_required(group)).collect()
+    all.filter(|group| is_wide(group) && is_ring(group) && has_required(group)).collect()
 }
 
 fn free(group: &[usize], rooms: &[Room]) -> u64 {
@@ -129,16 +139,26 @@ fn allow(wish: &Wish, groups: &mut Vec<Vec<usize>>) -> Result<(), Unplaceable> {
     }
 }
 
-/// The smallest group; of several the one that has most of the files, then the most free memory, then the first.
+/// The groups of the fewest members; where RDMA is wished for, those of them that it connects.
+fn smallest(wish: &Wish, groups: Vec<Vec<usize>>, rooms: &[Room]) -> Result<Vec<Vec<usize>>, Unplaceable> {
+    let fewest = groups.iter().map(Vec::len).min().unwrap_or_default();
+    let mut smallest: Vec<_> = groups.into_iter().filter(|group| group.len() == fewest).collect();
+    if wish.meta == Meta::MlxJaccl {
+        let leads =
+            |from: usize, to: usize| from == to || rooms.get(from).is_some_and(|room| room.rdma.get(to) == Some(&true));
+        smallest.retain(|group| group.iter().all(|from| group.iter().all(|to| leads(*from, *to))));
+    }
+    if smallest.is_empty() { Err(Unplaceable::NoRdma) } else { Ok(smallest) }
+}
+
+/// The group that has most of the files, then the most free memory, then the first.
 fn choose(groups: Vec<Vec<usize>>, rooms: &[Room]) -> Option<Vec<usize>> {
-    let fewest = groups.iter().map(Vec::len).min()?;
     let has = |group: &[usize]| group.iter().filter_map(|place| rooms.get(*place)).map(|room| room.has).sum::<f64>();
     let compare = |one: &[usize], other: &[usize]| {
         let files = has(one).partial_cmp(&has(other)).unwrap_or(Ordering::Equal);
         files.then_with(|| free(one, rooms).cmp(&free(other, rooms)))
     };
-    let smallest = groups.into_iter().filter(|group| group.len() == fewest);
-    smallest.reduce(|best, next| if compare(&next, &best).is_gt() { next } else { best })
+    groups.into_iter().reduce(|best, next| if compare(&next, &best).is_gt() { next } else { best })
 }
 
 /// Cuts layers by free memory, and checks that each part fits.
@@ -201,7 +221,14 @@ mod tests {
     }
 
     fn rooms(gib: &[u64]) -> Vec<Room> {
-        let room = |(place, gib): (usize, &u64)| Room { node: format!("n{place}"), free: gib * GIB, has: 0.0 };
+        let rdma = vec![true; gib.len()];
+        let room = |(place, gib): (usize, &u64)| Room {
+            node: format!("n{place}"),
+            free: gib * GIB,
+            has: 0.0,
+            is_linked: true,
+            rdma: rdma.clone(),
+        };
         gib.iter().enumerate().map(room).collect()
     }
 
@@ -251,6 +278,16 @@ mod tests {
         assert_eq!(plan(&wish(LLAMA, Sharding::Pipeline, 1), &rooms).unwrap().ranks, [0]);
         let required = Wish { required: vec!["n1".into()], ..wish(LLAMA, Sharding::Pipeline, 1) };
         assert_eq!(plan(&required, &rooms).unwrap().ranks, [1]);
+    }
+
+    #[test]
+    fn macs_without_links_serve_alone_and_without_rdma_no_jaccl_is_placed() {
+        let mut rooms = rooms(&[100, 100, 500]);
+        rooms[2].is_linked = false;
+        assert_eq!(plan(&wish(FLASH, Sharding::Tensor, 1), &rooms).unwrap().ranks, [2]);
+        assert_eq!(plan(&wish(FLASH, Sharding::Tensor, 2), &rooms).unwrap().ranks, [0, 1]);
+        rooms[1].rdma[0] = false;
+        assert_eq!(plan(&wish(FLASH, Sharding::Tensor, 2), &rooms), Err(Unplaceable::NoRdma));
     }
 
     #[test]

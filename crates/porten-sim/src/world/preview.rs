@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::member::Member;
 use super::placement::{self, Room, Unplaceable, Wish};
-use super::{World, lay};
+use super::{World, lay, links};
 use crate::documents::card::Card;
 use crate::documents::instance::{Instance, Meta, Sharding};
 use crate::documents::table::Table;
@@ -30,8 +30,11 @@ impl World {
     /// There is no place for it.
     pub(crate) fn placement(&mut self, wish: &Wish) -> Result<Instance, Unplaceable> {
         let plan = placement::plan(wish, &self.rooms(&wish.card))?;
-        let members: Vec<&Member> = plan.ranks.iter().filter_map(|place| self.members.get(*place)).collect();
-        Ok(lay::lay(&wish.card, &plan, &members, &mut self.luck))
+        // Fields and no method: luck changes while the members are looked at.
+        let now = self.now;
+        let seen: Vec<&Member> = self.members.iter().filter(|member| member.is_seen(now)).collect();
+        let members: Vec<&Member> = plan.ranks.iter().filter_map(|place| seen.get(*place).copied()).collect();
+        Ok(lay::lay(&wish.card, &plan, &members, &self.trouble.wires, &mut self.luck))
     }
 
     /// Every way to place a model: one for each number of members, and the first error of each kind.
@@ -41,7 +44,7 @@ impl World {
             for meta in [Meta::MlxRing, Meta::MlxJaccl] {
                 // Sizes that were shown; 0 stands for the error.
                 let mut shown: Vec<usize> = Vec::new();
-                for min_nodes in 1..=self.members.len() {
+                for min_nodes in 1..=self.seen().count() {
                     let card = Arc::clone(card);
                     let wish = Wish { card, sharding, meta, min_nodes, required: required.to_vec() };
                     let placed = self.placement(&wish);
@@ -57,12 +60,16 @@ impl World {
     }
 
     fn rooms(&self, card: &Card) -> Vec<Room> {
-        let room = |member: &Member| Room {
+        let seen: Vec<&Member> = self.members.iter().filter(|member| member.is_seen(self.now)).collect();
+        let rdma = |from: &Member| seen.iter().map(|to| links::has_rdma(from, to, &self.trouble.wires)).collect();
+        let room = |member: &&Member| Room {
             node: member.node.clone(),
             free: member.available(self.weights(&member.node), self.now),
             has: self.downloads.share(&member.node, &card.model_id, self.now),
+            is_linked: member.is_reached(self.now),
+            rdma: rdma(member),
         };
-        self.members.iter().map(room).collect()
+        seen.iter().map(room).collect()
     }
 }
 

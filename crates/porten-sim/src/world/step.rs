@@ -20,13 +20,15 @@ impl World {
 
     /// When something will happen by itself.
     pub(crate) fn deadline(&self) -> Option<Now> {
-        let lives = self.instances.iter().filter_map(|placed| placed.life.deadline());
+        let lives = self.instances.iter().filter(|placed| !self.is_stuck(&placed.instance));
+        let lives = lives.filter_map(|placed| placed.life.deadline());
         let generations = self.generations.iter().filter_map(super::Generation::deadline);
-        lives.chain(generations).chain(self.downloads.deadline()).min()
+        lives.chain(generations).chain(self.downloads.deadline()).chain(self.trouble_deadline()).min()
     }
 
     /// Does what can be done at this moment.
     pub(super) fn settle(&mut self) {
+        self.suffer();
         self.events += self.downloads.step(self.now) as u64;
         for place in 0..self.instances.len() {
             self.live(place);
@@ -38,11 +40,19 @@ impl World {
     /// Moves an instance on as far as it goes.
     fn live(&mut self, place: usize) {
         loop {
+            let Some(instance) = self.instances.get(place).map(|placed| Arc::clone(&placed.instance)) else { return };
+            if self.is_stuck(&instance) {
+                return;
+            }
             let Some(placed) = self.instances.get_mut(place) else { return };
-            let instance = Arc::clone(&placed.instance);
             let fetched = |node: &str| self.downloads.is_complete(node, instance.model());
             let is_downloaded = instance.assignments().node_to_runner.names().all(fetched);
-            let entered = placed.life.step(self.now, is_downloaded);
+            let entered = if placed.life.is_load_due(self.now) && self.trouble.take_failing_load() {
+                placed.life.fail(self.now);
+                Some(Phase::Failed)
+            } else {
+                placed.life.step(self.now, is_downloaded)
+            };
             let is_fetching = placed.life.is_fetching();
             if is_fetching {
                 self.fetch(&instance);
@@ -85,7 +95,7 @@ impl World {
             Phase::Loaded => self.set_each(instance, TaskStatus::Complete, is_load),
             Phase::WarmingUp => self.add_each(instance, TaskStatus::Running, |head| Task::StartWarmup { head }),
             Phase::Ready => self.set_each(instance, TaskStatus::Complete, is_warm_up),
-            Phase::Accepted | Phase::Connecting | Phase::Connected => {}
+            Phase::Accepted | Phase::Connecting | Phase::Connected | Phase::Failed | Phase::Phantom => {}
         }
     }
 
@@ -114,7 +124,8 @@ impl World {
         for Placed { instance, life } in &self.instances {
             let of_instance = |generation: &&mut super::Generation| generation.instance == instance.id();
             let running = self.generations.iter().filter(|one| one.instance == instance.id() && one.is_running());
-            let free = if life.is_ready() { pace::CONCURRENT.saturating_sub(running.count()) } else { 0 };
+            let is_able = life.is_ready() && !self.is_stuck(instance);
+            let free = if is_able { pace::CONCURRENT.saturating_sub(running.count()) } else { 0 };
             let waiting = self.generations.iter_mut().filter(of_instance).filter(|one| one.is_waiting());
             for generation in waiting.take(free) {
                 generation.start(self.now);

@@ -18,38 +18,38 @@ mod shape;
 
 /// States that exo's source has and no recording: the recorded node had nobody to connect to.
 const NOT_RECORDED: [&str; 2] = ["/RunnerConnecting", "/RunnerConnected"];
-const SMALL: &str = "mlx-community/Llama-3.2-1B-Instruct-4bit";
-const LARGE: &str = "mlx-community/DeepSeek-V4-Flash";
+pub(super) const SMALL: &str = "mlx-community/Llama-3.2-1B-Instruct-4bit";
+pub(super) const LARGE: &str = "mlx-community/DeepSeek-V4-Flash";
 
-fn world(cluster: &str) -> World {
+pub(super) fn world(cluster: &str) -> World {
     let calendar = Calendar { epoch: Timestamp::UNIX_EPOCH, speed: 1.0 };
     World::new(card::built_in().unwrap(), &macs::read(cluster).unwrap(), 52415, calendar, 7)
 }
 
-fn place(world: &mut World, model: &str, sharding: Sharding, meta: Meta, min_nodes: usize) {
+pub(super) fn place(world: &mut World, model: &str, sharding: Sharding, meta: Meta, min_nodes: usize) {
     let card = world.card(model).unwrap();
     world.place(&Wish { card, sharding, meta, min_nodes, required: Vec::new() });
 }
 
-fn ring(world: &mut World, model: &str) {
+pub(super) fn ring(world: &mut World, model: &str) {
     place(world, model, Sharding::Pipeline, Meta::MlxRing, 1);
 }
 
 /// Passes the time.
-fn pass(world: &mut World, seconds: f64) {
+pub(super) fn pass(world: &mut World, seconds: f64) {
     world.advance(world.now + Duration::from_secs_f64(seconds));
 }
 
-fn ask(world: &mut World, tokens: u32) -> String {
-    world.ask(SMALL, Answer::draw("a prompt", Some(tokens)), json!({"input": "a prompt"})).unwrap()
+pub(super) fn ask(world: &mut World, tokens: u32) -> String {
+    world.ask(SMALL, true, Answer::draw("a prompt", Some(tokens)), json!({"input": "a prompt"})).unwrap()
 }
 
-fn section(world: &World, name: &str) -> Value {
+pub(super) fn section(world: &World, name: &str) -> Value {
     world.state().section(name).unwrap()
 }
 
 /// The tags of all runners.
-fn runners(world: &World) -> Vec<String> {
+pub(super) fn runners(world: &World) -> Vec<String> {
     let runners = section(world, "runners");
     runners
         .as_object()
@@ -59,7 +59,7 @@ fn runners(world: &World) -> Vec<String> {
         .collect()
 }
 
-fn instance_of(world: &World, model: &str) -> String {
+pub(super) fn instance_of(world: &World, model: &str) -> String {
     world.instance_of(model).unwrap().id().to_owned()
 }
 
@@ -92,7 +92,7 @@ fn all_that_exos_states_show_is_shown_and_nothing_else() {
         "max_tokens": 20, "temperature": 0.7, "seed": 1,
     });
     let asked = Ask::chat(&params).unwrap();
-    let [done, cancelled] = [(); 2].map(|()| world.ask(SMALL, asked.answer(), asked.task_params()).unwrap());
+    let [done, cancelled] = [(); 2].map(|()| world.ask(SMALL, false, asked.answer(), asked.task_params()).unwrap());
     look(&mut world, 5.2);
     world.cancel(&cancelled);
     look(&mut world, 6.5);

@@ -45,8 +45,14 @@ pub(crate) async fn sim(cluster: &str, loaded: &[&str]) -> Sim {
 }
 
 pub(crate) async fn sim_at(speed: f64, cluster: &str, loaded: &[&str]) -> Sim {
+    sim_with(speed, cluster, loaded, &[]).await
+}
+
+/// A simulator with troubles from the start.
+pub(crate) async fn sim_with(speed: f64, cluster: &str, loaded: &[&str], troubles: &[&str]) -> Sim {
+    let troubles = troubles.iter().map(|trouble| (*trouble).to_owned()).collect();
     let loaded = loaded.iter().map(|model| (*model).to_owned()).collect();
-    let config = Config { macs: macs::read(cluster).unwrap(), api_port: 0, loaded, speed };
+    let config = Config { macs: macs::read(cluster).unwrap(), api_port: 0, loaded, speed, troubles };
     Sim { running: porten_sim::start(config).await.unwrap() }
 }
 
