@@ -48,7 +48,7 @@ async fn the_macs_are_shown_with_their_memory_and_links_and_the_budget_is_theirs
         (&status["memory"]["advertised_mib"], &status["memory"]["origin"]),
         (&json!(294_912), &json!("assumed"))
     );
-    assert!(model(&status, "deepseek-v4-flash")["on"].as_array().is_some_and(|on| on.len() == 2), "{status}");
+    assert!(model(&status, "deepseek-v4-flash")["parts"].as_array().is_some_and(|parts| parts.len() == 2), "{status}");
     assert_eq!(hub.offered().await, ["deepseek-v4-flash"]);
 }
 
