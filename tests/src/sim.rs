@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::home::Home;
@@ -56,6 +56,15 @@ impl Sim {
     pub async fn requests(&self) -> Vec<String> {
         let seen = self.get("/sim/requests").await;
         seen.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    /// From now on it misbehaves so: the words of `porten-sim --trouble`.
+    ///
+    /// # Panics
+    /// It does not know that trouble.
+    pub async fn trouble(&self, trouble: &str) {
+        let answer = Client::new(&self.url, "").post("/sim/trouble", &json!({ "trouble": trouble })).await;
+        assert_eq!(answer.status, 200, "{trouble}: {}", answer.text);
     }
 
     /// The ids of the instances that hold this model.

@@ -111,6 +111,8 @@ impl Document {
             Self::Instances | Self::Runners => Some(Duration::from_secs(6)),
             Self::Memory | Self::System => Some(Duration::from_secs(10)),
             Self::Topology => Some(Duration::from_secs(15)),
+            // exo itself looks once a minute.
+            Self::Identities => Some(Duration::from_secs(60)),
             Self::Network | Self::Thunderbolt | Self::Rdma | Self::BridgeLoops => Some(Duration::from_secs(120)),
             _ => self.calm(),
         }

@@ -31,6 +31,9 @@ const UNANSWERED: Duration = Duration::from_secs(30);
 /// The newest stamp may be ahead of our clock's advance by this much: reports and answers are not in step.
 const LEAP: Duration = Duration::from_secs(5);
 
+/// Macs that left and are remembered here, until exo's topology has forgotten them too.
+const MOST_LEFT: usize = 64;
+
 /// A Mac's last sign.
 #[derive(Debug)]
 struct Beat {
@@ -56,6 +59,8 @@ pub(super) struct Heard {
 #[derive(Debug, Default)]
 pub(super) struct Heartbeat {
     beats: BTreeMap<NodeId, Beat>,
+    /// Those that had a stamp and have none any more: exo drops it before it drops the Mac.
+    left: BTreeMap<NodeId, Timestamp>,
     /// When any stamp last moved, and since when they have without a stop or a leap.
     moved: Option<Now>,
     moving: Option<Moment>,
@@ -92,7 +97,12 @@ impl Heartbeat {
             };
             beats.insert(node.clone(), beat);
         }
-        self.beats = beats;
+        let gone = std::mem::replace(&mut self.beats, beats);
+        self.left.extend(gone.into_iter().map(|(node, beat)| (node, beat.moved.wall)));
+        self.left.retain(|node, _| !self.beats.contains_key(node));
+        while self.left.len() > MOST_LEFT {
+            self.left.pop_first();
+        }
         self.pace(moved, newest, now);
         heard
     }
@@ -139,6 +149,9 @@ impl Heartbeat {
 
     /// Since when a Mac is not heard of; `None` while it is, or never was.
     pub(super) fn silent_since(&self, node: &NodeId, now: Now) -> Option<Timestamp> {
+        if let Some(since) = self.left.get(node) {
+            return Some(*since);
+        }
         let beat = self.beats.get(node)?;
         match self.freshness(now) {
             Freshness::Stale { .. } => Some(beat.moved.wall),
@@ -254,6 +267,8 @@ mod tests {
         assert!(exo.tells(0, &[("a", 0)]).changed);
         assert!(!exo.tells(1, &[("a", 1)]).changed);
         assert!(exo.tells(1, &[("b", 2)]).changed);
+        assert!(exo.heartbeat.silent_since(&"a".into(), exo.now).is_some(), "it had a stamp and has none");
+        assert_eq!(exo.heartbeat.silent_since(&"z".into(), exo.now), None, "it never had one: it joins");
         assert!(exo.heartbeat.take(&json!({ "b": 7, "c": [] }), exo.now).changed);
         assert!(exo.heartbeat.knows(&"c".into()) && !exo.heartbeat.knows(&"a".into()));
         assert!(!exo.heartbeat.take(&json!("nonsense"), exo.now).turned);
