@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use porten_agent::local::Local;
+use porten_core::command::Command;
+use porten_core::ids::ModelId;
 use serde_json::Value;
 
 use crate::home::Home;
@@ -170,6 +173,17 @@ impl Agent {
             let token = kept[name].as_str().expect("a token");
             assert!(self.home.files_with(token).is_empty(), "{name} is in a file");
         }
+    }
+
+    /// Turns a model on or off, without a process for it.
+    ///
+    /// # Panics
+    /// The agent does not take it.
+    pub async fn turn(&self, id: &str, on: bool) {
+        porten_agent::install_crypto();
+        let local = Local::at(&self.home.porten().join("run/agent.sock")).expect("an HTTP client");
+        let id = ModelId::read(id).expect("a model id");
+        local.send(&Command::turn(id, on)).await.expect("the agent takes it");
     }
 
     /// `porten status --json`.

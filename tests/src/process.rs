@@ -163,6 +163,19 @@ pub fn children(parent: u32) -> Vec<u32> {
     .collect()
 }
 
+/// The processor time that a process has taken (Linux counts it in hundredths of a second).
+///
+/// # Panics
+/// There is no such process.
+#[must_use]
+pub fn cpu_time(id: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).expect("a process");
+    // The name in brackets may hold anything; the times are the 12th and 13th words after it.
+    let words = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks: u64 = words.skip(11).take(2).filter_map(|word| word.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
+}
+
 /// Whether there still is such a process.
 #[cfg(target_os = "linux")]
 #[must_use]

@@ -131,6 +131,106 @@ async fn a_model_that_fits_nowhere_says_so_in_exos_words() {
     assert_eq!(status["notices"][0]["code"], "model_unplaced", "{status}");
 }
 
+/// Two Macs whose free memory together is enough for exo, while each would hold more than its GPU may.
+#[tokio::test]
+async fn a_place_that_would_overcommit_a_mac_is_refused_with_the_sum_and_taken_only_anyway() {
+    let sim = Sim::start(&["--macs", "2x96", "--speed", "4"]).await;
+    let hub = Hub::start_dev().await;
+    let mut agent = Agent::new(&hub);
+    agent.set("PORTEN_ENGINE_URL", &sim.url()).set("PORTEN_VRAM_BUDGET_MB", "262144");
+    agent.login(&hub).await;
+    agent.run();
+    let id = "deepseek-v4-flash";
+    agent.status_until(SOON, "the models are listed", |status| model(status, id)["state"]["state"] == "off").await;
+    let refused = agent.command(&["models", "on", id, "--wait"]).await;
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("GB too much"), "{refused:?}");
+    let status = agent.status().await;
+    let why = model(&status, id)["state"]["why"].as_str().unwrap_or_default();
+    assert!(why.contains("would need") && why.contains("its GPU can use"), "{why}");
+    let notice = status["notices"].as_array().unwrap().iter().find(|one| one["code"] == "model_unfit").unwrap();
+    assert!(notice["remedy"].as_str().is_some_and(|remedy| remedy.contains("--anyway")), "{notice}");
+    assert!(sim.instances_of(LOADED).await.is_empty());
+    let anyway = agent.command(&["models", "on", id, "--anyway", "--wait"]).await;
+    assert_eq!(anyway.code, Some(0), "{anyway:?}");
+    assert_eq!(sim.instances_of(LOADED).await.len(), 1);
+}
+
+#[tokio::test]
+async fn how_a_model_is_placed_can_be_chosen_and_changed_and_it_may_stay_loaded() {
+    let (sim, _hub, agent) = cluster(&["--speed", "8"]).await;
+    let (id, engine_id) = OTHER;
+    let on = async |options: &[&str]| {
+        let ended = agent.command(&[&["models", "on", id, "--wait"], options].concat()).await;
+        assert_eq!(ended.code, Some(0), "{options:?}: {ended:?}");
+        model(&agent.status().await, id).clone()
+    };
+    let shape =
+        |model: &Value| (model["sharding"].clone(), model["link"].clone(), model["parts"].as_array().map(Vec::len));
+    assert_eq!(shape(&on(&[]).await), (Value::Null, Value::Null, Some(1)));
+    assert_eq!(
+        shape(&on(&["--pipeline", "--ip", "--macs", "2"]).await),
+        (json!("pipeline"), json!("ethernet"), Some(2))
+    );
+    assert_eq!(shape(&on(&["--tensor", "--rdma"]).await), (json!("tensor"), json!("rdma"), Some(2)));
+    assert_eq!(sim.instances_of(engine_id).await.len(), 1, "one after the other, never two");
+    assert_eq!(agent.command(&["models", "off", id, "--keep", "--wait"]).await.code, Some(0));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(sim.instances_of(engine_id).await.len(), 1);
+    let off = agent.command(&["models", "off", id, "--wait"]).await;
+    assert_eq!(off.code, Some(0), "{off:?}");
+    wait_until(SOON, "the memory is free", async || sim.instances_of(engine_id).await.is_empty().then_some(())).await;
+    let impossible = agent.command(&["models", "on", id, "--rdma", "--macs", "7", "--wait"]).await;
+    assert_eq!(impossible.code, Some(1), "{impossible:?}");
+    assert!(impossible.stderr.contains("in the way that was chosen"), "{impossible:?}");
+}
+
+#[tokio::test]
+async fn a_limit_that_was_told_counts_until_that_mac_starts_exo_anew() {
+    let (sim, _hub, agent) = cluster(&[]).await;
+    let told = agent.command(&["cluster", "limit", "studio-2", "114688"]).await;
+    assert_eq!(told.code, Some(0), "{told:?}");
+    let more = 2 * 98_304 + 114_688;
+    agent.status_until(SOON, "it counts", |status| status["memory"]["advertised_mib"] == more).await;
+    let wrong = agent.command(&["cluster", "limit", "studio-9", "114688"]).await;
+    assert_eq!((wrong.code, wrong.stderr.contains("There is no Mac studio-9")), (Some(2), true), "{wrong:?}");
+    let shown = agent.command(&["cluster"]).await;
+    assert!(shown.stdout.contains("112 GB for its GPU (told)"), "{}", shown.stdout);
+    sim.trouble("ghost studio-2").await;
+    let forgotten = |status: &Value| {
+        let mut notices = status["notices"].as_array().into_iter().flatten();
+        notices.any(|notice| notice["code"] == "limit_forgotten" && notice["subject"] == "studio-2")
+    };
+    agent.status_until(SOON, "it is said that it does not count", forgotten).await;
+    agent.status_until(SOON, "and it does not", |status| status["memory"]["advertised_mib"] == 3 * 98_304).await;
+    assert_eq!(agent.command(&["cluster", "limit", "studio-2", "114688"]).await.code, Some(0));
+    agent.status_until(SOON, "told again", |status| status["memory"]["advertised_mib"] == more).await;
+}
+
+#[tokio::test]
+#[ignore = "takes two minutes: make soak"]
+async fn a_model_that_rests_gives_its_memory_back_and_the_next_request_wakes_it() {
+    let sim = Sim::start(&["--macs", "3x128", "--speed", "8"]).await;
+    let hub = Hub::start_dev().await;
+    let mut agent = Agent::new(&hub);
+    let (id, engine_id) = OTHER;
+    agent.set("PORTEN_ENGINE_URL", &sim.url()).set("PORTEN_ENGINE_MODELS", id);
+    let settings = format!("[model.\"{id}\"]\nfree_after_minutes = 1\n");
+    std::fs::write(agent.home().porten().join("config.toml"), settings).unwrap();
+    agent.login(&hub).await;
+    agent.run();
+    agent.status_until(SOON, "it is served", is_ready).await;
+    let begun = Instant::now();
+    let cold = |status: &Value| model(status, id)["state"]["state"] == "cold";
+    agent.status_until(Duration::from_secs(100), "it is cold", cold).await;
+    assert!(begun.elapsed() >= Duration::from_secs(50), "{:?}", begun.elapsed());
+    wait_until(SOON, "its memory is free", async || sim.instances_of(engine_id).await.is_empty().then_some(())).await;
+    let answer = hub.client().chat(id, "Are you there?").await;
+    assert_eq!((answer.status, answer.json["error"]["code"].as_str()), (503, Some("model_cold")), "{}", answer.text);
+    agent.status_until(SOON, "it is served again", is_ready).await;
+    assert_eq!(hub.client().chat(id, "And now?").await.status, 200);
+}
+
 #[tokio::test]
 async fn what_changes_by_the_second_is_asked_for_while_somebody_looks_and_only_then() {
     let (sim, _hub, agent) = cluster(&[]).await;

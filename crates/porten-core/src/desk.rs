@@ -28,6 +28,8 @@ const REST: Duration = Duration::from_secs(60);
 const UNFIT_REST: Duration = Duration::from_secs(5 * 60);
 /// After this many failures in a row a person must look.
 const TRIES: u32 = 5;
+/// An instance that exo still shows so long after it was asked to delete it is asked for again.
+const DELETED: Duration = Duration::from_secs(10);
 /// A model that was turned off keeps its memory at most this long for requests that still run.
 const LAST_REQUESTS: Duration = Duration::from_secs(10 * 60);
 
@@ -93,6 +95,13 @@ enum Order {
     Elsewhere,
 }
 
+impl Order {
+    /// Whether exo is being asked, or owes what was ordered.
+    const fn is_under_way(&self) -> bool {
+        matches!(self, Self::Asking | Self::Posting(_) | Self::Ordered { .. })
+    }
+}
+
 /// What the desk knows of one model.
 #[derive(Debug, Default)]
 struct Sheet {
@@ -128,7 +137,8 @@ pub enum Stand {
 pub struct Desk {
     sheets: BTreeMap<String, Sheet>,
     ours: BTreeSet<InstanceId>,
-    deleting: BTreeSet<InstanceId>,
+    /// Since when exo has been asked to delete each; `None` while it is being asked.
+    deleting: BTreeMap<InstanceId, Option<Moment>>,
     /// Since when an instance waits for its last requests.
     emptying: BTreeMap<InstanceId, Moment>,
     settles: Option<Moment>,
@@ -150,7 +160,9 @@ impl Desk {
     /// A person turned a model on or off.
     pub fn said(&mut self, model: &str, on: bool) {
         let sheet = self.sheets.entry(model.to_owned()).or_default();
-        *sheet = Sheet { said: on, moving: on, ..Sheet::default() };
+        // What was asked of exo is under way whatever a person says meanwhile.
+        let order = sheet.order.take().filter(Order::is_under_way);
+        *sheet = Sheet { said: on, moving: on, order, ..Sheet::default() };
     }
 
     /// A person wants everything tried again.
@@ -194,7 +206,8 @@ impl Desk {
             _ => None,
         });
         let empty = self.emptying.values().map(|since| *since + LAST_REQUESTS);
-        orders.chain(empty).chain(self.settles).min()
+        let again = self.deleting.values().filter_map(|asked| Some((*asked)? + DELETED));
+        orders.chain(empty).chain(again).chain(self.settles).min()
     }
 
     /// Looks at what is wanted and what is there.
@@ -202,14 +215,29 @@ impl Desk {
         self.settles = None;
         let Some(moving_for) = view.moving_for else { return Vec::new() };
         self.forget_gone(view, moving_for);
-        self.sheets.retain(|model, sheet| sheet.said || view.wanted.contains(model));
+        self.sheets.retain(|model, sheet| {
+            // Exo's answer to a question is always told here; what it owes may never come.
+            let owes = match &sheet.order {
+                Some(Order::Asking | Order::Posting(_)) => true,
+                Some(Order::Ordered { instance, until }) => {
+                    !now.reached(*until) && !view.instances.iter().any(|(one, _)| one.id == *instance)
+                }
+                _ => false,
+            };
+            sheet.said || owes || view.wanted.contains(model)
+        });
         let mut effects = self.give_back(view, now);
         for model in view.wanted {
-            let there = || view.instances.iter().filter(|(instance, _)| instance.model == *model);
+            let of_model = || view.instances.iter().filter(|(instance, _)| instance.model == *model);
+            let going = of_model().any(|(instance, _)| self.deleting.contains_key(&instance.id));
+            let there = || of_model().filter(|(instance, _)| !self.deleting.contains_key(&instance.id));
             let phases: Vec<&Phase> = there().map(|(_, phase)| phase).collect();
             let otherwise = there().any(|(instance, _)| self.is_otherwise(instance, view));
             if phases.is_empty() {
-                effects.extend(self.miss(model, view, moving_for, now));
+                // What is being deleted must be gone first: its memory counts.
+                if !going {
+                    effects.extend(self.miss(model, view, moving_for, now));
+                }
             } else {
                 self.find(model, &phases, view.nodes, otherwise);
             }
@@ -293,11 +321,12 @@ impl Desk {
     /// Deletes what is ours and not wanted any more, once nothing runs on it.
     fn give_back(&mut self, view: &View<'_>, now: Moment) -> Vec<Effect> {
         let mut effects = Vec::new();
+        let surplus = self.surplus(view);
         for (instance, _) in view.instances {
             let wanted = view.wanted.contains(&instance.model);
             let moves = wanted && self.is_moving(&instance.model) && self.is_otherwise(instance, view);
-            let unwanted = !wanted && !view.kept.contains(&instance.model);
-            if !(unwanted || moves) || !self.ours.contains(&instance.id) || self.deleting.contains(&instance.id) {
+            let unwanted = (!wanted && !view.kept.contains(&instance.model)) || surplus.contains(&instance.id);
+            if !(unwanted || moves) || !self.ours.contains(&instance.id) || self.is_deleted(&instance.id, now) {
                 self.emptying.remove(&instance.id);
                 continue;
             }
@@ -305,17 +334,38 @@ impl Desk {
             let running = view.in_flight.get(&instance.model).copied().unwrap_or(0);
             if running == 0 || now.since(since) >= LAST_REQUESTS {
                 self.emptying.remove(&instance.id);
-                self.deleting.insert(instance.id.clone());
+                self.deleting.insert(instance.id.clone(), None);
                 effects.push(Effect::Delete(instance.id.clone()));
             }
         }
+        // What was owed has come, and is given back.
+        for sheet in self.sheets.values_mut() {
+            if sheet.owed().is_some_and(|owed| self.deleting.contains_key(&owed)) {
+                sheet.order = None;
+            }
+        }
         effects
+    }
+
+    /// Instances of ours that hold a model which another one holds as well: of several the furthest stays.
+    fn surplus(&self, view: &View<'_>) -> BTreeSet<InstanceId> {
+        let mut best: BTreeMap<&str, (bool, &InstanceId)> = BTreeMap::new();
+        let staying = || view.instances.iter().filter(|(one, _)| !self.deleting.contains_key(&one.id));
+        for (instance, phase) in staying() {
+            let rank = (*phase == Phase::Ready, &instance.id);
+            let first = best.entry(instance.model.as_str()).or_insert(rank);
+            *first = (*first).max(rank);
+        }
+        let ours = staying().filter(|(one, _)| self.ours.contains(&one.id));
+        let stays = |one: &Instance| best.get(one.model.as_str()).is_some_and(|(_, id)| **id == one.id);
+        ours.filter(|(one, _)| !stays(one)).map(|(one, _)| one.id.clone()).collect()
     }
 
     /// Forgets instances of ours that exo has not shown for long enough to be sure.
     fn forget_gone(&mut self, view: &View<'_>, moving_for: Duration) {
         let shown = |id: &InstanceId| view.instances.iter().any(|(instance, _)| instance.id == *id);
         self.emptying.retain(|id, _| shown(id));
+        self.deleting.retain(|id, asked| asked.is_none() || shown(id));
         if moving_for >= SETTLED {
             let ordered: BTreeSet<InstanceId> = self.sheets.values().filter_map(Sheet::owed).collect();
             self.ours.retain(|id| shown(id) || ordered.contains(id));
@@ -328,11 +378,15 @@ impl Desk {
         &mut self,
         model: &str,
         places: Result<Vec<Preview>, String>,
-        (how, nodes): (How, &BTreeSet<NodeId>),
+        (how, nodes, wanted): (How, &BTreeSet<NodeId>, bool),
         judge: impl Fn(&Instance) -> Result<String, String>,
         now: Moment,
     ) -> Option<Effect> {
         let sheet = self.sheets.get_mut(model).filter(|sheet| sheet.order == Some(Order::Asking))?;
+        if !wanted {
+            sheet.order = None;
+            return None;
+        }
         match places.and_then(|places| pick(places, how, judge)) {
             Ok(Picked::Place(place)) => {
                 sheet.order = Some(Order::Posting(place.instance.id.clone()));
@@ -364,9 +418,14 @@ impl Desk {
         }
     }
 
-    /// The answer to [`Effect::Delete`]; it is asked again at the next look if exo still shows it.
-    pub fn deleted(&mut self, instance: &InstanceId) {
-        self.deleting.remove(instance);
+    /// The answer to [`Effect::Delete`]; it is asked again after a while if exo still shows it.
+    pub fn deleted(&mut self, instance: &InstanceId, now: Moment) {
+        self.deleting.insert(instance.clone(), Some(now));
+    }
+
+    /// Whether exo is being asked to delete it, or has only just been.
+    fn is_deleted(&self, instance: &InstanceId, now: Moment) -> bool {
+        self.deleting.get(instance).is_some_and(|asked| asked.is_none_or(|asked| now.since(asked) < DELETED))
     }
 
     /// Where a wanted model stands that exo does not hold.
@@ -390,7 +449,7 @@ impl Desk {
 impl Sheet {
     /// Whether exo is being asked for it, or owes what was ordered.
     fn is_under_way(&self) -> bool {
-        matches!(self.order, Some(Order::Asking | Order::Posting(_) | Order::Ordered { .. }))
+        self.order.as_ref().is_some_and(Order::is_under_way)
     }
 
     /// The instance that exo owes.

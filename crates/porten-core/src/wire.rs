@@ -279,7 +279,7 @@ pub enum WireError {
 /// # Errors
 /// The peer broke the protocol: close with [`close::PROTOCOL`].
 pub fn read_from_hub(text: &str) -> Result<Option<FromHub>, WireError> {
-    read(text, &["welcome", "catalog", "traffic", "drain", "goodbye"])
+    read(text, &["welcome", "catalog", "traffic", "wake", "drain", "goodbye"])
 }
 
 /// Reads what an agent sent. `Ok(None)` is a type this version does not know, to be ignored.
@@ -350,6 +350,29 @@ mod tests {
         assert_eq!(read_from_agent(&newer).ok().flatten(), Some(advert), "a route of a newer agent is left out");
         let newer = r#"{"type":"draining","in_flight":2,"mood":"calm"}"#;
         assert_eq!(read_from_agent(newer).ok().flatten(), Some(FromAgent::Draining(Draining { in_flight: 2 })));
+    }
+
+    /// A type that is written and not read would be ignored in silence.
+    #[test]
+    fn every_type_that_one_end_writes_the_other_knows() {
+        let limits = Limits { max_streams: 1, max_body_bytes: 1 };
+        let welcome = Welcome { node: "n".into(), account: "a".into(), limits, catalog: vec![] };
+        let from_hub = [
+            FromHub::Welcome(welcome),
+            FromHub::Catalog(Catalog { models: vec![] }),
+            FromHub::Traffic(Traffic { models: vec![] }),
+            FromHub::Wake(Wake { model: "m".into() }),
+            FromHub::Drain(Drain { reason: "r".into() }),
+            FromHub::Goodbye(Goodbye { reason: GoodbyeReason::Restart, text: "t".into() }),
+        ];
+        for said in from_hub {
+            assert_eq!(read_from_hub(&write(&said)).unwrap(), Some(said));
+        }
+        let advert =
+            Advert { seq: 1, memory_mib: 1, models: vec![], max_streams: 1, engine_up: true, cold: vec!["m".into()] };
+        for said in [FromAgent::Advert(advert), FromAgent::PongStats(PongStats { rtt_ms: 1 })] {
+            assert_eq!(read_from_agent(&write(&said)).unwrap(), Some(said));
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use common::node::{Engine, end, events, refuses, says, serving};
 use common::{Hub, hub, hub_with, open, send, try_open, until};
 use http_body_util::BodyExt as _;
-use porten_core::wire::{Draining, END_COMPLETE, END_ERROR, FromAgent};
+use porten_core::wire::{Advert, Draining, END_COMPLETE, END_ERROR, FromAgent, FromHub, Wake};
 use porten_hub::{Store, Timing};
 use tokio::sync::{Notify, mpsc};
 
@@ -94,6 +94,24 @@ async fn the_models_listed_are_those_that_can_be_answered_now() {
     node.say(&FromAgent::Draining(Draining { in_flight: 0 })).await;
     node.traffic().await;
     assert!(list().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_request_for_a_cold_model_wakes_it_and_is_told_when_to_come_back() {
+    let hub = hub().await;
+    let mut node = serving(&hub, "a", 8, says("a")).await;
+    let cold = vec!["tiny".to_owned(), "big".to_owned()];
+    let advert = Advert { seq: 2, memory_mib: 1000, models: vec![], max_streams: 8, engine_up: true, cold };
+    node.say(&FromAgent::Advert(advert)).await;
+    node.traffic().await;
+    let answer = hub.chat("tiny").await;
+    assert_eq!((answer.status.as_u16(), answer.error().as_str()), (503, "model_cold"));
+    assert_eq!(answer.headers["retry-after"], "30");
+    assert_eq!(node.hear().await, FromHub::Wake(Wake { model: "tiny".into() }));
+    assert_eq!(hub.chat("big").await.error(), "no_node", "it needs more memory than the node has");
+    assert_eq!(hub.chat("chat-only").await.error(), "no_node");
+    node.advertise(&["tiny"], 8).await;
+    assert_eq!(hub.chat("tiny").await.status, 200);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use porten_core::command::{Declined, DeclinedCode};
 use porten_core::config::{Config, EngineKind, EngineUrl};
 use porten_core::desk::{self, Desk, View};
 use porten_core::engine::{self, Reach};
-use porten_core::exo::{self, Document, InstanceId, NodeId, Pace, Phase, Telling, Told};
+use porten_core::exo::{self, Document, InstanceId, NodeId, Pace, Phase, Telling};
 use porten_core::fitting::Fitting;
 use porten_core::idle::{self, Idle};
 use porten_core::ids::{ModelId, Pair};
@@ -96,9 +96,10 @@ impl World {
         }
         self.watch_limits();
         let set = self.config.budget_mib.as_ref().map(|set| set.value);
-        let rooms = match self.following.telling.told() {
-            Told::Cluster => pool::rooms(&self.following.telling, self.wired(), self.hands.clock.now()),
-            Told::NotYet | Told::Nothing => pool::alone(self.installed_mib, self.wired_mib),
+        let rooms = if self.following.telling.has_told_memory() {
+            pool::rooms(&self.following.telling, self.wired(), self.hands.clock.now())
+        } else {
+            pool::alone(self.installed_mib, self.wired_mib)
         };
         self.memory = budget(&rooms, set);
     }
@@ -290,11 +291,12 @@ impl World {
         let now = self.hands.clock.now();
         let hub = self.matched.pairs.iter().find(|pair| pair.engine.as_str() == model).map(|pair| &pair.hub);
         let how = hub.and_then(|id| self.wishes.how.get(id)).copied().unwrap_or_default();
+        let wanted = self.wanted().iter().any(|id| id == model);
         let context = hub.and_then(|id| self.config.contexts.get(id.as_str())).copied();
         let Following { telling, desk, limits, .. } = &mut self.following;
         let fitting = Fitting { telling, wired: Wired { read_mib: self.wired_mib, limits }, now };
         let judge = |place: &exo::Instance| fitting.judge(place, context);
-        if let Some(effect) = desk.offered(model, places, (how, &macs(telling)), judge, now.mono) {
+        if let Some(effect) = desk.offered(model, places, (how, &macs(telling), wanted), judge, now.mono) {
             self.effect_desk(effect);
         }
     }
@@ -352,7 +354,7 @@ impl World {
     }
 
     pub(super) fn deleted(&mut self, instance: &InstanceId) {
-        self.following.desk.deleted(instance);
+        self.following.desk.deleted(instance, self.hands.clock.now().mono);
         self.step_telling(exo::Input::Nudge);
     }
 
@@ -370,6 +372,11 @@ impl World {
     pub(super) fn cluster_deadline(&self, now: Moment) -> Option<Moment> {
         self.following.at.as_ref()?;
         let Following { telling, desk, .. } = &self.following;
-        [telling.deadline(now), desk.deadline(), self.following.idle.deadline()].into_iter().flatten().min()
+        // What is past due and waits for something else (exo stands still) is looked at when that comes.
+        let later = |deadline: Option<Moment>| deadline.filter(|deadline| *deadline > now);
+        [telling.deadline(now), later(desk.deadline()), later(self.following.idle.deadline())]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }

@@ -270,6 +270,31 @@ async fn an_engine_that_falls_silent_in_its_answer_is_an_error_event() {
     assert!(got.body.contains("engine_timeout"), "{}", got.body);
 }
 
+/// exo goes on with its keep-alives for 46 s after a Mac died (measured): they are no sign of life.
+#[tokio::test]
+async fn an_answer_whose_mac_is_lost_ends_at_once_though_the_engine_goes_on_with_comments() {
+    let engine = Engine::start(|n, _, mut socket| async move {
+        let begun = if n == 0 { event("a", None) } else { String::new() };
+        write(&mut socket, &format!("{EVENTS}{begun}")).await;
+        while socket.write_all(b": keep-alive\n\n").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    for (begun, status, end) in [(true, 200, "error"), (false, 502, "complete")] {
+        let tunnel = Tunnel::to(&engine).await;
+        let lost = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let broken = Arc::new(std::collections::BTreeSet::from([ENGINE_ID.to_owned()]));
+            tunnel.facts.send_replace(Arc::new(RelayFacts { broken, ..facts(&engine) }));
+        };
+        let question = chat(begun);
+        let (got, ()) = tokio::join!(soon("the answer ends", tunnel.ask(CHAT, &question)), lost);
+        assert_eq!((got.status, got.end()), (status, end), "{}", got.body);
+        assert!(got.body.contains("member_lost"), "{}", got.body);
+    }
+}
+
 #[tokio::test]
 async fn a_body_that_stops_coming_is_a_408_and_the_engine_is_not_asked() {
     let engine = Engine::saying(stream(&["a"])).await;

@@ -70,11 +70,11 @@ impl Scene {
 
     fn offer(&mut self, model: &str, instance: &str) -> Option<Effect> {
         let places = vec![place(instance, 2, true)];
-        self.desk.offered(model, Ok(places), (self.how(model), &self.nodes), |_| Ok(String::new()), self.now)
+        self.desk.offered(model, Ok(places), (self.how(model), &self.nodes, true), |_| Ok(String::new()), self.now)
     }
 
     fn offer_nothing(&mut self, places: Result<Vec<Preview>, String>) -> Option<Effect> {
-        self.desk.offered(MODEL, places, (How::default(), &self.nodes), |_| Ok(String::new()), self.now)
+        self.desk.offered(MODEL, places, (How::default(), &self.nodes, true), |_| Ok(String::new()), self.now)
     }
 
     fn how(&self, model: &str) -> How {
@@ -117,21 +117,22 @@ fn the_best_place_that_fits_is_taken_and_one_that_does_not_only_if_a_person_want
     let never = |_: &Instance| Err("mac-2: 5 GB too much".to_owned());
     scene.look();
     let how = How::default();
-    let Some(Effect::Order(_, taken)) = scene.desk.offered(MODEL, two(), (how, &scene.nodes), judge, scene.now) else {
+    let Some(Effect::Order(_, taken)) = scene.desk.offered(MODEL, two(), (how, &scene.nodes, true), judge, scene.now)
+    else {
         panic!("a place");
     };
     assert_eq!(taken.instance.id, "layers");
 
     let mut scene = Scene::with(&[MODEL]);
     scene.look();
-    assert_eq!(scene.desk.offered(MODEL, two(), (how, &scene.nodes), never, scene.now), None);
+    assert_eq!(scene.desk.offered(MODEL, two(), (how, &scene.nodes, true), never, scene.now), None);
     assert_eq!(scene.desk.stand(MODEL), Stand::Unfit("mac-2: 5 GB too much".into()));
     scene.pass(299);
     assert_eq!(scene.look(), []);
     scene.nodes.insert("b".into());
     assert_eq!(scene.look(), [Effect::AskPlaces(MODEL.into())], "another Mac came");
     let anyway = How { anyway: true, ..how };
-    let taken = scene.desk.offered(MODEL, two(), (anyway, &scene.nodes), never, scene.now);
+    let taken = scene.desk.offered(MODEL, two(), (anyway, &scene.nodes, true), never, scene.now);
     assert!(matches!(taken, Some(Effect::Order(_, place)) if place.instance.id == "slices"));
 }
 
@@ -148,7 +149,7 @@ fn a_model_that_is_wanted_placed_otherwise_is_given_back_first_but_not_one_of_ot
     assert!(scene.desk.is_moving(MODEL));
     scene.in_flight.clear();
     assert_eq!(scene.look(), [Effect::Delete("i".into())]);
-    scene.desk.deleted(&"i".into());
+    scene.desk.deleted(&"i".into(), scene.now);
     scene.placed.clear();
     assert_eq!(scene.look(), [Effect::AskPlaces(MODEL.into())]);
     assert!(!scene.desk.is_moving(MODEL));
@@ -191,9 +192,11 @@ fn a_wanted_model_is_placed_once_remembered_as_ours_and_given_back_when_it_is_no
     scene.in_flight.clear();
     assert_eq!(scene.look(), [Effect::Delete("i".into())]);
     assert_eq!(scene.look(), [], "asked once");
-    scene.desk.deleted(&"i".into());
+    scene.desk.deleted(&"i".into(), scene.now);
+    assert_eq!(scene.look(), [], "exo takes a moment");
+    scene.pass(10);
     assert_eq!(scene.look(), [Effect::Delete("i".into())], "exo still shows it");
-    scene.desk.deleted(&"i".into());
+    scene.desk.deleted(&"i".into(), scene.now);
     scene.placed.clear();
     assert_eq!(scene.look(), []);
     assert!(scene.desk.ours().is_empty() && !scene.desk.is_busy());
@@ -316,4 +319,45 @@ fn a_refused_order_is_not_ours() {
     scene.desk.ordered(MODEL, Err("exo says: no".into()), scene.now);
     assert!(scene.desk.ours().is_empty());
     assert_eq!(scene.desk.stand(MODEL), Stand::Failed("exo says: no".into()));
+}
+
+#[test]
+fn a_switch_while_exo_is_being_asked_neither_orders_twice_nor_what_is_not_wanted() {
+    let mut scene = Scene::with(&[MODEL]);
+    assert_eq!(scene.look(), [Effect::AskPlaces(MODEL.into())]);
+    scene.desk.said(MODEL, false);
+    scene.wanted.clear();
+    assert_eq!(scene.look(), []);
+    scene.desk.said(MODEL, true);
+    scene.wanted = vec![MODEL.into()];
+    assert_eq!(scene.look(), [], "the first question is still out");
+    assert!(matches!(scene.offer(MODEL, "i"), Some(Effect::Order(..))));
+    scene.desk.said(MODEL, false);
+    scene.wanted.clear();
+    scene.desk.ordered(MODEL, Ok(()), scene.now);
+    assert_eq!(scene.look(), []);
+    scene.placed = vec![("i", MODEL, "RunnerLoading")];
+    assert_eq!(scene.look(), [Effect::Delete("i".into())]);
+    assert!(scene.look().is_empty() && scene.desk.is_busy());
+    scene.desk.said(MODEL, true);
+    scene.wanted = vec![MODEL.into()];
+    assert_eq!(scene.look(), [], "what is being deleted must be gone first");
+    scene.desk.deleted(&"i".into(), scene.now);
+    scene.placed.clear();
+    assert_eq!(scene.look(), [Effect::AskPlaces(MODEL.into())]);
+    let unwanted = (How::default(), &scene.nodes, false);
+    assert_eq!(
+        scene.desk.offered(MODEL, Ok(vec![place("j", 2, true)]), unwanted, |_| Ok(String::new()), scene.now),
+        None
+    );
+}
+
+#[test]
+fn of_two_of_ours_the_furthest_stays_and_one_of_others_is_never_surplus() {
+    let mut scene = Scene::with(&[MODEL]);
+    scene.desk = Desk::remembering(BTreeSet::from(["a".to_owned(), "b".to_owned()]));
+    scene.placed = vec![("a", MODEL, "RunnerReady"), ("b", MODEL, "RunnerLoading"), ("c", MODEL, "RunnerLoading")];
+    assert_eq!(scene.look(), [Effect::Delete("b".into())]);
+    scene.placed = vec![("a", MODEL, "RunnerLoading"), ("c", MODEL, "RunnerReady")];
+    assert_eq!(scene.look(), [Effect::Delete("a".into())]);
 }

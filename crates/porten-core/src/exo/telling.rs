@@ -70,6 +70,12 @@ impl Telling {
         }
     }
 
+    /// Whether it has told once which Macs there are, and what is installed in them.
+    #[must_use]
+    pub fn has_told_memory(&self) -> bool {
+        self.told.contains(&Document::Topology) && self.told.contains(&Document::Memory)
+    }
+
     /// The Macs.
     #[must_use]
     pub const fn cluster(&self) -> &Cluster {
