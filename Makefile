@@ -2,7 +2,7 @@
 # CARGO_TARGET_DIR is respected: everything that is built or downloaded lands there (else in target/).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-tools deps types fmt ui ui-check clippy build unit doc check-macos real-engine picture bench audit
+.PHONY: help run test check-tools deps types fmt ui ui-check clippy build unit soak doc check-macos real-engine picture bench audit
 
 # What a change must pass, in this order: cheap and telling first.
 STEPS := check-tools deps fmt types ui-check clippy build unit doc check-macos real-engine
@@ -41,7 +41,12 @@ build: ui ## all programs: porten, porten-app, porten-hub, porten-sim and what m
 	cargo build --workspace --bins --locked
 
 unit: build ## unit, property, documentation and whole-process tests (these run the commands just built)
-	cargo test --workspace --locked
+	cargo test --workspace --exclude porten-cluster-tests --locked
+	@# They wait more than they work.
+	RUST_TEST_THREADS=8 cargo test -p porten-cluster-tests --locked
+
+soak: build ## what takes minutes each: a stalled download, a model that rests, the cost of six idle Macs, who looks at a stream
+	cargo test -p porten-cluster-tests --locked -- --ignored --nocapture --test-threads 2
 
 doc: ui ## the documentation of everything, also what is private, its warnings as errors
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --locked

@@ -15,6 +15,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("porten-hub", &["porten-core", "porten-link", "porten-log"]),
     ("porten-sim", &["porten-core", "porten-log"]),
     ("porten-bench", &["porten-tests"]),
+    ("porten-cluster-tests", &["porten-tests"]),
     ("porten-tests", &["porten-agent", "porten-core", "porten-hub", "porten-link", "porten-sim"]),
 ];
 

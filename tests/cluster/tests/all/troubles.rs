@@ -1,114 +1,17 @@
 //! Every way in which exo's cluster misbehaves: how soon the ladder, the notices and the advert say what is so.
 //!
-//! Each test prints its row: `cargo test -p porten-tests --test troubles -- --nocapture | grep '^|'`.
+//! Each test prints its row: `cargo test -p porten-cluster-tests -- --nocapture troubles | grep '^|'`.
 #![allow(clippy::print_stdout, reason = "the table")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
 use std::time::{Duration, Instant};
 
+use porten_cluster_tests::{
+    LOADED, OTHER, SLACK, SOON, Scene, has_notice, mac_names, members, model, row, rung, state,
+};
 use porten_tests::client::chat;
 use porten_tests::house::is_ready;
-use porten_tests::process::Process;
-use porten_tests::{Agent, Hub, Sim};
 use serde_json::Value;
-
-/// Loaded on two of the three Macs, by somebody else.
-const LOADED: (&str, &str) = ("deepseek-v4-flash", "mlx-community/DeepSeek-V4-Flash");
-const OTHER: (&str, &str) = ("gpt-oss-20b", "mlx-community/gpt-oss-20b-MXFP4-Q8");
-const SOON: Duration = Duration::from_secs(60);
-/// The machine compiles and runs other tests beside: what is late by this much is late by the machine.
-const SLACK: Duration = Duration::from_secs(2);
-
-/// Three Macs, a Hub, and an agent that serves a model which others loaded.
-struct Scene {
-    sim: Sim,
-    hub: Hub,
-    agent: Agent,
-    /// Somebody looks.
-    looker: Option<Process>,
-}
-
-impl Scene {
-    async fn start(arguments: &[&str]) -> Self {
-        Self::with(arguments, |_| {}).await
-    }
-
-    async fn with(arguments: &[&str], settings: impl FnOnce(&mut Agent)) -> Self {
-        let mut all = vec!["--macs", "3x128", "--loaded", LOADED.1];
-        all.extend(arguments);
-        let sim = Sim::start(&all).await;
-        let hub = Hub::start_dev().await;
-        let mut agent = Agent::new(&hub);
-        agent.set("PORTEN_ENGINE_URL", &sim.url());
-        settings(&mut agent);
-        agent.login(&hub).await;
-        agent.run();
-        let scene = Self { sim, hub, agent, looker: None };
-        scene.agent.status_until(SOON, "the loaded model is served", is_ready).await;
-        scene.until(SOON, "all Macs have told", |status| members(status, "online") == 3).await;
-        scene
-    }
-
-    /// From here on somebody looks.
-    async fn looked_at(mut self) -> Self {
-        self.looker = Some(self.agent.start(&["status", "--watch"]));
-        let asked = async || self.sim.requests().await.iter().filter(|one| one.contains("nodeSystem")).count();
-        porten_tests::wait_until(SOON, "somebody looks", async || (asked().await > 0).then_some(())).await;
-        self
-    }
-
-    async fn until(&self, limit: Duration, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        self.agent.status_until(limit, what, is_so).await
-    }
-
-    /// Does it, and says how long it took until the status is so.
-    async fn after(&self, trouble: &str, limit: u64, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        let begun = Instant::now();
-        self.sim.trouble(trouble).await;
-        let status = self.until(Duration::from_secs(limit) + SLACK, what, is_so).await;
-        row(trouble, what, begun, limit);
-        status
-    }
-
-    /// The second Mac that holds the model; the first answers exo's API and cannot die here.
-    async fn other_holder(&self) -> String {
-        let status = self.agent.status().await;
-        let this = mac_names(&status, true).pop().unwrap();
-        let parts = model(&status, LOADED.0)["parts"].as_array().unwrap();
-        parts.iter().filter_map(|part| part["on"].as_str()).find(|on| *on != this).unwrap().to_owned()
-    }
-}
-
-fn row(event: &str, what: &str, begun: Instant, limit: u64) {
-    let took = begun.elapsed();
-    println!("| {event} | {what} | {:.1} s | ≤ {limit} |", took.as_secs_f64());
-}
-
-fn model<'a>(status: &'a Value, id: &str) -> &'a Value {
-    status["models"].as_array().and_then(|models| models.iter().find(|model| model["id"] == id)).unwrap_or(&Value::Null)
-}
-
-fn state<'a>(status: &'a Value, id: &str) -> &'a str {
-    model(status, id)["state"]["state"].as_str().unwrap_or_default()
-}
-
-fn members(status: &Value, state: &str) -> usize {
-    let members = status["cluster"]["members"].as_array().into_iter().flatten();
-    members.filter(|member| member["state"]["state"] == state).count()
-}
-
-fn mac_names(status: &Value, this: bool) -> Vec<String> {
-    let members = status["cluster"]["members"].as_array().into_iter().flatten();
-    members.filter(|mac| mac["this_mac"] == this).filter_map(|mac| mac["name"].as_str()).map(str::to_owned).collect()
-}
-
-fn has_notice(status: &Value, code: &str) -> bool {
-    status["notices"].as_array().into_iter().flatten().any(|notice| notice["code"] == code)
-}
-
-fn rung<'a>(status: &'a Value, step: &str) -> &'a str {
-    let ladder = status["ladder"].as_array().into_iter().flatten();
-    ladder.filter(|rung| rung["step"] == step).find_map(|rung| rung["state"].as_str()).unwrap_or_default()
-}
 
 /// Ladder, notice and advert after a Mac is gone that held a part of the model.
 fn says_lost(status: &Value) -> bool {

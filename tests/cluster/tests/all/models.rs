@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use porten_cluster_tests::model;
 use porten_tests::client::chat;
 use porten_tests::house::is_ready;
 use porten_tests::{Agent, Hub, Sim, wait_until};
@@ -24,10 +25,6 @@ async fn cluster(arguments: &[&str]) -> (Sim, Hub, Agent) {
     agent.run();
     agent.status_until(SOON, "the loaded model is served", is_ready).await;
     (sim, hub, agent)
-}
-
-fn model<'a>(status: &'a Value, id: &str) -> &'a Value {
-    status["models"].as_array().and_then(|models| models.iter().find(|model| model["id"] == id)).unwrap_or(&Value::Null)
 }
 
 #[tokio::test]
