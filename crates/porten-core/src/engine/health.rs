@@ -22,8 +22,9 @@ use crate::time::{Moment, Now};
 pub const DOWN_PROBE_GAP: Duration = Duration::from_secs(2);
 /// Between probes of one that does.
 pub const UP_PROBE_GAP: Duration = Duration::from_secs(15);
-/// Between probes of exo: it builds a list of 123 model cards for each, and its heartbeat is watched besides.
-const EXO_PROBE_GAP: Duration = Duration::from_secs(60);
+/// Between probes of exo: it builds a list of 123 model cards (60 kB) for each, and its heartbeat is watched besides: that
+/// tells at once when it is gone.
+const EXO_PROBE_GAP: Duration = Duration::from_secs(5 * 60);
 
 /// What a probe found.
 #[derive(Debug, Clone, PartialEq, Eq)]
