@@ -51,6 +51,7 @@ export const stories: Record<string, Scene> = {
   }),
   "mac-lost": scene({
     overall: { state: "connecting" },
+    memory: { ...THIS_MAC, raw_mib: 262_144, usable_mib: 196_608, schedulable_mib: 196_608, missing_mib: 262_144, advertised_mib: 196_608 },
     cluster: {
       freshness: { state: "fresh" },
       absent: [],
@@ -70,7 +71,7 @@ export const stories: Record<string, Scene> = {
         "member_lost",
         "degraded",
         "studio-2 has stopped answering",
-        "studio-2 is not heard of; with it deepseek-v4-flash cannot answer.",
+        "studio-2 is not heard of; without it deepseek-v4-flash cannot answer.",
         "See that it is awake, and that exo runs there",
       ),
     ],

@@ -50,7 +50,7 @@ fn missing(cluster: &ClusterView, models: &[ModelView]) -> Vec<Raised> {
         let held: Vec<&str> = held.map(|model| model.id.as_str()).collect();
         let text = match held.as_slice() {
             [] => format!("{name} is not heard of; its memory is not counted any more."),
-            held => format!("{name} is not heard of; with it {} cannot answer.", held.join(", ")),
+            held => format!("{name} is not heard of; without it {} cannot answer.", held.join(", ")),
         };
         one(Code::MemberLost, name, &format!("{name} has stopped answering"), &text, LOOK_AFTER)
     };
