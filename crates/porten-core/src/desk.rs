@@ -11,23 +11,24 @@
 //! A place that exo offers is taken only if it fits ([`crate::fitting`]), or if a person wants it anyway. Only what was placed
 //! from here is ever deleted, and only after its last request.
 
+mod pick;
+mod sheet;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::exo::{How, Instance, InstanceId, NodeId, Phase, Preview, rank};
+use crate::exo::{How, Instance, InstanceId, NodeId, Phase, Preview};
 use crate::time::Moment;
+use pick::{Picked, pick};
+use sheet::{Order, Sheet};
 
 /// How long exo's state must have been moving before a model is placed that nobody asked for just now: after a restart or
 /// a lost leader exo repeats its history, and shows instances that are gone, or none that are there.
 pub const SETTLED: Duration = Duration::from_secs(30);
 /// From an order to the instance's appearance; 0.4 s is usual (measured).
 const APPEARS: Duration = Duration::from_secs(20);
-/// After a failure, before the next try.
-const REST: Duration = Duration::from_secs(60);
 /// What does not fit is looked at again after this time, or when Macs came or went: memory may have become free.
 const UNFIT_REST: Duration = Duration::from_secs(5 * 60);
-/// After this many failures in a row a person must look.
-const TRIES: u32 = 5;
 /// An instance that exo still shows so long after it was asked to delete it is asked for again.
 const DELETED: Duration = Duration::from_secs(10);
 /// A model that was turned off keeps its memory at most this long for requests that still run.
@@ -67,54 +68,6 @@ pub enum Effect {
     Order(String, Preview),
     /// Delete this instance of ours; answer with [`Desk::deleted`].
     Delete(InstanceId),
-}
-
-/// How one wanted model stands that is not there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Order {
-    Asking,
-    Posting(InstanceId),
-    Ordered {
-        instance: InstanceId,
-        until: Moment,
-    },
-    Failed {
-        why: String,
-        until: Moment,
-    },
-    Stopped {
-        why: String,
-    },
-    /// No place has room for it.
-    Unfit {
-        why: String,
-        nodes: BTreeSet<NodeId>,
-        until: Moment,
-    },
-    /// Others deleted it.
-    Elsewhere,
-}
-
-impl Order {
-    /// Whether exo is being asked, or owes what was ordered.
-    const fn is_under_way(&self) -> bool {
-        matches!(self, Self::Asking | Self::Posting(_) | Self::Ordered { .. })
-    }
-}
-
-/// What the desk knows of one model.
-#[derive(Debug, Default)]
-struct Sheet {
-    order: Option<Order>,
-    /// A person asked for it just now.
-    said: bool,
-    /// It is wanted placed otherwise than it is.
-    moving: bool,
-    failures: u32,
-    /// The nodes that were there while it was ready.
-    ready_with: Option<BTreeSet<NodeId>>,
-    /// It was there and not ready yet; why not, if exo said.
-    arriving: Option<String>,
 }
 
 /// Where a model stands that exo does not hold.
@@ -282,7 +235,7 @@ impl Desk {
         match &sheet.order {
             Some(Order::Asking | Order::Posting(_) | Order::Stopped { .. } | Order::Elsewhere) => return None,
             Some(Order::Ordered { until, .. }) if now.reached(*until) => {
-                fail(sheet, "exo took the order, and nothing came of it".to_owned(), now);
+                sheet.fail("exo took the order, and nothing came of it".to_owned(), now);
                 return None;
             }
             Some(Order::Ordered { .. }) => return None,
@@ -293,7 +246,7 @@ impl Desk {
         sheet.moving = false;
         if let Some(why) = sheet.arriving.take() {
             let why = if why.is_empty() { "exo dropped it while it was loading".to_owned() } else { why };
-            fail(sheet, why, now);
+            sheet.fail(why, now);
             return None;
         }
         // The same Macs, and exo's state went on moving: somebody deleted it on purpose. That is not fought.
@@ -399,7 +352,7 @@ impl Desk {
                 None
             }
             Err(why) => {
-                fail(sheet, why, now);
+                sheet.fail(why, now);
                 None
             }
         }
@@ -413,7 +366,7 @@ impl Desk {
             Ok(()) => sheet.order = Some(Order::Ordered { instance: instance.clone(), until: now + APPEARS }),
             Err(why) => {
                 self.ours.remove(instance);
-                fail(sheet, why, now);
+                sheet.fail(why, now);
             }
         }
     }
@@ -444,62 +397,6 @@ impl Desk {
             },
         }
     }
-}
-
-impl Sheet {
-    /// Whether exo is being asked for it, or owes what was ordered.
-    fn is_under_way(&self) -> bool {
-        self.order.as_ref().is_some_and(Order::is_under_way)
-    }
-
-    /// The instance that exo owes.
-    fn owed(&self) -> Option<InstanceId> {
-        match &self.order {
-            Some(Order::Posting(instance) | Order::Ordered { instance, .. }) => Some(instance.clone()),
-            _ => None,
-        }
-    }
-}
-
-/// What becomes of exo's offer.
-enum Picked {
-    Place(Preview),
-    Unfit(String),
-}
-
-/// The best place that fits; or the best one, where a person wants it anyway; else why the best one does not fit.
-fn pick(
-    mut places: Vec<Preview>,
-    how: How,
-    judge: impl Fn(&Instance) -> Result<String, String>,
-) -> Result<Picked, String> {
-    if places.is_empty() {
-        return Err("exo finds no place for it".to_owned());
-    }
-    places.retain(|place| how.is(&place.instance));
-    rank(&mut places);
-    let mut why = None;
-    for place in &places {
-        match judge(&place.instance) {
-            Ok(_) => return Ok(Picked::Place(place.clone())),
-            Err(reason) => why = why.or(Some(reason)),
-        }
-    }
-    match (why, places.into_iter().next()) {
-        (_, Some(best)) if how.anyway => Ok(Picked::Place(best)),
-        (Some(why), _) => Ok(Picked::Unfit(why)),
-        (None, _) => Err("exo finds no place for it in the way that was chosen".to_owned()),
-    }
-}
-
-fn fail(sheet: &mut Sheet, why: String, now: Moment) {
-    sheet.failures += 1;
-    sheet.said = false;
-    sheet.order = Some(if sheet.failures >= TRIES {
-        Order::Stopped { why: format!("{why}; tried {TRIES} times") }
-    } else {
-        Order::Failed { why, until: now + REST }
-    });
 }
 
 #[cfg(test)]

@@ -17,13 +17,14 @@ use porten_core::memory::budget;
 use porten_core::models::{self, Said};
 use porten_core::pool::{self, Wired};
 use porten_core::reply::Reply;
-use porten_core::snapshot::Freshness;
+use porten_core::snapshot::{Freshness, LinkKind};
 use porten_core::time::Moment;
 
 use super::effects::Done;
 use super::world::World;
 use crate::engine::exo as ask;
 use crate::kept;
+use crate::node::wired_limit_mib;
 
 /// What is known of exo's cluster, and what is being placed there.
 pub(super) struct Following {
@@ -41,6 +42,8 @@ pub(super) struct Following {
     turn: u64,
     at: Option<EngineUrl>,
     proving: Vec<String>,
+    /// What each loaded model ran on when it was last looked at: the Macs of the cluster, and its slowest link.
+    ground: BTreeMap<String, (BTreeSet<NodeId>, Option<LinkKind>)>,
 }
 
 impl Following {
@@ -58,6 +61,7 @@ impl Following {
             turn: 0,
             at: None,
             proving: Vec::new(),
+            ground: BTreeMap::new(),
         }
     }
 }
@@ -89,6 +93,7 @@ impl World {
         }
         self.rest();
         self.want();
+        self.doubt_what_changed();
         if self.following.at.is_some() {
             let wanted = self.wanted();
             self.step_telling(exo::Input::Pace(self.pace(&wanted)));
@@ -301,6 +306,26 @@ impl World {
         }
     }
 
+    /// A loaded model whose Macs or link are not as they were owes a new proof.
+    fn doubt_what_changed(&mut self) {
+        let telling = &self.following.telling;
+        let all = macs(telling);
+        let loaded = telling.instances().filter(|(one, _)| self.following.proving.contains(&one.model));
+        let ground: BTreeMap<String, _> =
+            loaded.map(|(one, _)| (one.model.clone(), (all.clone(), telling.used_link(one)))).collect();
+        let was = std::mem::replace(&mut self.following.ground, ground.clone());
+        for (model, now) in ground {
+            if was.get(&model).is_some_and(|was| *was != now) {
+                self.step_health(engine::Input::Changed(model));
+            }
+        }
+    }
+
+    /// What the system says of this Mac's limit may have been set since.
+    pub(super) fn look_at_limit(&mut self) {
+        self.tasks.spawn_blocking(|| Done::Wired(wired_limit_mib()));
+    }
+
     /// Models that nobody asked for in their time give their memory back.
     fn rest(&mut self) {
         let now = self.hands.clock.now();
@@ -337,7 +362,7 @@ impl World {
         let model = |pair: &Pair| {
             let mut placed = telling.instances().filter(|(one, _)| one.model == pair.engine.as_str()).peekable();
             let any = placed.peek().is_some();
-            (any && placed.all(|(one, _)| telling.unheard(one, now).is_some())).then(|| pair.engine.as_str().to_owned())
+            (any && placed.all(|(one, _)| telling.is_broken(one))).then(|| pair.engine.as_str().to_owned())
         };
         if self.following.at.is_none() || !matches!(telling.freshness(now), Freshness::Fresh) {
             return BTreeSet::new();

@@ -37,6 +37,7 @@ pub(super) enum Done {
     Offered(String, Result<Vec<Preview>, String>),
     Ordered(String, Result<(), String>),
     Deleted(InstanceId),
+    Wired(Option<u64>),
     Nothing,
 }
 
@@ -149,6 +150,7 @@ impl World {
                 self.step_tunnel(tunnel::Input::Nudge);
                 self.step_health(engine::Input::Nudge);
                 self.following.desk.nudge();
+                self.look_at_limit();
                 self.step_telling(exo::Input::Nudge);
                 // The front end may be gone already.
                 let _ = asked.answer.send(Ok(()));
@@ -221,6 +223,7 @@ impl World {
             Ok(Done::Offered(model, places)) => self.offered(&model, places),
             Ok(Done::Ordered(model, result)) => self.ordered(&model, result),
             Ok(Done::Deleted(instance)) => self.deleted(&instance),
+            Ok(Done::Wired(mib)) => self.wired_mib = mib,
             Ok(Done::Nothing) => {}
             // Tasks are never aborted one by one, and panics are forbidden by lint; what is left is shutdown.
             Err(error) => tracing::error!(%error, "a task of the loop ended unfinished"),

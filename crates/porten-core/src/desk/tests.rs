@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use serde_json::json;
 
+use super::sheet::TRIES;
 use super::*;
 use crate::exo::{Document, Input, Telling};
 use crate::reply::Reply;

@@ -54,6 +54,8 @@ pub enum Input {
     Wanted(Vec<String>),
     /// The answer to [`Effect::Prove`].
     Proved(String, Result<Proof, ProofFailure>),
+    /// What this engine id runs on is not as it was: other machines, another link.
+    Changed(String),
     /// A request for this engine id was answered to its end.
     Served(String),
     /// A request for this engine id failed on the engine's account.
@@ -158,6 +160,11 @@ impl Health {
             Input::Probed(result) => self.probed(result, now),
             Input::Wanted(ids) => self.want(ids, now.mono),
             Input::Proved(id, result) => self.proved(&id, result, now),
+            Input::Changed(id) => {
+                if let Some(owed) = self.models.get_mut(&id) {
+                    owed.doubt(now.mono);
+                }
+            }
             Input::Served(id) => {
                 if let Some(owed) = self.models.get_mut(&id) {
                     owed.serve(now);

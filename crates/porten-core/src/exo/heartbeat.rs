@@ -22,6 +22,9 @@ use crate::time::{Moment, Now};
 
 /// A Mac stamps at least once a second (measured); with this much behind the newest it is not heard of.
 pub(super) const LATE: Duration = Duration::from_secs(5);
+/// With this much behind, answers that run on it are given up: they cannot be taken back, so it must be surer than what is
+/// shown. A look every 3 s, as while answers run, finds it within 10 s of a death.
+const GONE: Duration = Duration::from_millis(6_500);
 /// So far behind, it is worth a second look at once, and one is enough: a Mac may always be so far behind.
 const DOUBTFUL: Duration = Duration::from_millis(2_500);
 /// No stamp has moved for this long although exo was asked: nothing moves any more.
@@ -159,6 +162,11 @@ impl Heartbeat {
         }
     }
 
+    /// Whether a Mac has been silent for so long that what runs on it is lost.
+    pub(super) fn is_gone(&self, node: &NodeId) -> bool {
+        self.left.contains_key(node) || self.beats.get(node).is_some_and(|beat| beat.behind >= GONE)
+    }
+
     /// Whether there is a stamp of this Mac at all.
     pub(super) fn knows(&self, node: &NodeId) -> bool {
         self.beats.contains_key(node)
@@ -217,8 +225,11 @@ mod tests {
         assert_eq!(exo.heartbeat.silent_since(&"b".into(), exo.now), None);
         let heard = exo.tells(3, &[("a", 14), ("b", 11)]);
         assert!(heard.doubtful && !heard.turned);
-        let heard = exo.tells(3, &[("a", 17), ("b", 11)]);
+        let heard = exo.tells(2, &[("a", 16), ("b", 11)]);
         assert!(heard.turned && exo.heartbeat.silent_since(&"b".into(), exo.now).is_some());
+        assert!(!exo.heartbeat.is_gone(&"b".into()), "it may only be busy");
+        exo.tells(2, &[("a", 18), ("b", 11)]);
+        assert!(exo.heartbeat.is_gone(&"b".into()));
         assert_eq!(exo.heartbeat.silent_since(&"a".into(), exo.now), None);
         assert!(exo.tells(3, &[("a", 20), ("b", 20)]).turned);
         assert_eq!(exo.heartbeat.silent_since(&"b".into(), exo.now), None);

@@ -123,6 +123,13 @@ impl Telling {
         instance.nodes().find(|node| known && !self.is_heard(node, now))
     }
 
+    /// Whether an instance has lost a Mac for good: what runs on it will not come to its end.
+    #[must_use]
+    pub fn is_broken(&self, instance: &Instance) -> bool {
+        let known = self.told.contains(&Document::Topology);
+        known && instance.nodes().any(|node| !self.nodes.there.contains(node) || self.heartbeat.is_gone(node))
+    }
+
     /// Whether a Mac is a member, and heard of.
     #[must_use]
     pub fn is_heard(&self, node: &NodeId, now: Now) -> bool {

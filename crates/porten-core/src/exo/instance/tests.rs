@@ -1,6 +1,6 @@
 //! The life of an instance, in exo's own words (shapes of exo 0.3.70).
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
