@@ -7,7 +7,7 @@ use super::{Facts, is_ready};
 use crate::fitting::{Fitting, Load};
 use crate::nearest::nearest;
 use crate::notice::{Code, Raised};
-use crate::snapshot::{ClusterView, EngineView, LinkView, ModelState, ModelView, ReachView};
+use crate::snapshot::{ClusterView, EngineView, LinkView, ModelState, ModelView, Placed, ReachView};
 use crate::time::Now;
 use crate::wire::Standing;
 
@@ -26,7 +26,7 @@ pub(super) fn raise(
     if let ReachView::Down { why, .. } = &engine.reach {
         raised.push(one(Code::EngineDown, "", "The engine does not answer", why, START_ENGINE));
     }
-    raised.extend(cluster.map(|cluster| cluster::raise(facts, cluster, models)).unwrap_or_default());
+    raised.extend(cluster.map(|cluster| cluster::raise(facts, cluster, models, now)).unwrap_or_default());
     let linked = matches!(link, LinkView::Online { .. });
     if linked && models.is_empty() && matches!(engine.reach, ReachView::Up { .. }) {
         raised.push(one(
@@ -129,6 +129,10 @@ fn recovery(facts: &Facts<'_>, model: &ModelView, now: Now) -> String {
     let context = facts.config.contexts.get(&model.id).copied();
     let load = Load { id: engine, bytes: instance.bytes(), layers: instance.layers(), context };
     match (Fitting { telling: facts.telling, wired: facts.wired, now }).anywhere(&load) {
+        // What was only found loaded is not wanted any more once it is gone.
+        Ok(_) if facts.config.models.is_none() && model.placed != Some(Placed::Here) => {
+            "It fits on the Macs that are left; turn it on to load it there".to_owned()
+        }
         Ok(_) => "It fits on the Macs that are left, and is loaded there once exo has let go of it".to_owned(),
         Err(why) => format!("It does not fit on the Macs that are left: {why}"),
     }

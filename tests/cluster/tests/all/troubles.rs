@@ -28,7 +28,8 @@ async fn a_dead_mac_is_named_while_somebody_looks() {
     let status = scene.after(&format!("member-dies {dead}"), 10, "looked at: ladder, notice, advert", says_lost).await;
     let notice = status["notices"].as_array().unwrap().iter().find(|one| one["code"] == "member_lost").unwrap();
     assert_eq!(notice["subject"], *dead, "{notice}");
-    assert!(notice["text"].as_str().is_some_and(|text| text.contains(LOADED.0)), "{notice}");
+    let text = notice["text"].as_str().unwrap();
+    assert!(text.contains(LOADED.0) && text.contains("It fits on the Macs that are left"), "{notice}");
     assert!(scene.hub.offered().await.is_empty());
     // It comes back under another id, and is the same Mac.
     scene

@@ -6,13 +6,14 @@ use crate::notice::{Code, Raised};
 use crate::picture::Facts;
 use crate::picture::climb::{CLUSTER_STALE, LOOK_AFTER, RESTART_EXO};
 use crate::snapshot::{ClusterView, Freshness, LinkKind, MemberState, MemberView, ModelView, PartStateView};
+use crate::time::Now;
 
 /// Less free than this part of what is installed (per cent) is short.
 const SHORT_PERCENT: u64 = 4;
 /// More than this part of what is installed was moved to the disk: memory was short (a thirty-second: 4 GB of 128).
 const SWAPPED_PART: u64 = 32;
 
-pub(super) fn raise(facts: &Facts<'_>, cluster: &ClusterView, models: &[ModelView]) -> Vec<Raised> {
+pub(super) fn raise(facts: &Facts<'_>, cluster: &ClusterView, models: &[ModelView], now: Now) -> Vec<Raised> {
     match cluster.freshness {
         Freshness::Stale { .. } => {
             let text = format!("{CLUSTER_STALE}: it has lost its leader, or hangs");
@@ -26,7 +27,7 @@ pub(super) fn raise(facts: &Facts<'_>, cluster: &ClusterView, models: &[ModelVie
         Freshness::Fresh => {}
     }
     let mut raised = Vec::new();
-    raised.extend(missing(cluster, models));
+    raised.extend(missing(facts, cluster, models, now));
     raised.extend(cluster.members.iter().filter_map(ghost));
     raised.extend(models.iter().filter_map(|model| slow_link(cluster, model)));
     raised.extend(cluster.members.iter().filter_map(|mac| rdma(cluster, mac)));
@@ -40,17 +41,24 @@ pub(super) fn raise(facts: &Facts<'_>, cluster: &ClusterView, models: &[ModelVie
     raised
 }
 
-/// Macs that are not heard of, each with what it takes along.
-fn missing(cluster: &ClusterView, models: &[ModelView]) -> Vec<Raised> {
+/// Macs that are not heard of, each with what it takes along, and whether that fits on the others.
+fn missing(facts: &Facts<'_>, cluster: &ClusterView, models: &[ModelView], now: Now) -> Vec<Raised> {
     let late = cluster.members.iter().filter(|mac| matches!(mac.state, MemberState::Late { .. }));
     let gone = cluster.absent.iter().filter(|gone| gone.since.is_some());
     let names = late.map(|mac| mac.name.as_str()).chain(gone.map(|gone| gone.name.as_str()));
     let word = |name: &str| {
         let held = models.iter().filter(|model| model.parts.iter().any(|part| part.on == name));
-        let held: Vec<&str> = held.map(|model| model.id.as_str()).collect();
+        let held: Vec<&ModelView> = held.collect();
         let text = match held.as_slice() {
             [] => format!("{name} is not heard of; its memory is not counted any more."),
-            held => format!("{name} is not heard of; without it {} cannot answer.", held.join(", ")),
+            [one] => {
+                let recovery = super::recovery(facts, one, now);
+                format!("{name} is not heard of; without it {} cannot answer. {recovery}.", one.id)
+            }
+            several => {
+                let ids: Vec<&str> = several.iter().map(|model| model.id.as_str()).collect();
+                format!("{name} is not heard of; without it {} cannot answer.", ids.join(", "))
+            }
         };
         one(Code::MemberLost, name, &format!("{name} has stopped answering"), &text, LOOK_AFTER)
     };
