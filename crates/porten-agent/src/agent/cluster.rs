@@ -172,7 +172,7 @@ impl World {
         let unwanted = models::unwanted(&self.matched, said, &self.health, telling, desk);
         let proving: Vec<String> = (self.matched.pairs.iter())
             .filter(|pair| !unwanted.contains(&pair.hub) && self.following.idle.cold_since(&pair.hub).is_none())
-            .filter(|pair| !desk.is_moving(pair.engine.as_str()))
+            .filter(|pair| self.following.at.is_none() || !desk.is_moving(pair.engine.as_str()))
             .filter(|pair| models::is_loaded(pair.engine.as_str(), &self.health, telling, now))
             .map(|pair| pair.engine.as_str().to_owned())
             .collect();

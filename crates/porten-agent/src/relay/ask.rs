@@ -23,20 +23,20 @@ const ERROR_PATIENCE: Duration = Duration::from_secs(10);
 /// What is read from the engine before it is sent on, if so much is there already (bytes).
 const TOGETHER: usize = 8 * 1024;
 
+/// What a client that streams gets when nothing else comes: a comment, which no client shows.
+const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
+
 /// Answers one job. Dropping this future at any point closes the engine's connection.
-pub(super) async fn answer(relay: &Relay, job: &Job, prompt: Prompt, mut back: Back) {
+pub(super) async fn answer(relay: &Relay, job: &Job, prompt: Prompt, back: Back) {
     let entry = relay.ledger.begin(job.names.hub_id(), &job.engine_id);
     let begun = Instant::now();
     let id = back.id().clone();
-    let asked = tokio::select! {
-        () = back.left() => None,
-        () = relay.broken(&job.engine_id) => Some(Err(member_lost())),
-        asked = ask(relay, job, prompt, &id) => Some(asked),
-    };
-    let outcome = match asked {
-        Some(Ok(response)) => respond(relay, job, response, back).await,
-        Some(Err(error)) => refuse(back, error, true).await,
-        None => Outcome::Cancelled,
+    let mut way = Way::new(relay, job, back);
+    let outcome = match way.wait(ask(relay, job, prompt, &id), relay.broken(&job.engine_id)).await {
+        Ok(Some(Ok(response))) => respond(relay, job, response, way).await,
+        Ok(Some(Err(error))) => way.refuse(error, true).await,
+        Ok(None) => way.refuse(member_lost(), true).await,
+        Err(Left) => Outcome::Cancelled,
     };
     finish(entry, job.names.hub_id(), &id, outcome, begun);
 }
@@ -72,84 +72,44 @@ async fn ask(relay: &Relay, job: &Job, prompt: Prompt, id: &RequestId) -> Result
     })
 }
 
-/// `untouched`: the engine produced nothing of an answer, so another node may be asked, if it could do better.
-async fn refuse(back: Back, error: ApiError, untouched: bool) -> Outcome {
-    let outcome = if error.status >= 500 { Outcome::Failed } else { Outcome::Declined };
-    back.refuse(&error, untouched && may_go_elsewhere(&error)).await;
-    outcome
-}
-
-async fn respond(relay: &Relay, job: &Job, response: Response, back: Back) -> Outcome {
+async fn respond(relay: &Relay, job: &Job, response: Response, mut way: Way) -> Outcome {
     let status = response.status().as_u16();
-    let opening = Opening {
-        dialect: job.route.dialect(),
-        names: job.names.clone(),
-        wants: job.wants,
-        request_id: back.id().clone(),
-        created: Timestamp::now().as_second(),
-    };
-    let mut way =
-        Way { limits: relay.limits, answer: Answer::new(opening), head: Some(back), body: None, rest: Vec::new() };
     match AnswerShape::read(status, response.headers()) {
         AnswerShape::Failure => fail(way, job, response).await,
-        AnswerShape::Document => document(way, job.wants.stream, response).await,
+        AnswerShape::Document => document(way, response).await,
         AnswerShape::Stream => match way.stream(response, relay.broken(&job.engine_id)).await {
-            Ok((ended, since)) => way.end(ended, since, job.wants.stream).await,
+            Ok((ended, since)) => way.end(ended, since).await,
             Err(Left) => Outcome::Cancelled,
         },
     }
 }
 
 /// The engine said no: its words in one shape, its status kept.
-async fn fail(way: Way, job: &Job, mut response: Response) -> Outcome {
-    let Some(mut back) = way.head else { return Outcome::Cancelled };
+async fn fail(mut way: Way, job: &Job, mut response: Response) -> Outcome {
     let status = response.status().as_u16();
     let head = response.headers().clone();
     let patience = way.limits.silence.min(ERROR_PATIENCE);
     let body = tokio::select! {
-        () = back.left() => return Outcome::Cancelled,
+        () = way.left() => return Outcome::Cancelled,
         body = read_up_to(&mut response, MAX_ERROR_BODY, patience) => body.unwrap_or_else(|partial| partial),
     };
     let retry_after = headers::retry_after(&head);
     let failure = Failure { status, media_type: headers::essence(&head), body: &body, retry_after };
-    refuse(back, engine_error::read(&failure, &job.names), true).await
+    way.refuse(engine_error::read(&failure, &job.names), true).await
 }
 
 /// An engine that ignores `stream` sent a whole document.
-async fn document(way: Way, stream: bool, mut response: Response) -> Outcome {
-    let Some(mut back) = way.head else { return Outcome::Cancelled };
+async fn document(mut way: Way, mut response: Response) -> Outcome {
     let since = Instant::now();
-    let body = tokio::select! {
-        () = back.left() => return Outcome::Cancelled,
-        body = read_up_to(&mut response, MAX_ENGINE_DOCUMENT, way.limits.silence) => body,
-    };
+    let silence = way.limits.silence;
+    let read = read_up_to(&mut response, MAX_ENGINE_DOCUMENT, silence);
+    let Ok(body) = way.wait(read, std::future::pending()).await else { return Outcome::Cancelled };
     // What is cut or too long does not read as a document, and is answered as such.
-    let body = body.unwrap_or_default();
+    let body = body.and_then(Result::ok).unwrap_or_default();
     let mut out = Vec::new();
-    let end = way.answer.take_document(&body, &mut out);
-    whole(back, end, out, Sent { stream, since, untouched: true }).await
-}
-
-/// What there is to know of an answer of which nothing was sent yet.
-struct Sent {
-    stream: bool,
-    since: Instant,
-    untouched: bool,
-}
-
-/// Sends an answer that is complete before its head was sent, or its error with a status of its own.
-async fn whole(back: Back, end: End, out: Vec<u8>, sent: Sent) -> Outcome {
-    match end {
-        End::Complete(tokens) => {
-            let Ok(mut body) = back.begin(sent.stream) else { return Outcome::Cancelled };
-            if body.send(Bytes::from(out)).await.is_err() {
-                return Outcome::Cancelled;
-            }
-            body.complete();
-            complete(tokens, sent.since)
-        }
-        End::Error(error) => refuse(back, error, sent.untouched).await,
-    }
+    let Some(answer) = way.answer.take() else { return Outcome::Cancelled };
+    let end = answer.take_document(&body, &mut out);
+    way.close(end, out, since, true).await
 }
 
 fn complete(tokens: Tokens, since: Instant) -> Outcome {
@@ -171,9 +131,14 @@ async fn read_up_to(response: &mut Response, limit: usize, patience: Duration) -
 /// One answer on its way: either its head or its body is there.
 struct Way {
     limits: Limits,
-    answer: Answer,
+    /// Whether the client streams.
+    streams: bool,
+    /// Until it is finished.
+    answer: Option<Answer>,
     head: Option<Back>,
     body: Option<Body>,
+    /// When the client last got a byte.
+    said: tokio::time::Instant,
     /// What came with the end, and was not sent before it.
     rest: Vec<u8>,
 }
@@ -188,7 +153,65 @@ async fn there_already(response: &mut Response) -> Option<reqwest::Result<Option
     response.chunk().now_or_never()
 }
 
+/// Ends at a moment, or never.
+async fn sleep_until(moment: Option<tokio::time::Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Way {
+    fn new(relay: &Relay, job: &Job, back: Back) -> Self {
+        let opening = Opening {
+            dialect: job.route.dialect(),
+            names: job.names.clone(),
+            wants: job.wants,
+            request_id: back.id().clone(),
+            created: Timestamp::now().as_second(),
+        };
+        Self {
+            limits: relay.limits,
+            streams: job.wants.stream,
+            answer: Some(Answer::new(opening)),
+            head: Some(back),
+            body: None,
+            said: tokio::time::Instant::now(),
+            rest: Vec::new(),
+        }
+    }
+
+    /// Waits for the engine, and keeps a client that streams from taking the silence for an end. `None`: `broken` ended
+    /// first, and nothing can come any more.
+    async fn wait<T>(
+        &mut self,
+        engine: impl Future<Output = T>,
+        broken: impl Future<Output = ()>,
+    ) -> Result<Option<T>, Left> {
+        let mut engine = std::pin::pin!(engine);
+        let mut broken = std::pin::pin!(broken);
+        loop {
+            let quiet = sleep_until(self.quiet_at());
+            tokio::select! {
+                // A client that leaves must not wait for the engine.
+                biased;
+                () = self.left() => return Err(Left),
+                () = &mut broken => return Ok(None),
+                done = &mut engine => return Ok(Some(done)),
+                () = quiet => self.keep_alive().await?,
+            }
+        }
+    }
+
+    /// When the client has heard nothing for too long; never for one that does not stream.
+    fn quiet_at(&self) -> Option<tokio::time::Instant> {
+        self.streams.then(|| self.said + self.limits.quiet)
+    }
+
+    async fn keep_alive(&mut self) -> Result<(), Left> {
+        self.send(KEEP_ALIVE.to_vec()).await
+    }
+
     /// Moves the engine's bytes through the answer machine until they end, sending what comes out of it at once.
     /// `broken` ends when nothing more can come, though the engine may go on sending comments.
     async fn stream(
@@ -198,28 +221,37 @@ impl Way {
     ) -> Result<(Ended, Instant), Left> {
         let mut broken = std::pin::pin!(broken);
         let mut first = None;
+        let mut heard = tokio::time::Instant::now();
         loop {
+            let silent = heard + self.limits.silence;
+            let due = self.quiet_at().map_or(silent, |quiet| quiet.min(silent));
             let chunk = tokio::select! {
                 // A client that leaves must not wait for the engine's next token.
                 biased;
-                () = Self::left(&mut self.head, &mut self.body) => return Err(Left),
+                () = self.left() => return Err(Left),
                 () = &mut broken => return Ok((Ended::Broke, first.unwrap_or_else(Instant::now))),
-                chunk = tokio::time::timeout(self.limits.silence, response.chunk()) => chunk,
+                chunk = tokio::time::timeout_at(due, response.chunk()) => chunk,
             };
             let since = *first.get_or_insert_with(Instant::now);
             let chunk = match chunk {
                 Ok(Ok(Some(chunk))) => chunk,
                 Ok(Ok(None)) => return Ok((Ended::Eof, since)),
                 Ok(Err(_)) => return Ok((Ended::Broken, since)),
-                Err(_) => return Ok((Ended::Silent, since)),
+                Err(_) if due == silent => return Ok((Ended::Silent, since)),
+                Err(_) => {
+                    self.keep_alive().await?;
+                    continue;
+                }
             };
+            heard = tokio::time::Instant::now();
             let mut out = Vec::new();
-            let mut flow = self.answer.take(&chunk, &mut out);
+            let Some(answer) = &mut self.answer else { return Err(Left) };
+            let mut flow = answer.take(&chunk, &mut out);
             let mut ended = None;
             // What is there already travels together; nothing is waited for.
             while flow == Flow::More && ended.is_none() && out.len() < TOGETHER {
                 match there_already(&mut response).await {
-                    Some(Ok(Some(chunk))) => flow = self.answer.take(&chunk, &mut out),
+                    Some(Ok(Some(chunk))) => flow = answer.take(&chunk, &mut out),
                     Some(Ok(None)) => ended = Some(Ended::Eof),
                     Some(Err(_)) => ended = Some(Ended::Broken),
                     None => break,
@@ -237,8 +269,9 @@ impl Way {
         }
     }
 
-    async fn left(head: &mut Option<Back>, body: &mut Option<Body>) {
-        match (head, body) {
+    /// Ends when the client leaves; otherwise never.
+    async fn left(&mut self) {
+        match (&mut self.head, &mut self.body) {
             (_, Some(body)) => body.left().await,
             (Some(head), None) => head.left().await,
             (None, None) => {}
@@ -250,44 +283,72 @@ impl Way {
         if out.is_empty() {
             return Ok(());
         }
-        self.open()?.send(Bytes::from(out)).await
+        self.open()?.send(Bytes::from(out)).await?;
+        self.said = tokio::time::Instant::now();
+        Ok(())
     }
 
     /// The body; its head is sent if it was not yet.
     fn open(&mut self) -> Result<&mut Body, Left> {
         let body = match self.body.take() {
             Some(body) => body,
-            None => self.head.take().ok_or(Left)?.begin(true)?,
+            None => self.head.take().ok_or(Left)?.begin(self.streams)?,
         };
         Ok(self.body.insert(body))
     }
 
     /// Ends the answer: after what was streamed already, or whole if nothing was sent yet.
-    async fn end(mut self, ended: Ended, since: Instant, stream: bool) -> Outcome {
+    async fn end(mut self, ended: Ended, since: Instant) -> Outcome {
         let mut out = std::mem::take(&mut self.rest);
         // A part of the answer came: it is sent, however it ended.
         if !out.is_empty() && self.open().is_err() {
             return Outcome::Cancelled;
         }
-        let untouched = !self.answer.has_begun();
-        let end = self.answer.finish(ended, &mut out);
-        let Some(mut body) = self.body.take() else {
-            let Some(back) = self.head else { return Outcome::Cancelled };
-            return whole(back, end, out, Sent { stream, since, untouched }).await;
-        };
-        if body.send(Bytes::from(out)).await.is_err() {
-            return Outcome::Cancelled;
-        }
+        let Some(answer) = self.answer.take() else { return Outcome::Cancelled };
+        let untouched = !answer.has_begun();
+        let end = answer.finish(ended, &mut out);
+        self.close(end, out, since, untouched).await
+    }
+
+    /// Sends what is left of an answer that is over. `untouched`: the engine produced nothing of it.
+    async fn close(mut self, end: End, out: Vec<u8>, since: Instant, untouched: bool) -> Outcome {
         match end {
+            End::Error(error) if self.body.is_none() => self.refuse(error, untouched).await,
+            // The error event is among what is left to send, where the client streams.
+            End::Error(error) => self.cut(error, out).await,
             End::Complete(tokens) => {
-                body.complete();
+                if self.open().is_err() || self.send(out).await.is_err() {
+                    return Outcome::Cancelled;
+                }
+                if let Some(body) = self.body {
+                    body.complete();
+                }
                 complete(tokens, since)
             }
-            End::Error(error) => {
-                tracing::info!(code = error.code, "ended in an error event");
-                body.failed();
-                Outcome::Failed
-            }
         }
+    }
+
+    /// Answers with an error: with its own status if nothing was sent yet, else as the stream's last event.
+    /// `untouched`: the engine produced nothing of an answer, so another node may be asked, if it could do better.
+    async fn refuse(mut self, error: ApiError, untouched: bool) -> Outcome {
+        let Some(back) = self.head.take() else {
+            let event = error.event().into_bytes();
+            return self.cut(error, event).await;
+        };
+        let outcome = if error.status >= 500 { Outcome::Failed } else { Outcome::Declined };
+        back.refuse(&error, untouched && may_go_elsewhere(&error)).await;
+        outcome
+    }
+
+    /// Ends a stream with its error event.
+    async fn cut(mut self, error: ApiError, event: Vec<u8>) -> Outcome {
+        if self.send(event).await.is_err() {
+            return Outcome::Cancelled;
+        }
+        tracing::info!(code = error.code, "ended in an error event");
+        if let Some(body) = self.body {
+            body.failed();
+        }
+        Outcome::Failed
     }
 }

@@ -40,6 +40,9 @@ pub struct Limits {
     pub silence: Duration,
     /// Until a client that stopped reading takes more.
     pub stall: Duration,
+    /// Without a byte to a client that streams, before it gets a keep-alive comment: proxies cut what is silent for a
+    /// minute or two, and some engines say nothing through a prefill of minutes (measured: mlx_lm, 120 s).
+    pub quiet: Duration,
 }
 
 impl Default for Limits {
@@ -49,6 +52,7 @@ impl Default for Limits {
             head: Duration::from_secs(10 * 60),
             silence: Duration::from_secs(30 * 60),
             stall: Duration::from_secs(60),
+            quiet: Duration::from_secs(15),
         }
     }
 }
