@@ -76,16 +76,21 @@ impl Fitting<'_> {
         read(&fit::plan(&ask(load, &rooms), &rooms, Sharding::Pipeline))
     }
 
-    /// What each of these Macs can still hold: what its GPU may, less the weights of the other models on it.
+    /// What each of these Macs can still hold: what its GPU may, less the weights of the other models on it. What it holds
+    /// of this model is free by the time that it is loaded.
     fn rooms(&self, members: &[&Member], load: &Load<'_>) -> Vec<Room> {
-        let others = |node: &NodeId| {
-            let others = self.telling.instances().map(|(instance, _)| instance).filter(|one| one.model != load.id);
-            others.fold(0_u64, |sum, one| sum.saturating_add(one.weights_on(node)))
+        let weights = |node: &NodeId, of_this: bool| {
+            let instances = self.telling.instances().map(|(instance, _)| instance);
+            let counted = instances.filter(|one| (one.model == load.id) == of_this);
+            counted.fold(0_u64, |sum, one| sum.saturating_add(one.weights_on(node)))
         };
-        let room = |member: &&Member| Room {
-            name: member.name.clone().unwrap_or_else(|| member.id.clone()),
-            usable_bytes: (self.wired.of(member).map_or(0, |(mib, _)| mib) * MIB).saturating_sub(others(&member.id)),
-            free_bytes: member.free_mib.unwrap_or(0) * MIB,
+        let room = |member: &&Member| {
+            let usable = self.wired.of(member).map_or(0, |(mib, _)| mib) * MIB;
+            Room {
+                name: member.name.clone().unwrap_or_else(|| member.id.clone()),
+                usable_bytes: usable.saturating_sub(weights(&member.id, false)),
+                free_bytes: (member.free_mib.unwrap_or(0) * MIB).saturating_add(weights(&member.id, true)),
+            }
         };
         members.iter().map(room).collect()
     }
