@@ -8,7 +8,7 @@ use porten_core::command::{Declined, DeclinedCode};
 use porten_core::config::{Config, EngineKind, EngineUrl};
 use porten_core::desk::{self, Desk, View};
 use porten_core::engine::{self, Reach};
-use porten_core::exo::{self, Document, InstanceId, NodeId, Pace, Phase, Telling};
+use porten_core::exo::{self, Document, InstanceId, NodeId, Pace, Phase, Telling, Told};
 use porten_core::fitting::Fitting;
 use porten_core::idle::{self, Idle};
 use porten_core::ids::{ModelId, Pair};
@@ -355,19 +355,17 @@ impl World {
         }
     }
 
-    /// The engine ids of models that cannot answer any more: each of its instances has lost a Mac.
+    /// The engine ids of models that cannot answer any more: each of its instances has lost a Mac, or there is none, or exo
+    /// stands still. exo goes on with keep-alives for all of these.
     pub(super) fn broken(&self) -> BTreeSet<String> {
-        let now = self.hands.clock.now();
         let telling = &self.following.telling;
-        let model = |pair: &Pair| {
-            let mut placed = telling.instances().filter(|(one, _)| one.model == pair.engine.as_str()).peekable();
-            let any = placed.peek().is_some();
-            (any && placed.all(|(one, _)| telling.is_broken(one))).then(|| pair.engine.as_str().to_owned())
-        };
-        if self.following.at.is_none() || !matches!(telling.freshness(now), Freshness::Fresh) {
+        if self.following.at.is_none() || telling.told() != Told::Cluster {
             return BTreeSet::new();
         }
-        self.matched.pairs.iter().filter_map(model).collect()
+        let stale = matches!(telling.freshness(self.hands.clock.now()), Freshness::Stale { .. });
+        let lost = |engine: &str| telling.instances().all(|(one, _)| one.model != engine || telling.is_broken(one));
+        let engines = self.matched.pairs.iter().map(|pair| pair.engine.as_str());
+        engines.filter(|engine| stale || lost(engine)).map(str::to_owned).collect()
     }
 
     pub(super) fn ordered(&mut self, model: &str, result: Result<(), String>) {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use porten_core::api_error::ApiError;
 use porten_core::relay::answer::{MAX_ENGINE_DOCUMENT, member_lost};
 use porten_core::relay::engine_error::{self, Failure, MAX_ERROR_BODY, may_go_elsewhere};
-use porten_core::relay::{Answer, AnswerShape, End, Ended, Flow, Opening, RequestId, Tokens, headers};
+use porten_core::relay::{Answer, AnswerShape, End, Ended, Flow, KEEP_ALIVE, Opening, RequestId, Tokens, headers};
 use reqwest::Response;
 
 use super::back::{Back, Body, Left};
@@ -23,8 +23,9 @@ const ERROR_PATIENCE: Duration = Duration::from_secs(10);
 /// What is read from the engine before it is sent on, if so much is there already (bytes).
 const TOGETHER: usize = 8 * 1024;
 
-/// What a client that streams gets when nothing else comes: a comment, which no client shows.
-const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
+/// An answer whose machines are lost, as far as is known, is given up once it has not come on for this long: what goes on
+/// coming is not lost.
+const LOST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Answers one job. Dropping this future at any point closes the engine's connection.
 pub(super) async fn answer(relay: &Relay, job: &Job, prompt: Prompt, back: Back) {
@@ -77,7 +78,7 @@ async fn respond(relay: &Relay, job: &Job, response: Response, mut way: Way) -> 
     match AnswerShape::read(status, response.headers()) {
         AnswerShape::Failure => fail(way, job, response).await,
         AnswerShape::Document => document(way, response).await,
-        AnswerShape::Stream => match way.stream(response, relay.broken(&job.engine_id)).await {
+        AnswerShape::Stream => match way.stream(response, relay, &job.engine_id).await {
             Ok((ended, since)) => way.end(ended, since).await,
             Err(Left) => Outcome::Cancelled,
         },
@@ -213,23 +214,29 @@ impl Way {
     }
 
     /// Moves the engine's bytes through the answer machine until they end, sending what comes out of it at once.
-    /// `broken` ends when nothing more can come, though the engine may go on sending comments.
     async fn stream(
         &mut self,
         mut response: Response,
-        broken: impl Future<Output = ()>,
+        relay: &Relay,
+        engine_id: &str,
     ) -> Result<(Ended, Instant), Left> {
-        let mut broken = std::pin::pin!(broken);
+        let mut broken = std::pin::pin!(relay.broken(engine_id));
+        let mut is_broken = false;
         let mut first = None;
+        // When the engine last came on: comments that only keep the connection open do not count.
         let mut heard = tokio::time::Instant::now();
         loop {
-            let silent = heard + self.limits.silence;
+            let patience = if is_broken { self.limits.silence.min(LOST_PATIENCE) } else { self.limits.silence };
+            let silent = heard + patience;
             let due = self.quiet_at().map_or(silent, |quiet| quiet.min(silent));
             let chunk = tokio::select! {
                 // A client that leaves must not wait for the engine's next token.
                 biased;
                 () = self.left() => return Err(Left),
-                () = &mut broken => return Ok((Ended::Broke, first.unwrap_or_else(Instant::now))),
+                () = &mut broken, if !is_broken => {
+                    is_broken = true;
+                    continue;
+                }
                 chunk = tokio::time::timeout_at(due, response.chunk()) => chunk,
             };
             let since = *first.get_or_insert_with(Instant::now);
@@ -237,15 +244,23 @@ impl Way {
                 Ok(Ok(Some(chunk))) => chunk,
                 Ok(Ok(None)) => return Ok((Ended::Eof, since)),
                 Ok(Err(_)) => return Ok((Ended::Broken, since)),
+                Err(_) if due == silent && is_broken => {
+                    if relay.is_broken(engine_id) {
+                        return Ok((Ended::Broke, since));
+                    }
+                    is_broken = false;
+                    broken.set(relay.broken(engine_id));
+                    continue;
+                }
                 Err(_) if due == silent => return Ok((Ended::Silent, since)),
                 Err(_) => {
                     self.keep_alive().await?;
                     continue;
                 }
             };
-            heard = tokio::time::Instant::now();
             let mut out = Vec::new();
             let Some(answer) = &mut self.answer else { return Err(Left) };
+            let before = answer.progress();
             let mut flow = answer.take(&chunk, &mut out);
             let mut ended = None;
             // What is there already travels together; nothing is waited for.
@@ -256,6 +271,9 @@ impl Way {
                     Some(Err(_)) => ended = Some(Ended::Broken),
                     None => break,
                 }
+            }
+            if answer.progress() != before {
+                heard = tokio::time::Instant::now();
             }
             if flow == Flow::Over {
                 ended = Some(Ended::Eof);

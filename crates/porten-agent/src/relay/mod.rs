@@ -66,7 +66,7 @@ pub struct RelayFacts {
     pub engine: Option<EngineUrl>,
     /// No new requests.
     pub draining: bool,
-    /// The engine ids of models that cannot answer any more: a machine that holds a part of each is gone.
+    /// The engine ids of models that cannot answer any more, as far as is known: their machines are gone, or stand still.
     pub broken: Arc<BTreeSet<String>>,
 }
 
@@ -96,6 +96,11 @@ impl Relay {
             // The agent ends, and cuts what runs by itself.
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Whether this model cannot answer any more, as far as is known.
+    fn is_broken(&self, engine_id: &str) -> bool {
+        self.facts.borrow().broken.contains(engine_id)
     }
 
     /// Requests running now.

@@ -329,6 +329,29 @@ async fn an_answer_whose_mac_is_lost_ends_at_once_though_the_engine_goes_on_with
     }
 }
 
+/// A Mac that is only late to report goes on computing.
+#[tokio::test]
+async fn an_answer_that_comes_on_is_not_given_up_though_its_machines_are_taken_for_lost() {
+    let engine = Engine::start(|_, _, mut socket| async move {
+        write(&mut socket, EVENTS).await;
+        for _ in 0..45 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            write(&mut socket, &event("a", None)).await;
+        }
+        write(&mut socket, &format!("{}data: [DONE]\n\n", event("", Some("stop")))).await;
+    })
+    .await;
+    let tunnel = Tunnel::to(&engine).await;
+    let lost = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let broken = Arc::new(std::collections::BTreeSet::from([ENGINE_ID.to_owned()]));
+        tunnel.facts.send_replace(Arc::new(RelayFacts { broken, ..facts(&engine) }));
+    };
+    let question = chat(true);
+    let (got, ()) = tokio::join!(soon("the answer ends", tunnel.ask(CHAT, &question)), lost);
+    assert_eq!((got.status, got.end()), (200, "complete"), "{}", got.body);
+}
+
 #[tokio::test]
 async fn a_body_that_stops_coming_is_a_408_and_the_engine_is_not_asked() {
     let engine = Engine::saying(stream(&["a"])).await;

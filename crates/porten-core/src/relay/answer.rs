@@ -95,6 +95,10 @@ struct Reading {
     shape: Shape,
     tokens: Tokens,
     begun: bool,
+    /// Counts what shows that the engine comes on: a keep-alive does not.
+    progress: u64,
+    /// The last comment that said something.
+    comment: Vec<u8>,
     done: bool,
     failure: Option<ApiError>,
 }
@@ -121,6 +125,8 @@ impl Answer {
             shape,
             tokens: Tokens::default(),
             begun: false,
+            progress: 0,
+            comment: Vec::new(),
             done: false,
             failure: None,
         };
@@ -135,6 +141,7 @@ impl Answer {
             match scanner.next(&mut bytes) {
                 Ok(Some(Piece::Event(data))) => reading.event(data, out),
                 Ok(Some(Piece::Comment(text))) => {
+                    reading.comment(text);
                     if matches!(reading.shape, Shape::Stream(_)) {
                         Stream::comment(&reading.who, text, out);
                     }
@@ -169,6 +176,13 @@ impl Answer {
         self.reading.begun
     }
 
+    /// Grows with all that shows that the engine comes on: events, and comments that say something new, such as how much of
+    /// a prompt was read. What it sends to keep a connection open does not count: exo does so for the dead as well.
+    #[must_use]
+    pub const fn progress(&self) -> u64 {
+        self.reading.progress
+    }
+
     /// The model's two names, to read an engine's failure with.
     #[must_use]
     pub fn names(&self) -> &Names {
@@ -191,7 +205,15 @@ impl Reading {
         self.failure.get_or_insert(error);
     }
 
+    fn comment(&mut self, text: &[u8]) {
+        if super::normalise::is_telling(text) && self.comment != text {
+            self.comment = text.to_vec();
+            self.progress += 1;
+        }
+    }
+
     fn event(&mut self, data: &[u8], out: &mut Vec<u8>) {
+        self.progress += 1;
         // Data of several lines is JSON with line breaks between its tokens; on our one line they become spaces.
         let data = if data.contains(&b'\n') {
             Cow::Owned(data.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }).collect())
@@ -277,7 +299,7 @@ fn cut(ended: Ended) -> ApiError {
 /// The model cannot answer any more, nor can it begin to: a machine that holds a part of it is gone.
 #[must_use]
 pub fn member_lost() -> ApiError {
-    let text = "A machine that holds a part of this model was lost. Try again.";
+    let text = "The machines behind this model were lost, or do not come on. Try again.";
     ApiError::unavailable(502, "member_lost", text)
 }
 

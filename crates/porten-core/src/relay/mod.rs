@@ -31,4 +31,5 @@ pub use answer::{Answer, End, Ended, Flow, Opening, Tokens};
 pub use body::{Ask, Wants};
 pub use headers::{AnswerShape, RequestId};
 pub use names::Names;
+pub use normalise::KEEP_ALIVE;
 pub use serving::{Served, Serving};

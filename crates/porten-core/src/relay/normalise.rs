@@ -17,7 +17,13 @@ const MIN_COMMENT: usize = KEEP_ALIVE.len() - 3;
 const MAX_COMMENT: usize = 8 * 1024;
 /// The longest id of an engine that is passed on (bytes).
 const MAX_ENGINE_ID: usize = 256;
-const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
+/// What keeps a connection open and says nothing: a comment, which no client shows.
+pub const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
+
+/// Whether a comment says more than that the connection is open.
+pub(super) fn is_telling(text: &[u8]) -> bool {
+    (MIN_COMMENT + 1..=MAX_COMMENT).contains(&text.len())
+}
 
 /// Who an answer is from: what stands in front of every chunk and of the document.
 #[derive(Debug)]

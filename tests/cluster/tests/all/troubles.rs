@@ -106,6 +106,26 @@ async fn a_frozen_exo_is_not_believed() {
 }
 
 #[tokio::test]
+async fn streams_on_an_exo_that_stands_still_or_lost_its_leader_end_with_a_typed_error() {
+    for trouble in ["frozen", "master-lost"] {
+        let scene = Scene::start(&[]).await;
+        let mut body = chat(LOADED.0, "Tell a long story.");
+        body["stream"] = true.into();
+        body["max_tokens"] = 4_000.into();
+        let client = scene.hub.client();
+        let mut answer = client.stream("/v1/chat/completions", &body).await;
+        assert!(answer.read(3).await, "an answer is running");
+        let begun = Instant::now();
+        scene.sim.trouble(trouble).await;
+        let answer = answer.finish().await;
+        row(trouble, "typed error to a client that streams", begun, 15);
+        let code = answer.error().and_then(|error| error["code"].as_str().map(str::to_owned));
+        assert_eq!(code.as_deref(), Some("member_lost"), "{trouble}: {answer:?}");
+        assert!(begun.elapsed() <= Duration::from_secs(15) + SLACK);
+    }
+}
+
+#[tokio::test]
 #[ignore = "takes two minutes: make soak"]
 async fn a_stalled_download_names_the_mac() {
     let scene = Scene::start(&[]).await;

@@ -371,3 +371,18 @@ proptest! {
         prop_assert_eq!(stream && code(&end) != "complete", sent.contains("\"error\""));
     }
 }
+
+#[test]
+fn what_only_keeps_a_connection_open_is_no_progress() {
+    let mut reading = answer(true, 1);
+    let mut out = Vec::new();
+    let mut after = |text: &str| {
+        let _ = reading.take(text.as_bytes(), &mut out);
+        reading.progress()
+    };
+    assert_eq!(after(": keep-alive\n\n:\n\n: keep-alive\n\n"), 0);
+    assert_eq!(after(": prefill_progress {\"processed_tokens\":512}\n\n"), 1);
+    assert_eq!(after(": prefill_progress {\"processed_tokens\":512}\n\n"), 1, "the same again");
+    assert_eq!(after(": prefill_progress {\"processed_tokens\":1024}\n\n: keep-alive\n\n"), 2);
+    assert_eq!(after("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n"), 3);
+}
