@@ -10,6 +10,8 @@
 mod cluster;
 mod effects;
 mod leave;
+mod limits;
+mod loading;
 mod world;
 
 use std::sync::Arc;
