@@ -159,7 +159,7 @@ async fn a_load_that_fails_five_times_stops_and_says_why() {
 }
 
 #[tokio::test]
-async fn an_empty_200_and_a_cut_stream_are_errors_at_once() {
+async fn a_cut_stream_is_an_error_at_once_also_for_a_client_that_did_not_ask_to_stream() {
     let scene = Scene::start(&[]).await;
     let client = scene.hub.client();
     scene.sim.trouble("cut-stream 2").await;
