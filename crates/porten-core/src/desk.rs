@@ -41,7 +41,7 @@ pub struct View<'a> {
     pub wanted: &'a [String],
     /// What is placed.
     pub instances: &'a [(&'a Instance, Phase)],
-    /// The nodes that are there.
+    /// The Macs that are there, by name: their ids change each time exo starts.
     pub nodes: &'a BTreeSet<NodeId>,
     /// For how long exo's state has been moving; `None`: it does not, so nothing is believed.
     pub moving_for: Option<Duration>,
@@ -332,7 +332,7 @@ impl Desk {
         model: &str,
         places: Result<Vec<Preview>, String>,
         (how, nodes, wanted): (How, &BTreeSet<NodeId>, bool),
-        judge: impl Fn(&Instance) -> Result<String, String>,
+        judge: impl Fn(&Instance) -> Result<(), String>,
         now: Moment,
     ) -> Option<Effect> {
         let sheet = self.sheets.get_mut(model).filter(|sheet| sheet.order == Some(Order::Asking))?;

@@ -3,13 +3,13 @@
 
 use crate::exo::{Instance, Member, NodeId, Sharding, Telling};
 use crate::fit::{self, Ask, Facts, OVERHEAD_BYTES, Room, Split, Verdict};
+use crate::memory::MIB;
 use crate::pool::Wired;
 use crate::time::Now;
 
 /// The context that a request must be able to grow to where nobody said (tokens). Long enough for tools and a file or two;
 /// what is beyond it is admitted request by request.
 pub const CONTEXT: u64 = 32_768;
-const MIB: u64 = 1024 * 1024;
 /// On a small Mac the fixed overhead would leave nothing: it is at most this part of what its GPU may hold.
 const MOST_OVERHEAD: u64 = 10;
 
@@ -38,11 +38,11 @@ pub struct Load<'a> {
 }
 
 impl Fitting<'_> {
-    /// Whether a placement that exo offers fits; what it says, for a person.
+    /// Whether a placement that exo offers fits.
     ///
     /// # Errors
     /// It does not, or nobody can say; one sentence with the sum, without a full stop.
-    pub fn judge(&self, offered: &Instance, context: Option<u64>) -> Result<String, String> {
+    pub fn judge(&self, offered: &Instance, context: Option<u64>) -> Result<(), String> {
         let load = Load { id: &offered.model, bytes: offered.bytes(), layers: offered.layers(), context };
         let parts = offered.parts_by_node();
         let members: Vec<&Member> = parts.iter().filter_map(|(node, _)| self.telling.cluster().member(node)).collect();
@@ -57,9 +57,7 @@ impl Fitting<'_> {
         };
         let ask = ask(&load, &rooms);
         match fit::check(&ask, &rooms, &split) {
-            Verdict::Unknown { .. } if leaves_half(offered, &rooms, &parts) => {
-                Ok("its weights take less than half of what each Mac can hold".to_owned())
-            }
+            Verdict::Unknown { .. } if leaves_half(offered, &rooms, &parts) => Ok(()),
             verdict => read(&verdict),
         }
     }
@@ -68,7 +66,7 @@ impl Fitting<'_> {
     ///
     /// # Errors
     /// It does not, or nobody can say; one sentence with the sum, without a full stop.
-    pub fn anywhere(&self, load: &Load<'_>) -> Result<String, String> {
+    pub fn anywhere(&self, load: &Load<'_>) -> Result<(), String> {
         let members = &self.telling.cluster().members;
         let heard: Vec<&Member> =
             members.iter().filter(|member| self.telling.member_state(member, self.now).is_heard()).collect();
@@ -118,9 +116,9 @@ fn leaves_half(offered: &Instance, rooms: &[Room], parts: &[(&NodeId, Option<u32
     offered.bytes() > 0 && rooms.iter().zip(parts).all(half)
 }
 
-fn read(verdict: &Verdict) -> Result<String, String> {
+fn read(verdict: &Verdict) -> Result<(), String> {
     match verdict {
-        Verdict::Fits { .. } | Verdict::FitsWithLess { .. } => Ok(verdict.sentence()),
+        Verdict::Fits { .. } | Verdict::FitsWithLess { .. } => Ok(()),
         Verdict::Missing { .. } | Verdict::NotDivisible { .. } | Verdict::Unknown { .. } => Err(verdict.sentence()),
     }
 }
@@ -175,7 +173,7 @@ mod tests {
         read_previews(previews.to_string().as_bytes()).unwrap().remove(0)
     }
 
-    fn judge(macs: &[(&str, u64)], place: &Preview) -> Result<String, String> {
+    fn judge(macs: &[(&str, u64)], place: &Preview) -> Result<(), String> {
         let (telling, limits) = (telling(macs), Limits::default());
         let fitting = Fitting { telling: &telling, wired: Wired { read_mib: None, limits: &limits }, now: NOW };
         fitting.judge(&place.instance, None)

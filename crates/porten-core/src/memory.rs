@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::exo::Sharding;
 use crate::fit;
 
+/// Bytes in a MiB.
+pub const MIB: u64 = 1024 * 1024;
 /// The part of a Mac's memory that its GPU may wire when nobody has said otherwise (per cent). Apple publishes no rule;
 /// three quarters were observed on large Macs (llama.cpp's issue 15055).
 pub const ASSUMED_WIRED_PERCENT: u64 = 75;

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use porten_tests::client::{Streaming, chat};
 use porten_tests::house::is_ready;
 use porten_tests::process::Process;
 use porten_tests::{Agent, Hub, Sim};
@@ -73,6 +74,16 @@ impl Scene {
         let status = self.until(Duration::from_secs(limit) + SLACK, what, is_so).await;
         row(trouble, what, begun, limit);
         status
+    }
+
+    /// A long answer that is running on the loaded model.
+    pub async fn long_answer(&self) -> Streaming {
+        let mut body = chat(LOADED.0, "Tell a long story.");
+        body["stream"] = true.into();
+        body["max_tokens"] = 4_000.into();
+        let mut answer = self.hub.client().stream("/v1/chat/completions", &body).await;
+        assert!(answer.read(3).await, "an answer is running");
+        answer
     }
 
     /// The second Mac that holds the model; the first answers exo's API and cannot die here.

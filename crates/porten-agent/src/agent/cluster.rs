@@ -86,7 +86,9 @@ impl World {
             self.step_telling(exo::Input::Pace(self.pace(&wanted)));
             self.tend_desk(&wanted);
         }
-        self.watch_limits();
+        if self.bind_limits() {
+            self.keep_limits();
+        }
         let set = self.config.budget_mib.as_ref().map(|set| set.value);
         let rooms = if self.following.telling.has_told_memory() {
             pool::rooms(&self.following.telling, self.wired(), self.hands.clock.now())
@@ -176,11 +178,12 @@ impl World {
         let loaded = telling.instances().filter(|(one, _)| self.following.proving.contains(&one.model));
         let ground: BTreeMap<String, _> =
             loaded.map(|(one, _)| (one.model.clone(), (all.clone(), telling.used_link(one)))).collect();
-        let was = std::mem::replace(&mut self.following.ground, ground.clone());
-        for (model, now) in ground {
-            if was.get(&model).is_some_and(|was| *was != now) {
-                self.step_health(engine::Input::Changed(model));
-            }
+        let was = &self.following.ground;
+        let changed = ground.iter().filter(|(model, now)| was.get(*model).is_some_and(|was| was != *now));
+        let changed: Vec<String> = changed.map(|(model, _)| model.clone()).collect();
+        self.following.ground = ground;
+        for model in changed {
+            self.step_health(engine::Input::Changed(model));
         }
     }
 

@@ -22,8 +22,8 @@ impl World {
         Wired { read_mib: self.wired_mib, limits: &self.following.limits }
     }
 
-    /// What was told of a Mac holds for one start of its exo: binds it to that, and keeps that.
-    pub(super) fn watch_limits(&mut self) {
+    /// What was told of a Mac holds for one start of its exo: binds it to that; whether there is anything to keep.
+    pub(super) fn bind_limits(&mut self) -> bool {
         let now = self.hands.clock.now();
         let Following { telling, limits, .. } = &mut self.following;
         let heard = telling.cluster().members.iter().filter(|member| telling.is_heard(&member.id, now));
@@ -33,12 +33,10 @@ impl World {
                 changed |= limits.seen(name, &member.id);
             }
         }
-        if changed {
-            self.keep_limits();
-        }
+        changed
     }
 
-    fn keep_limits(&mut self) {
+    pub(super) fn keep_limits(&mut self) {
         let (path, limits) = (file(&self.hands.places.state), self.following.limits.clone());
         self.tasks.spawn_blocking(move || {
             if let Err(error) = kept::store(&path, &limits) {
@@ -60,7 +58,7 @@ impl World {
             return Err(Declined { code: DeclinedCode::UnknownMac, text });
         }
         self.following.limits.tell(mac, mib);
-        self.watch_limits();
+        self.bind_limits();
         self.keep_limits();
         Ok(())
     }

@@ -32,10 +32,8 @@ impl World {
                 Some((pair.engine.as_str().to_owned(), traffic.in_flight))
             })
             .collect();
-        let said = |pair: &&Pair| self.wishes.how.contains_key(&pair.hub);
-        let how = (self.matched.pairs.iter().filter(said))
-            .map(|pair| (pair.engine.as_str().to_owned(), self.wishes.how.get(&pair.hub).copied().unwrap_or_default()))
-            .collect();
+        let how = |pair: &Pair| Some((pair.engine.as_str().to_owned(), *self.wishes.how.get(&pair.hub)?));
+        let how = self.matched.pairs.iter().filter_map(how).collect();
         let kept = (self.matched.pairs.iter().filter(|pair| self.wishes.kept.contains(&pair.hub)))
             .map(|pair| pair.engine.as_str().to_owned())
             .collect();

@@ -1,7 +1,7 @@
 //! `porten cluster`: the Macs as the agent sees them, or as a saved state of exo tells.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -98,52 +98,37 @@ fn replay(config: &Config, path: &Path, mut show: impl FnMut(&Step, bool) -> Res
     let mut first = Vec::new();
     lines.read_until(b'\n', &mut first).with_context(|| format!("{name} cannot be read"))?;
     let begin: Option<Value> = serde_json::from_slice(&first).ok();
-    let Some(line) = begin.filter(|line| line.get("state").is_some() || line.get("t").is_some()) else {
-        // One document, over one line or many.
-        let mut text = first;
-        lines.read_to_end(&mut text).with_context(|| format!("{name} cannot be read"))?;
-        return match serde_json::from_slice(&text) {
-            Ok(state) if is_state(&state) => {
-                Ok(Ok(show(&Replay::new(config.clone(), false).step(0.0, &state), false)?))
-            }
-            Ok(_) => several(config, path, &text, show),
-            Err(_) if text.contains(&b'\n') => several(config, path, &text, show),
-            Err(error) => Ok(Err(format!("{name} is no JSON: {error}"))),
-        };
-    };
-    let mut moments = Moments::new(config);
-    if let Some(step) = moments.take(&line) {
-        show(&step, true)?;
+    if begin.is_some_and(|line| line.get("state").is_some() || line.get("t").is_some()) {
+        // Read on line by line: such a file may be long.
+        return several(config, path, std::iter::once(Ok(first)).chain(lines.split(b'\n')), show);
     }
-    for (n, line) in lines.split(b'\n').enumerate() {
+    // One document, over one line or many.
+    let mut text = first;
+    lines.read_to_end(&mut text).with_context(|| format!("{name} cannot be read"))?;
+    match serde_json::from_slice(&text) {
+        Ok(state) if is_state(&state) => Ok(Ok(show(&Replay::new(config.clone(), false).step(0.0, &state), false)?)),
+        Err(error) if !text.contains(&b'\n') => Ok(Err(format!("{name} is no JSON: {error}"))),
+        Ok(_) | Err(_) => several(config, path, text.split(|byte| *byte == b'\n').map(|line| Ok(line.to_vec())), show),
+    }
+}
+
+/// Lines with a state each, with its time or a second apart.
+fn several(
+    config: &Config,
+    path: &Path,
+    lines: impl Iterator<Item = io::Result<Vec<u8>>>,
+    mut show: impl FnMut(&Step, bool) -> Result<()>,
+) -> Result<Result<(), String>> {
+    let name = path.display();
+    let mut moments = Moments::new(config);
+    for (n, line) in lines.enumerate() {
         let line = line.with_context(|| format!("{name} cannot be read"))?;
         if line.trim_ascii().is_empty() {
             continue;
         }
         let Ok(line) = serde_json::from_slice::<Value>(&line) else {
-            return Ok(Err(format!("line {} of {name} is no JSON; the lines before it were read", n + 2)));
-        };
-        if let Some(step) = moments.take(&line) {
-            show(&step, true)?;
-        }
-    }
-    Ok(moments.end(path))
-}
-
-/// Lines that are states themselves, without a time: a second apart.
-fn several(
-    config: &Config,
-    path: &Path,
-    text: &[u8],
-    mut show: impl FnMut(&Step, bool) -> Result<()>,
-) -> Result<Result<(), String>> {
-    let mut moments = Moments::new(config);
-    for (n, line) in text.split(|byte| *byte == b'\n').enumerate() {
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        let Ok(line) = serde_json::from_slice::<Value>(line) else {
-            return Ok(Err(format!("line {} of {} is no JSON", n + 1, path.display())));
+            let before = if n > 0 { "; the lines before it were read" } else { "" };
+            return Ok(Err(format!("line {} of {name} is no JSON{before}", n + 1)));
         };
         if let Some(step) = moments.take(&line) {
             show(&step, true)?;

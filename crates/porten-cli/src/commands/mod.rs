@@ -5,5 +5,6 @@ pub(crate) mod host;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod models;
+pub(crate) mod pictures;
 pub(crate) mod status;
 pub(crate) mod wish;

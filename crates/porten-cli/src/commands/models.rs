@@ -12,6 +12,7 @@ use porten_core::ids::ModelId;
 use porten_core::snapshot::{ModelState, ModelView};
 
 use crate::args::Switch;
+use crate::commands::pictures;
 use crate::exit::Exit;
 use crate::printer::{complain, say};
 use crate::words;
@@ -53,13 +54,9 @@ async fn follow(agent: &Local, id: &str, on: bool, keep: bool) -> Result<Exit> {
     let mut pictures = agent.look().await?;
     let mut said = String::new();
     loop {
-        let picture = tokio::select! {
-            picture = pictures.next() => picture?,
-            _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),
-        };
-        let Some(snapshot) = picture else {
-            complain("the agent has stopped");
-            return Ok(Exit::Broken);
+        let snapshot = match pictures::next(&mut pictures).await? {
+            Ok(snapshot) => snapshot,
+            Err(exit) => return Ok(exit),
         };
         let Some(model) = snapshot.models.iter().find(|model| model.id == id) else { continue };
         let line = words::model(model, Timestamp::now());

@@ -6,8 +6,9 @@ use porten_agent::local::{Local, LocalError};
 use porten_agent::setup::Setup;
 use porten_core::snapshot::Snapshot;
 
+use crate::commands::pictures;
 use crate::exit::Exit;
-use crate::printer::{clear, complain, is_watched, say};
+use crate::printer::{clear, is_watched, say};
 use crate::words;
 
 pub(crate) async fn run(setup: &Setup, json: bool, watch: bool) -> Result<Exit> {
@@ -26,13 +27,9 @@ pub(crate) async fn run(setup: &Setup, json: bool, watch: bool) -> Result<Exit> 
     // A person looks; a program that reads JSON only follows.
     let mut pictures = if json { agent.watch().await? } else { agent.look().await? };
     loop {
-        let picture = tokio::select! {
-            picture = pictures.next() => picture?,
-            _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),
-        };
-        let Some(snapshot) = picture else {
-            complain("the agent has stopped");
-            return Ok(Exit::Broken);
+        let snapshot = match pictures::next(&mut pictures).await? {
+            Ok(snapshot) => snapshot,
+            Err(exit) => return Ok(exit),
         };
         if !json {
             clear();

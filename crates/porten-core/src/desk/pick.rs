@@ -12,7 +12,7 @@ pub(super) enum Picked {
 pub(super) fn pick(
     mut places: Vec<Preview>,
     how: How,
-    judge: impl Fn(&Instance) -> Result<String, String>,
+    judge: impl Fn(&Instance) -> Result<(), String>,
 ) -> Result<Picked, String> {
     if places.is_empty() {
         return Err("exo finds no place for it".to_owned());
@@ -22,7 +22,7 @@ pub(super) fn pick(
     let mut why = None;
     for place in &places {
         match judge(&place.instance) {
-            Ok(_) => return Ok(Picked::Place(place.clone())),
+            Ok(()) => return Ok(Picked::Place(place.clone())),
             Err(reason) => why = why.or(Some(reason)),
         }
     }

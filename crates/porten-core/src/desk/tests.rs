@@ -71,11 +71,11 @@ impl Scene {
 
     fn offer(&mut self, model: &str, instance: &str) -> Option<Effect> {
         let places = vec![place(instance, 2, true)];
-        self.desk.offered(model, Ok(places), (self.how(model), &self.nodes, true), |_| Ok(String::new()), self.now)
+        self.desk.offered(model, Ok(places), (self.how(model), &self.nodes, true), |_| Ok(()), self.now)
     }
 
     fn offer_nothing(&mut self, places: Result<Vec<Preview>, String>) -> Option<Effect> {
-        self.desk.offered(MODEL, places, (How::default(), &self.nodes, true), |_| Ok(String::new()), self.now)
+        self.desk.offered(MODEL, places, (How::default(), &self.nodes, true), |_| Ok(()), self.now)
     }
 
     fn how(&self, model: &str) -> How {
@@ -113,7 +113,7 @@ fn the_best_place_that_fits_is_taken_and_one_that_does_not_only_if_a_person_want
     let mut scene = Scene::with(&[MODEL]);
     let two = || Ok(vec![place("slices", 2, true), place("layers", 3, false)]);
     let judge = |instance: &Instance| {
-        if instance.is_rdma() { Err("mac-2: 5 GB too much".to_owned()) } else { Ok(String::new()) }
+        if instance.is_rdma() { Err("mac-2: 5 GB too much".to_owned()) } else { Ok(()) }
     };
     let never = |_: &Instance| Err("mac-2: 5 GB too much".to_owned());
     scene.look();
@@ -347,10 +347,7 @@ fn a_switch_while_exo_is_being_asked_neither_orders_twice_nor_what_is_not_wanted
     scene.placed.clear();
     assert_eq!(scene.look(), [Effect::AskPlaces(MODEL.into())]);
     let unwanted = (How::default(), &scene.nodes, false);
-    assert_eq!(
-        scene.desk.offered(MODEL, Ok(vec![place("j", 2, true)]), unwanted, |_| Ok(String::new()), scene.now),
-        None
-    );
+    assert_eq!(scene.desk.offered(MODEL, Ok(vec![place("j", 2, true)]), unwanted, |_| Ok(()), scene.now), None);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::members::{MIB, NodeId};
+use super::members::NodeId;
+use crate::memory::MIB;
 pub(super) use read::{read_downloads, read_instance, read_instances, read_runners};
 
 /// exo's id of an instance.

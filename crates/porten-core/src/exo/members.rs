@@ -6,13 +6,12 @@ use serde_json::Value;
 
 use super::instance::Instance;
 use super::links::{self, Edge, Edges, Interface, Port};
+use crate::memory::MIB;
 use crate::snapshot::LinkKind;
 
 /// exo's id of a node; a new one each time exo starts there.
 pub type NodeId = String;
 
-/// Bytes in a MiB.
-pub(super) const MIB: u64 = 1024 * 1024;
 /// RDMA needs Thunderbolt 5 (Apple TN3205), whose ports run at least this fast (Gb/s).
 pub const THUNDERBOLT_5: u32 = 80;
 /// exo pools two to six Macs. A document with more than this many is nonsense, and must not cost the square of it.

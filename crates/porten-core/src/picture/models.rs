@@ -7,11 +7,9 @@ use crate::desk::Stand;
 use crate::engine::{Reach, Standing};
 use crate::exo::{Instance, NodeId, Part, PartState, Phase, Stall, StalledAt, Told};
 use crate::ids::{Pair, Unmatched};
+use crate::memory::MIB;
 use crate::snapshot::{Freshness, ModelState, ModelView, PartStateView, PartView, Placed};
 use crate::time::Now;
-
-/// Bytes in a MiB.
-const MIB: u64 = 1024 * 1024;
 
 pub(super) fn draw(facts: &Facts<'_>, now: Now) -> Vec<ModelView> {
     let names = super::cluster::names(facts, now);

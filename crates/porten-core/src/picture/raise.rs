@@ -130,10 +130,10 @@ fn recovery(facts: &Facts<'_>, model: &ModelView, now: Now) -> String {
     let load = Load { id: engine, bytes: instance.bytes(), layers: instance.layers(), context };
     match (Fitting { telling: facts.telling, wired: facts.wired, now }).anywhere(&load) {
         // What was only found loaded is not wanted any more once it is gone.
-        Ok(_) if facts.config.models.is_none() && model.placed != Some(Placed::Here) => {
+        Ok(()) if facts.config.models.is_none() && model.placed != Some(Placed::Here) => {
             "It fits on the Macs that are left; turn it on to load it there".to_owned()
         }
-        Ok(_) => "It fits on the Macs that are left, and is loaded there once exo has let go of it".to_owned(),
+        Ok(()) => "It fits on the Macs that are left, and is loaded there once exo has let go of it".to_owned(),
         Err(why) => format!("It does not fit on the Macs that are left: {why}"),
     }
 }

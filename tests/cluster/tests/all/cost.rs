@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use porten_cluster_tests::model;
+use porten_cluster_tests::{LOADED, OTHER, Scene, model};
 use porten_tests::client::chat;
 use porten_tests::house::is_ready;
 use porten_tests::process::cpu_time;
@@ -16,8 +16,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 const SOON: Duration = Duration::from_secs(90);
-const LARGE: (&str, &str) = ("deepseek-v4-flash", "mlx-community/DeepSeek-V4-Flash");
-const SMALL: (&str, &str) = ("gpt-oss-20b", "mlx-community/gpt-oss-20b-MXFP4-Q8");
 
 /// Carries bytes between the agent and exo, and counts those that exo sends.
 struct Counter {
@@ -58,7 +56,7 @@ impl Counter {
 #[tokio::test]
 #[ignore = "takes three minutes: make soak"]
 async fn six_macs_and_two_models_cost_next_to_nothing_while_nobody_looks() {
-    let sim = Sim::start(&["--macs", "6x128", "--loaded", LARGE.1, "--loaded", SMALL.1]).await;
+    let sim = Sim::start(&["--macs", "6x128", "--loaded", LOADED.1, "--loaded", OTHER.1]).await;
     let counter = Counter::before(&sim).await;
     let hub = Hub::start_dev().await;
     let mut agent = Agent::new(&hub);
@@ -88,17 +86,11 @@ async fn six_macs_and_two_models_cost_next_to_nothing_while_nobody_looks() {
 #[tokio::test]
 #[ignore = "takes two minutes: make soak"]
 async fn who_looks_does_not_slow_a_running_stream() {
-    let sim = Sim::start(&["--macs", "3x128", "--loaded", LARGE.1]).await;
-    let hub = Hub::start_dev().await;
-    let mut agent = Agent::new(&hub);
-    agent.set("PORTEN_ENGINE_URL", &sim.url());
-    agent.login(&hub).await;
-    agent.run();
-    agent.status_until(SOON, "it is served", is_ready).await;
+    let Scene { sim, hub, agent, .. } = Scene::start(&[]).await;
     sim.trouble("slow-state 300").await;
     let client = hub.client();
     let speed = async || {
-        let mut body = chat(LARGE.0, "Tell a long story.");
+        let mut body = chat(LOADED.0, "Tell a long story.");
         body["stream"] = true.into();
         body["max_tokens"] = 600.into();
         let answer = client.stream("/v1/chat/completions", &body).await.finish().await;
@@ -133,15 +125,15 @@ impl Dice {
 
 #[tokio::test]
 async fn a_thousand_switches_leave_no_stuck_wish_no_wrong_advert_and_nothing_of_others_touched() {
-    let sim = Sim::start(&["--macs", "4x128", "--loaded", LARGE.1, "--speed", "40"]).await;
+    let sim = Sim::start(&["--macs", "4x128", "--loaded", LOADED.1, "--speed", "40"]).await;
     let hub = Hub::start_dev().await;
     let mut agent = Agent::new(&hub);
     agent.set("PORTEN_ENGINE_URL", &sim.url());
     agent.login(&hub).await;
     agent.run();
     agent.status_until(SOON, "it is served", is_ready).await;
-    let theirs = sim.instances_of(LARGE.1).await;
-    let ids = [LARGE.0, SMALL.0, "gpt-oss-120b"];
+    let theirs = sim.instances_of(LOADED.1).await;
+    let ids = [LOADED.0, OTHER.0, "gpt-oss-120b"];
     let mut wanted = [true, false, false];
     let mut dice = Dice(0x2545_f491_4f6c_dd1d);
     for n in 0..1_000 {
@@ -174,8 +166,8 @@ async fn a_thousand_switches_leave_no_stuck_wish_no_wrong_advert_and_nothing_of_
     let mut expected: Vec<&str> = ids.iter().zip(wanted).filter(|(_, wanted)| *wanted).map(|(id, _)| *id).collect();
     expected.sort_unstable();
     assert_eq!(offered, expected, "{status}");
-    assert_eq!(sim.instances_of(LARGE.1).await, theirs, "what others placed is where it was");
-    for (at, engine_id) in [(1, SMALL.1), (2, "mlx-community/gpt-oss-120b-MXFP4-Q8")] {
+    assert_eq!(sim.instances_of(LOADED.1).await, theirs, "what others placed is where it was");
+    for (at, engine_id) in [(1, OTHER.1), (2, "mlx-community/gpt-oss-120b-MXFP4-Q8")] {
         porten_tests::wait_until(SOON, "no instance too many", async || {
             (sim.instances_of(engine_id).await.len() == usize::from(wanted[at])).then_some(())
         })

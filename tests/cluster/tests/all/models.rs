@@ -2,28 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use porten_cluster_tests::model;
+use porten_cluster_tests::{LOADED, OTHER, SOON, Scene, model};
 use porten_tests::client::chat;
 use porten_tests::house::is_ready;
 use porten_tests::{Agent, Hub, Sim, wait_until};
 use serde_json::{Value, json};
 
-const LOADED: &str = "mlx-community/DeepSeek-V4-Flash";
-const OTHER: (&str, &str) = ("gpt-oss-20b", "mlx-community/gpt-oss-20b-MXFP4-Q8");
-/// Everything takes seconds; a machine that compiles something else beside is slow.
-const SOON: Duration = Duration::from_secs(60);
-
 /// Three Macs with a model loaded, a Hub, and an agent that serves it; nothing is configured but where they are.
 async fn cluster(arguments: &[&str]) -> (Sim, Hub, Agent) {
-    let mut all = vec!["--macs", "3x128", "--loaded", LOADED];
-    all.extend(arguments);
-    let sim = Sim::start(&all).await;
-    let hub = Hub::start_dev().await;
-    let mut agent = Agent::new(&hub);
-    agent.set("PORTEN_ENGINE_URL", &sim.url());
-    agent.login(&hub).await;
-    agent.run();
-    agent.status_until(SOON, "the loaded model is served", is_ready).await;
+    let Scene { sim, hub, agent, .. } = Scene::start(arguments).await;
     (sim, hub, agent)
 }
 
@@ -51,7 +38,7 @@ async fn the_macs_are_shown_with_their_memory_and_links_and_the_budget_is_theirs
 
 #[tokio::test]
 async fn the_recipes_engine_openai_shows_exos_macs_all_the_same_and_the_set_budget_stays() {
-    let sim = Sim::start(&["--macs", "3x128", "--loaded", LOADED]).await;
+    let sim = Sim::start(&["--macs", "3x128", "--loaded", LOADED.1]).await;
     let hub = Hub::start_dev().await;
     let mut agent = Agent::new(&hub);
     agent.set("PORTEN_ENGINE", "openai").set("PORTEN_ENGINE_URL", &sim.url());
@@ -98,7 +85,7 @@ async fn a_model_that_is_turned_on_is_placed_and_offered_and_off_finishes_what_r
         .await;
     let status = agent.status().await;
     assert_eq!(model(&status, id)["state"]["state"], "off");
-    assert_eq!(sim.instances_of(LOADED).await.len(), 1, "what was there before is not touched");
+    assert_eq!(sim.instances_of(LOADED.1).await.len(), 1, "what was there before is not touched");
 }
 
 #[tokio::test]
@@ -106,7 +93,7 @@ async fn what_others_loaded_is_only_withdrawn_when_it_is_turned_off() {
     let (sim, hub, agent) = cluster(&[]).await;
     assert_eq!(agent.command(&["models", "off", "deepseek-v4-flash"]).await.code, Some(0));
     wait_until(SOON, "the Hub has withdrawn it", async || hub.offered().await.is_empty().then_some(())).await;
-    assert_eq!(sim.instances_of(LOADED).await.len(), 1);
+    assert_eq!(sim.instances_of(LOADED.1).await.len(), 1);
     assert!(!sim.requests().await.iter().any(|request| request.starts_with("DELETE")));
 }
 
@@ -147,10 +134,10 @@ async fn a_place_that_would_overcommit_a_mac_is_refused_with_the_sum_and_taken_o
     assert!(why.contains("would need") && why.contains("its GPU can use"), "{why}");
     let notice = status["notices"].as_array().unwrap().iter().find(|one| one["code"] == "model_unfit").unwrap();
     assert!(notice["remedy"].as_str().is_some_and(|remedy| remedy.contains("--anyway")), "{notice}");
-    assert!(sim.instances_of(LOADED).await.is_empty());
+    assert!(sim.instances_of(LOADED.1).await.is_empty());
     let anyway = agent.command(&["models", "on", id, "--anyway", "--wait"]).await;
     assert_eq!(anyway.code, Some(0), "{anyway:?}");
-    assert_eq!(sim.instances_of(LOADED).await.len(), 1);
+    assert_eq!(sim.instances_of(LOADED.1).await.len(), 1);
 }
 
 #[tokio::test]

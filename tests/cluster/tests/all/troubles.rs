@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use porten_cluster_tests::{
     LOADED, OTHER, SLACK, SOON, Scene, has_notice, mac_names, members, model, row, rung, state,
 };
-use porten_tests::client::chat;
 use porten_tests::house::is_ready;
 use serde_json::Value;
 
@@ -53,12 +52,7 @@ async fn a_dead_mac_is_named_while_nobody_looks() {
 async fn a_stream_on_a_dead_mac_ends_with_a_typed_error() {
     let scene = Scene::start(&[]).await;
     let dead = scene.other_holder().await;
-    let mut body = chat(LOADED.0, "Tell a long story.");
-    body["stream"] = true.into();
-    body["max_tokens"] = 4_000.into();
-    let client = scene.hub.client();
-    let mut answer = client.stream("/v1/chat/completions", &body).await;
-    assert!(answer.read(3).await, "an answer is running");
+    let answer = scene.long_answer().await;
     let begun = Instant::now();
     scene.sim.trouble(&format!("member-dies {dead}")).await;
     let answer = answer.finish().await;
@@ -109,12 +103,7 @@ async fn a_frozen_exo_is_not_believed() {
 async fn streams_on_an_exo_that_stands_still_or_lost_its_leader_end_with_a_typed_error() {
     for trouble in ["frozen", "master-lost"] {
         let scene = Scene::start(&[]).await;
-        let mut body = chat(LOADED.0, "Tell a long story.");
-        body["stream"] = true.into();
-        body["max_tokens"] = 4_000.into();
-        let client = scene.hub.client();
-        let mut answer = client.stream("/v1/chat/completions", &body).await;
-        assert!(answer.read(3).await, "an answer is running");
+        let answer = scene.long_answer().await;
         let begun = Instant::now();
         scene.sim.trouble(trouble).await;
         let answer = answer.finish().await;
