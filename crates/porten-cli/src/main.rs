@@ -17,7 +17,7 @@ use porten_agent::setup::Setup;
 fn main() -> ExitCode {
     porten_agent::install_crypto();
     let args = Args::parse();
-    let exit = match tokio::runtime::Runtime::new() {
+    let exit = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(run(args)),
         Err(error) => {
             printer::complain(&format!("this process cannot start its threads: {error}"));

@@ -6,10 +6,12 @@ use crate::suites;
 pub(crate) const HELP: &str = "\
 Measures answers that come through a Hub, the tunnel and an agent beside answers that come straight from the engine.
 
-Usage: porten-bench [--quick] [--suite NAME] [--no-gates]
+Usage: porten-bench [--quick] [--suite NAME] [--streams N] [--rounds N] [--no-gates]
 
   --quick       each measurement once and short: a smoke test, its numbers mean little
   --suite NAME  only this suite: ttfb, ttfb-newconn, req10, paced, burst1000 or prompt5mb
+  --streams N   only at this number of streams: 1, 16, 128 or 512
+  --rounds N    so many rounds instead of the suite's own: for a profiler that wants to look longer
   --no-gates    measure only; without it a broken promise ends the run with 1
 
 It prints a table and writes bench.json into the target folder that it was built in.";
@@ -33,6 +35,10 @@ pub(crate) struct Wishes {
     pub(crate) quick: bool,
     /// One of [`suites::NAMES`].
     pub(crate) suite: Option<String>,
+    /// Only the steps of so many streams.
+    pub(crate) streams: Option<usize>,
+    /// Instead of each step's own number.
+    pub(crate) rounds: Option<usize>,
     pub(crate) no_gates: bool,
 }
 
@@ -48,6 +54,9 @@ pub(crate) enum ArgsError {
     /// `--suite` with a name that is none.
     #[error("there is no suite {0:?}; there are {names}", names = suites::NAMES.join(", "))]
     NoSuchSuite(String),
+    /// `--streams` or `--rounds` without a number.
+    #[error("{0} needs a whole number above 0")]
+    NoNumber(&'static str),
 }
 
 /// Reads the arguments that follow the program's name.
@@ -60,6 +69,8 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = String>) -> Result<Role, 
             "--quick" => wishes.quick = true,
             "--no-gates" => wishes.no_gates = true,
             "--suite" => wishes.suite = Some(suite(arguments.next().ok_or(ArgsError::NoSuite)?)?),
+            "--streams" => wishes.streams = Some(number("--streams", arguments.next())?),
+            "--rounds" => wishes.rounds = Some(number("--rounds", arguments.next())?),
             "--help" | "-h" => return Ok(Role::Help),
             "engine" | "load" if is_first => {
                 let role = if argument == "engine" { Role::Engine } else { Role::Load };
@@ -70,6 +81,10 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = String>) -> Result<Role, 
         is_first = false;
     }
     Ok(Role::Runner(wishes))
+}
+
+fn number(of: &'static str, text: Option<String>) -> Result<usize, ArgsError> {
+    text.and_then(|text| text.parse().ok()).filter(|number| *number > 0).ok_or(ArgsError::NoNumber(of))
 }
 
 fn suite(name: String) -> Result<String, ArgsError> {
@@ -87,8 +102,8 @@ mod tests {
     #[test]
     fn wishes_and_roles_are_read() {
         assert_eq!(read(""), Ok(Role::Runner(Wishes::default())));
-        let some = Wishes { quick: true, suite: Some("req10".into()), no_gates: true };
-        assert_eq!(read("--no-gates --suite req10 --quick"), Ok(Role::Runner(some)));
+        let some = Wishes { quick: true, suite: Some("req10".into()), streams: Some(16), rounds: None, no_gates: true };
+        assert_eq!(read("--no-gates --suite req10 --quick --streams 16"), Ok(Role::Runner(some)));
         assert_eq!(
             (read("engine"), read("load"), read("--quick -h")),
             (Ok(Role::Engine), Ok(Role::Load), Ok(Role::Help))
@@ -100,6 +115,9 @@ mod tests {
         for unknown in ["--fast", "quick", "--quick engine", "engine --quick", "--suite=ttfb"] {
             let said = read(unknown).unwrap_err().to_string();
             assert!(said.ends_with("--help lists what it takes") && said.lines().count() == 1, "{said}");
+        }
+        for wrong in ["--rounds", "--rounds 0", "--rounds many"] {
+            assert_eq!(read(wrong), Err(ArgsError::NoNumber("--rounds")), "{wrong}");
         }
         assert_eq!(read("--suite"), Err(ArgsError::NoSuite));
         let said = read("--suite ttbf").unwrap_err().to_string();

@@ -45,7 +45,11 @@ pub(crate) async fn run(wishes: &Wishes) -> Result<bool, RunError> {
     let engine = Engine::start().await?;
     let paths = [path::direct(&engine), path::porten(&engine).await];
     rounds::warm_up(&paths).await?;
-    let steps = suites::plan(wishes.quick, wishes.suite.as_deref());
+    let mut steps = suites::plan(wishes.quick, wishes.suite.as_deref());
+    steps.retain(|step| wishes.streams.is_none_or(|streams| step.work.streams == streams));
+    for step in &mut steps {
+        step.rounds = wishes.rounds.unwrap_or(step.rounds);
+    }
     let mut rows: Vec<Row> = Vec::new();
     for (number, step) in steps.iter().enumerate() {
         let streams =

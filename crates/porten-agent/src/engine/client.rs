@@ -7,8 +7,10 @@ use http::{HeaderMap, Method};
 use porten_core::config::EngineUrl;
 use porten_core::reply::Reply;
 use porten_core::route::Route;
-use reqwest::{Client, RequestBuilder, Response, redirect};
+use reqwest::{Client, RequestBuilder, redirect};
 use url::Url;
+
+use super::line::{EngineAnswer, LineError, Lines};
 
 /// A local engine that takes longer to accept a connection is as good as down.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
@@ -18,6 +20,9 @@ const IDLE: Duration = Duration::from_secs(3);
 /// The engine's side of the relay.
 #[derive(Debug, Clone)]
 pub struct EngineClient {
+    /// For requests that are relayed, and proofs.
+    lines: Lines,
+    /// For documents.
     client: Client,
 }
 
@@ -26,10 +31,10 @@ pub struct EngineClient {
 pub enum EngineError {
     /// Nothing listens there, or the connection ended before the head of an answer.
     #[error("the engine cannot be reached")]
-    Unreachable(#[source] reqwest::Error),
+    Unreachable(#[source] LineError),
     /// What came back is no HTTP.
     #[error("the engine's answer cannot be read")]
-    Unreadable(#[source] reqwest::Error),
+    Unreadable(#[source] LineError),
     /// It took the connection, but sent no head of an answer in time.
     #[error("the engine did not begin to answer in {} s", .0.as_secs())]
     Late(Duration),
@@ -41,6 +46,7 @@ impl EngineClient {
     /// # Errors
     /// The system's TLS store cannot be used (for an engine on `https`).
     pub fn new(tls: rustls::ClientConfig) -> Result<Self, reqwest::Error> {
+        let lines = Lines::new(tls.clone());
         // `localhost` is both loopbacks, whatever the system's name look-up thinks of it.
         let loopbacks = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         let client = Client::builder()
@@ -53,7 +59,7 @@ impl EngineClient {
             .pool_idle_timeout(IDLE)
             .resolve_to_addrs("localhost", &loopbacks.map(|ip| SocketAddr::new(ip, 0)))
             .build()?;
-        Ok(Self { client })
+        Ok(Self { lines, client })
     }
 
     /// Posts one request and answers with the head of the engine's answer.
@@ -67,10 +73,11 @@ impl EngineClient {
         headers: HeaderMap,
         body: bytes::Bytes,
         deadline: Duration,
-    ) -> Result<Response, EngineError> {
-        let request = self.client.request(route.method(), at.at(route.path())).headers(headers).body(body).send();
-        match tokio::time::timeout(deadline, request).await {
-            Ok(answer) => answer.map_err(classify),
+    ) -> Result<EngineAnswer, EngineError> {
+        match tokio::time::timeout(deadline, self.lines.post(at, route, headers, body)).await {
+            Ok(answer) => answer.map_err(|error| {
+                if error.is_garbage() { EngineError::Unreadable(error) } else { EngineError::Unreachable(error) }
+            }),
             Err(_) => Err(EngineError::Late(deadline)),
         }
     }
@@ -112,12 +119,4 @@ async fn bounded(request: RequestBuilder, deadline: Duration, limit: usize) -> R
         Some(Reply::answer(status, body))
     };
     tokio::time::timeout(deadline, fetch).await.ok().flatten().unwrap_or(Reply::Lost)
-}
-
-/// A head that does not parse was answered; everything else ended before one came.
-fn classify(error: reqwest::Error) -> EngineError {
-    let first = std::error::Error::source(&error);
-    let mut causes = std::iter::successors(first, |cause| cause.source());
-    let is_garbage = causes.any(|cause| cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse));
-    if is_garbage { EngineError::Unreadable(error) } else { EngineError::Unreachable(error) }
 }

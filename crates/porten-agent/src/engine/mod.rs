@@ -2,9 +2,11 @@
 
 mod client;
 pub mod exo;
+mod line;
 mod probe;
 mod prove;
 
 pub use client::{EngineClient, EngineError};
+pub use line::{EngineAnswer, LineError};
 pub use probe::probe;
 pub use prove::{PROOF_DEADLINE, prove};

@@ -9,11 +9,11 @@ use porten_core::engine::{Proof, ProofFailure};
 use porten_core::relay::engine_error::{self, Failure, MAX_ERROR_BODY};
 use porten_core::relay::{Answer, AnswerShape, End, Ended, Flow, Names, Opening, RequestId, Wants, headers};
 use porten_core::route::Route;
-use reqwest::Response;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::client::{EngineClient, EngineError};
+use super::line::EngineAnswer;
 
 /// For one token. A model that is loaded gives it in well under a second; pooled Macs that page take longer.
 pub const PROOF_DEADLINE: Duration = Duration::from_secs(30);
@@ -89,7 +89,7 @@ async fn one_token(
 }
 
 /// A token came, or why not. The answer itself is thrown away.
-async fn read(mut response: Response, opening: Opening) -> Result<(), ProofFailure> {
+async fn read(mut response: EngineAnswer, opening: Opening) -> Result<(), ProofFailure> {
     let status = response.status().as_u16();
     let head = response.headers().clone();
     let names = opening.names.clone();
@@ -147,7 +147,7 @@ fn judge(end: End) -> Result<(), ProofFailure> {
 }
 
 /// One token's document and every error fit well; of more, the beginning is enough to say what is wrong.
-async fn up_to_limit(mut response: Response) -> Vec<u8> {
+async fn up_to_limit(mut response: EngineAnswer) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         body.extend_from_slice(&chunk);

@@ -9,12 +9,11 @@ use porten_core::api_error::ApiError;
 use porten_core::relay::answer::{MAX_ENGINE_DOCUMENT, member_lost};
 use porten_core::relay::engine_error::{self, Failure, MAX_ERROR_BODY, may_go_elsewhere};
 use porten_core::relay::{Answer, AnswerShape, End, Ended, Flow, KEEP_ALIVE, Opening, RequestId, Tokens, headers};
-use reqwest::Response;
 
 use super::back::{Back, Body, Left};
 use super::receive::{Job, Prompt};
 use super::{Limits, Relay};
-use crate::engine::EngineError;
+use crate::engine::{EngineAnswer, EngineError};
 use crate::ledger::{Entry, Outcome};
 
 /// For the body of an engine's refusal: it was decided already, and its words are few.
@@ -55,7 +54,7 @@ fn finish(entry: Entry, model: &str, id: &RequestId, outcome: Outcome, begun: In
 
 /// Posts, and once more if nothing at all came back: most often a pooled connection that the engine had just closed.
 /// The prompt is let go as soon as the engine has it.
-async fn ask(relay: &Relay, job: &Job, prompt: Prompt, id: &RequestId) -> Result<Response, ApiError> {
+async fn ask(relay: &Relay, job: &Job, prompt: Prompt, id: &RequestId) -> Result<EngineAnswer, ApiError> {
     let post = || {
         let headers = headers::for_engine(id);
         relay.engine.post(&job.engine, job.route, headers, prompt.bytes.clone(), relay.limits.head)
@@ -73,7 +72,7 @@ async fn ask(relay: &Relay, job: &Job, prompt: Prompt, id: &RequestId) -> Result
     })
 }
 
-async fn respond(relay: &Relay, job: &Job, response: Response, mut way: Way) -> Outcome {
+async fn respond(relay: &Relay, job: &Job, response: EngineAnswer, mut way: Way) -> Outcome {
     let status = response.status().as_u16();
     match AnswerShape::read(status, response.headers()) {
         AnswerShape::Failure => fail(way, job, response).await,
@@ -86,7 +85,7 @@ async fn respond(relay: &Relay, job: &Job, response: Response, mut way: Way) -> 
 }
 
 /// The engine said no: its words in one shape, its status kept.
-async fn fail(mut way: Way, job: &Job, mut response: Response) -> Outcome {
+async fn fail(mut way: Way, job: &Job, mut response: EngineAnswer) -> Outcome {
     let status = response.status().as_u16();
     let head = response.headers().clone();
     let patience = way.limits.silence.min(ERROR_PATIENCE);
@@ -100,7 +99,7 @@ async fn fail(mut way: Way, job: &Job, mut response: Response) -> Outcome {
 }
 
 /// An engine that ignores `stream` sent a whole document.
-async fn document(mut way: Way, mut response: Response) -> Outcome {
+async fn document(mut way: Way, mut response: EngineAnswer) -> Outcome {
     let since = Instant::now();
     let silence = way.limits.silence;
     let read = read_up_to(&mut response, MAX_ENGINE_DOCUMENT, silence);
@@ -118,7 +117,7 @@ fn complete(tokens: Tokens, since: Instant) -> Outcome {
 }
 
 /// The body up to a limit; what was read so far if it is longer or was cut.
-async fn read_up_to(response: &mut Response, limit: usize, patience: Duration) -> Result<Vec<u8>, Vec<u8>> {
+async fn read_up_to(response: &mut EngineAnswer, limit: usize, patience: Duration) -> Result<Vec<u8>, Vec<u8>> {
     let mut body = Vec::new();
     loop {
         match tokio::time::timeout(patience, response.chunk()).await {
@@ -142,16 +141,6 @@ struct Way {
     said: tokio::time::Instant,
     /// What came with the end, and was not sent before it.
     rest: Vec<u8>,
-}
-
-/// The next piece, if it is there. The connection to the engine is a task of its own that hands over piece by piece, so
-/// it gets one turn to do so.
-async fn there_already(response: &mut Response) -> Option<reqwest::Result<Option<Bytes>>> {
-    if let Some(piece) = response.chunk().now_or_never() {
-        return Some(piece);
-    }
-    tokio::task::yield_now().await;
-    response.chunk().now_or_never()
 }
 
 /// Ends at a moment, or never.
@@ -216,7 +205,7 @@ impl Way {
     /// Moves the engine's bytes through the answer machine until they end, sending what comes out of it at once.
     async fn stream(
         &mut self,
-        mut response: Response,
+        mut response: EngineAnswer,
         relay: &Relay,
         engine_id: &str,
     ) -> Result<(Ended, Instant), Left> {
@@ -265,7 +254,7 @@ impl Way {
             let mut ended = None;
             // What is there already travels together; nothing is waited for.
             while flow == Flow::More && ended.is_none() && out.len() < TOGETHER {
-                match there_already(&mut response).await {
+                match response.chunk().now_or_never() {
                     Some(Ok(Some(chunk))) => flow = answer.take(&chunk, &mut out),
                     Some(Ok(None)) => ended = Some(Ended::Eof),
                     Some(Err(_)) => ended = Some(Ended::Broken),
