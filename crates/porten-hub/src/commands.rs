@@ -95,7 +95,7 @@ pub async fn add_key(store: &Store, account: &str, label: &str) -> Result<(i64, 
     Ok((number, key))
 }
 
-/// Ends a key at once.
+/// Ends a key: a running Hub that knows it takes it for a second more.
 ///
 /// # Errors
 /// There is no key of this number, or the state file cannot be written.

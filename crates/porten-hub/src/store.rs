@@ -4,6 +4,8 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -54,6 +56,9 @@ type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 #[derive(Debug, Clone)]
 pub struct Store {
     jobs: mpsc::Sender<Job>,
+    known: Arc<keys::Known>,
+    /// The last answer of [`Self::foreign_version`].
+    seen: Arc<AtomicI64>,
 }
 
 impl Store {
@@ -107,7 +112,7 @@ impl Store {
                 }
             })
             .map_err(|source| StoreError::File { path: PathBuf::new(), source })?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, known: Arc::default(), seen: Arc::new(AtomicI64::new(i64::MIN)) })
     }
 
     /// Runs `work` on the owner thread.
@@ -126,7 +131,11 @@ impl Store {
 
     /// A number that changes when another process has written to the file.
     pub(crate) async fn foreign_version(&self) -> Result<i64, StoreError> {
-        self.with(|db| db.pragma_query_value(None, "data_version", |row| row.get(0))).await
+        let version = self.with(|db| db.pragma_query_value(None, "data_version", |row| row.get(0))).await?;
+        if self.seen.swap(version, Ordering::Relaxed) != version {
+            self.known.forget();
+        }
+        Ok(version)
     }
 }
 

@@ -5,10 +5,11 @@ use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::Full;
@@ -79,10 +80,10 @@ struct Line {
     is_over: bool,
 }
 
-/// The engine's answer, on its way. Dropping it closes the connection, unless the answer has come to its end.
+/// The engine's answer, on its way. Dropping it closes the connection, unless all of the answer has come by then.
 pub struct EngineAnswer {
-    response: Response<Incoming>,
-    /// Given back when the answer has ended.
+    head: Parts,
+    body: Option<Incoming>,
     line: Option<Line>,
     engine: EngineUrl,
     lines: Lines,
@@ -90,7 +91,7 @@ pub struct EngineAnswer {
 
 impl std::fmt::Debug for EngineAnswer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EngineAnswer").field("status", &self.response.status()).finish_non_exhaustive()
+        f.debug_struct("EngineAnswer").field("status", &self.head.status).finish_non_exhaustive()
     }
 }
 
@@ -117,8 +118,8 @@ impl Lines {
         *request.headers_mut() = headers;
         let host = HeaderValue::try_from(engine.authority()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
         request.headers_mut().insert(header::HOST, host);
-        let response = line.send(request).await?;
-        Ok(EngineAnswer { response, line: Some(line), engine: engine.clone(), lines: self.clone() })
+        let (head, body) = line.send(request).await?.into_parts();
+        Ok(EngineAnswer { head, body: Some(body), line: Some(line), engine: engine.clone(), lines: self.clone() })
     }
 
     /// A connection that was used a moment ago and is still open.
@@ -230,13 +231,13 @@ impl EngineAnswer {
     /// The status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.response.status()
+        self.head.status
     }
 
     /// The headers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
-        self.response.headers()
+        &self.head.headers
     }
 
     /// The next bytes of the body; none at its end.
@@ -248,30 +249,34 @@ impl EngineAnswer {
     }
 
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, hyper::Error>> {
+        let (Some(body), Some(line)) = (&mut self.body, &mut self.line) else { return Poll::Ready(Ok(None)) };
         loop {
             // First what the connection has read already; then it may read on.
-            let mut frame = Pin::new(self.response.body_mut()).poll_frame(cx);
-            if frame.is_pending()
-                && let Some(line) = &mut self.line
-            {
+            let mut frame = Pin::new(&mut *body).poll_frame(cx);
+            if frame.is_pending() {
                 line.drive(cx);
-                frame = Pin::new(self.response.body_mut()).poll_frame(cx);
+                frame = Pin::new(&mut *body).poll_frame(cx);
             }
-            match frame {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) if !data.is_empty() => return Poll::Ready(Ok(Some(data))),
+            return match ready!(frame) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if !data.is_empty() => Poll::Ready(Ok(Some(data))),
                     // Trailers of the engine mean nothing here.
-                    Ok(_) | Err(_) => {}
+                    Ok(_) | Err(_) => continue,
                 },
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
-                Poll::Ready(None) => {
-                    if let Some(line) = self.line.take() {
-                        self.lines.give_back(&self.engine, line);
-                    }
-                    return Poll::Ready(Ok(None));
-                }
-            }
+                Some(Err(error)) => Poll::Ready(Err(error)),
+                None => Poll::Ready(Ok(None)),
+            };
+        }
+    }
+}
+
+impl Drop for EngineAnswer {
+    fn drop(&mut self) {
+        // Without its body the connection reads what is there already, and is free if that was the end: most often an
+        // answer is over for us with its last event, and the engine's own end stands right behind it.
+        self.body = None;
+        if let Some(line) = self.line.take() {
+            self.lines.give_back(&self.engine, line);
         }
     }
 }

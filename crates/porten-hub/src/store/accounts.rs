@@ -35,7 +35,9 @@ impl Store {
     /// Removes an account with its keys and grants; false if there is none.
     pub(crate) async fn remove_account(&self, name: &str) -> Result<bool, StoreError> {
         let name = name.to_owned();
-        self.with(move |db| Ok(db.execute("DELETE FROM account WHERE name = ?1", [name])? == 1)).await
+        let removed = self.with(move |db| Ok(db.execute("DELETE FROM account WHERE name = ?1", [name])? == 1)).await;
+        self.known.forget();
+        removed
     }
 
     /// The account of a name, in whatever case it is written.
