@@ -110,7 +110,8 @@ impl Lines {
     ) -> Result<EngineAnswer, LineError> {
         let mut line = match self.take(engine) {
             Some(line) => line,
-            None => self.open(engine).await?,
+            // Rare, and large: on the heap it is no part of every request's task.
+            None => Box::pin(self.open(engine)).await?,
         };
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = route.method();

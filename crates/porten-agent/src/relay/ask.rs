@@ -1,5 +1,6 @@
 //! Asks the engine and sends back what it says, through `core`'s answer machine; ends in exactly one way.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -31,8 +32,13 @@ pub(super) async fn answer(relay: &Relay, job: &Job, prompt: Prompt, back: Back)
     let entry = relay.ledger.begin(job.names.hub_id(), &job.engine_id);
     let begun = Instant::now();
     let id = back.id().clone();
-    let mut way = Way::new(relay, job, back);
-    let outcome = match way.wait(ask(relay, job, prompt, &id), relay.broken(&job.engine_id)).await {
+    // On the heap: it is handed on by value, and what is large in it would be copied each time.
+    let mut way = Box::new(Way::new(relay, job, back));
+    let asked = {
+        let asked = pin!(ask(relay, job, prompt, &id));
+        way.wait(asked, pin!(relay.broken(&job.engine_id))).await
+    };
+    let outcome = match asked {
         Ok(Some(Ok(response))) => respond(relay, job, response, way).await,
         Ok(Some(Err(error))) => way.refuse(error, true).await,
         Ok(None) => way.refuse(member_lost(), true).await,
@@ -72,11 +78,12 @@ async fn ask(relay: &Relay, job: &Job, prompt: Prompt, id: &RequestId) -> Result
     })
 }
 
-async fn respond(relay: &Relay, job: &Job, response: EngineAnswer, mut way: Way) -> Outcome {
+async fn respond(relay: &Relay, job: &Job, response: EngineAnswer, mut way: Box<Way>) -> Outcome {
     let status = response.status().as_u16();
     match AnswerShape::read(status, response.headers()) {
-        AnswerShape::Failure => fail(way, job, response).await,
-        AnswerShape::Document => document(way, response).await,
+        // What is rare does not make every request's task larger.
+        AnswerShape::Failure => Box::pin(fail(way, job, response)).await,
+        AnswerShape::Document => Box::pin(document(way, response)).await,
         AnswerShape::Stream => match way.stream(response, relay, &job.engine_id).await {
             Ok((ended, since)) => way.end(ended, since).await,
             Err(Left) => Outcome::Cancelled,
@@ -85,7 +92,7 @@ async fn respond(relay: &Relay, job: &Job, response: EngineAnswer, mut way: Way)
 }
 
 /// The engine said no: its words in one shape, its status kept.
-async fn fail(mut way: Way, job: &Job, mut response: EngineAnswer) -> Outcome {
+async fn fail(mut way: Box<Way>, job: &Job, mut response: EngineAnswer) -> Outcome {
     let status = response.status().as_u16();
     let head = response.headers().clone();
     let patience = way.limits.silence.min(ERROR_PATIENCE);
@@ -99,11 +106,11 @@ async fn fail(mut way: Way, job: &Job, mut response: EngineAnswer) -> Outcome {
 }
 
 /// An engine that ignores `stream` sent a whole document.
-async fn document(mut way: Way, mut response: EngineAnswer) -> Outcome {
+async fn document(mut way: Box<Way>, mut response: EngineAnswer) -> Outcome {
     let since = Instant::now();
     let silence = way.limits.silence;
     let read = read_up_to(&mut response, MAX_ENGINE_DOCUMENT, silence);
-    let Ok(body) = way.wait(read, std::future::pending()).await else { return Outcome::Cancelled };
+    let Ok(body) = way.wait(pin!(read), std::future::pending()).await else { return Outcome::Cancelled };
     // What is cut or too long does not read as a document, and is answered as such.
     let body = body.and_then(Result::ok).unwrap_or_default();
     let mut out = Vec::new();
@@ -172,14 +179,12 @@ impl Way {
     }
 
     /// Waits for the engine, and keeps a client that streams from taking the silence for an end. `None`: `broken` ended
-    /// first, and nothing can come any more.
+    /// first, and nothing can come any more. Both are pinned where they were made: a copy of them would be in each task.
     async fn wait<T>(
         &mut self,
-        engine: impl Future<Output = T>,
-        broken: impl Future<Output = ()>,
+        mut engine: impl Future<Output = T> + Unpin,
+        mut broken: impl Future<Output = ()> + Unpin,
     ) -> Result<Option<T>, Left> {
-        let mut engine = std::pin::pin!(engine);
-        let mut broken = std::pin::pin!(broken);
         loop {
             let quiet = sleep_until(self.quiet_at());
             tokio::select! {
@@ -209,7 +214,7 @@ impl Way {
         relay: &Relay,
         engine_id: &str,
     ) -> Result<(Ended, Instant), Left> {
-        let mut broken = std::pin::pin!(relay.broken(engine_id));
+        let mut broken = pin!(relay.broken(engine_id));
         let mut is_broken = false;
         let mut first = None;
         // When the engine last came on: comments that only keep the connection open do not count.
@@ -305,7 +310,7 @@ impl Way {
     }
 
     /// Ends the answer: after what was streamed already, or whole if nothing was sent yet.
-    async fn end(mut self, ended: Ended, since: Instant) -> Outcome {
+    async fn end(mut self: Box<Self>, ended: Ended, since: Instant) -> Outcome {
         let mut out = std::mem::take(&mut self.rest);
         // A part of the answer came: it is sent, however it ended.
         if !out.is_empty() && self.open().is_err() {
@@ -318,7 +323,7 @@ impl Way {
     }
 
     /// Sends what is left of an answer that is over. `untouched`: the engine produced nothing of it.
-    async fn close(mut self, end: End, out: Vec<u8>, since: Instant, untouched: bool) -> Outcome {
+    async fn close(mut self: Box<Self>, end: End, out: Vec<u8>, since: Instant, untouched: bool) -> Outcome {
         match end {
             End::Error(error) if self.body.is_none() => self.refuse(error, untouched).await,
             // The error event is among what is left to send, where the client streams.
@@ -337,7 +342,7 @@ impl Way {
 
     /// Answers with an error: with its own status if nothing was sent yet, else as the stream's last event.
     /// `untouched`: the engine produced nothing of an answer, so another node may be asked, if it could do better.
-    async fn refuse(mut self, error: ApiError, untouched: bool) -> Outcome {
+    async fn refuse(mut self: Box<Self>, error: ApiError, untouched: bool) -> Outcome {
         let Some(back) = self.head.take() else {
             let event = error.event().into_bytes();
             return self.cut(error, event).await;
@@ -348,7 +353,7 @@ impl Way {
     }
 
     /// Ends a stream with its error event.
-    async fn cut(mut self, error: ApiError, event: Vec<u8>) -> Outcome {
+    async fn cut(mut self: Box<Self>, error: ApiError, event: Vec<u8>) -> Outcome {
         if self.send(event).await.is_err() {
             return Outcome::Cancelled;
         }
