@@ -20,11 +20,15 @@ pub(crate) const MAX_NODES: usize = 1024;
 /// Wakes that may wait for a tunnel: a node has a handful of models.
 const WAKES: usize = 16;
 
+/// How many nodes may come back in one second after a restart, each with its TLS handshake: a few are back at once, a
+/// thousand over forty seconds.
+const RETURNS: usize = 25;
+
 /// Why a tunnel must end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Farewell {
-    /// The Hub stops.
-    Restart,
+    /// The Hub stops; over how many seconds its nodes may come back.
+    Restart { within_s: u32 },
     /// The grant has ended.
     Revoked,
     /// The same node connected again.
@@ -198,7 +202,8 @@ impl Nodes {
     pub(crate) fn close(&self) {
         let mut inside = self.lock();
         inside.closed = true;
-        inside.live.values().for_each(|live| live.bid(Farewell::Restart));
+        let within_s = u32::try_from(inside.live.len() / RETURNS).unwrap_or(u32::MAX);
+        inside.live.values().for_each(|live| live.bid(Farewell::Restart { within_s }));
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {

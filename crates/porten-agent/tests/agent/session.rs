@@ -149,7 +149,7 @@ async fn a_grant_that_was_revoked_signs_out_for_good() {
 async fn a_node_that_was_replaced_stays_away_and_says_why() {
     let (mut hub, home, agent, _engine) = house().await;
     let link = link(&mut hub).await;
-    let goodbye = Goodbye { reason: GoodbyeReason::Replaced, text: "Elsewhere.".into() };
+    let goodbye = Goodbye::new(GoodbyeReason::Replaced, "Elsewhere.");
     link.say(&FromHub::Goodbye(goodbye)).await;
     link.send(Outgoing::Close { code: close::REPLACED, reason: String::new() }).await;
     let (why, remedy) = refused(&agent).await;
@@ -181,7 +181,7 @@ async fn the_last_word_of_a_hub_counts_also_when_its_close_says_nothing() {
     for _ in 0..10 {
         let (mut hub, _home, agent, _engine) = house().await;
         let link = link(&mut hub).await;
-        let goodbye = Goodbye { reason: GoodbyeReason::Replaced, text: "Elsewhere.".into() };
+        let goodbye = Goodbye::new(GoodbyeReason::Replaced, "Elsewhere.");
         link.say(&FromHub::Goodbye(goodbye)).await;
         link.send(Outgoing::Close { code: close::NORMAL, reason: String::new() }).await;
         refused(&agent).await;
@@ -246,7 +246,7 @@ async fn a_hub_that_turns_the_hello_away_is_refused_with_its_words() {
     let mut opened = hub.upgrade().await;
     soon("a hello", opened.receive()).await.unwrap();
     let text = "This sign-in belongs to another node. Sign in on this one.".into();
-    let goodbye = Goodbye { reason: GoodbyeReason::Protocol, text };
+    let goodbye = Goodbye::new(GoodbyeReason::Protocol, text);
     opened.send(wire::write(&FromHub::Goodbye(goodbye))).await.unwrap();
     opened.close(close::PROTOCOL, "").await;
     let (why, _) = refused(&agent).await;
