@@ -60,11 +60,7 @@ impl Surroundings {
         if let Some(seen) = other {
             self.addresses = seen;
         }
-        if ran.max(went) > EVERY + SLEPT {
-            Some(Change::Woke)
-        } else {
-            is_other.then_some(Change::Network)
-        }
+        if ran.max(went) > EVERY + SLEPT { Some(Change::Woke) } else { is_other.then_some(Change::Network) }
     }
 }
 

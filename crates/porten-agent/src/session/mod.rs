@@ -12,7 +12,7 @@ use porten_core::wire::{
 };
 use porten_link::dial::{Connect, DialRequest, Transport, dial};
 use porten_link::{Beat, Control, End, Opened, Outgoing, http2};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -58,6 +58,8 @@ pub struct Way {
     pub adverts: watch::Receiver<Advert>,
     /// Cancelled when no new requests are wanted.
     pub drain: CancellationToken,
+    /// Notified when it is in doubt whether the Hub is still there.
+    pub probe: Arc<Notify>,
     /// What answers requests.
     pub relay: Relay,
     /// The loop.
@@ -197,6 +199,10 @@ async fn talk(way: &Way, conn: ConnId, mut control: Control, goodbye: &mut Optio
                 tell(way, conn, Told::Rtt(rtt)).await;
                 let rtt_ms = u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX);
                 Some(Outgoing::Text(wire::write(&FromAgent::PongStats(PongStats { rtt_ms }))))
+            }
+            () = way.probe.notified() => {
+                control.probe.notify_one();
+                None
             }
             () = done.cancelled(), if draining => return,
             () = way.drain.cancelled(), if !draining => {

@@ -245,7 +245,7 @@ async fn a_hub_that_turns_the_hello_away_is_refused_with_its_words() {
     let (mut hub, _home, agent, _engine) = house().await;
     let mut opened = hub.upgrade().await;
     soon("a hello", opened.receive()).await.unwrap();
-    let text = "This sign-in belongs to another node. Sign in on this one.".into();
+    let text = "This sign-in belongs to another node. Sign in on this one.";
     let goodbye = Goodbye::new(GoodbyeReason::Protocol, text);
     opened.send(wire::write(&FromHub::Goodbye(goodbye))).await.unwrap();
     opened.close(close::PROTOCOL, "").await;

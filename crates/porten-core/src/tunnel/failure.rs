@@ -133,7 +133,9 @@ pub enum Certificate {
 impl Certificate {
     const fn remedy(&self) -> &'static str {
         match self {
-            Self::Expired | Self::NotYet => "Check this Mac's date; if it is right, the Hub's owner must renew the certificate",
+            Self::Expired | Self::NotYet => {
+                "Check this Mac's date; if it is right, the Hub's owner must renew the certificate"
+            }
             Self::OtherName => "Check PORTEN_HUB_URL; if it is right, somebody else answers there",
             Self::UnknownIssuer(_) => {
                 "If your network inspects TLS, add that authority to the system's trust store, or ask whoever runs the network; else ask the Hub's owner"

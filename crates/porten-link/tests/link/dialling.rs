@@ -52,6 +52,23 @@ async fn an_upgrade_asks_for_our_protocol_with_the_token_and_for_no_compression(
     soon(dialling).await.unwrap().unwrap();
 }
 
+/// Fault E1: a redirect of the upgrade, to another host, to http or with any status, is refused and not followed.
+#[tokio::test]
+async fn a_redirect_is_refused_and_nobody_knocks_at_its_target() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = elsewhere.local_addr().unwrap();
+    for status in [301, 302, 303, 307, 308] {
+        for scheme in ["ws", "wss", "http", "https"] {
+            let location = format!("{scheme}://{target}/v1/node/tunnel");
+            let answer = format!("HTTP/1.1 {status} Moved\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
+            assert_eq!(answered(&answer).await, not_porten(&format!("HTTP {status}")), "{location}");
+        }
+    }
+    let knock = tokio::time::timeout(Duration::from_millis(300), elsewhere.accept()).await;
+    assert!(knock.is_err(), "somebody followed a redirect");
+}
+
+/// Fault E4: 429 and 503 are read with their `Retry-After`, which the next dial honours.
 #[tokio::test]
 async fn each_status_is_read_for_what_it_means() {
     for (status, more, meaning) in [
