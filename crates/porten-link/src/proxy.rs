@@ -1,6 +1,8 @@
 //! The way to a Hub through an HTTP proxy: which one the environment or the system names, and its `CONNECT` (RFC 9110,
 //! 9.3.6). The proxy learns the Hub's name and port and no more: TLS runs through it.
 
+mod exempt;
+
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -25,6 +27,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const MAX_HEAD: usize = 8 * 1024;
 /// The most header lines in it.
 const MAX_LINES: usize = 64;
+
+/// Stands for any proxy, where the question is whether there would be one.
+const ANY: &str = "http://any";
 
 /// Dials as the settings of environment and system say, read anew each time: directly, or through their proxy. What is on
 /// this machine is never asked through one.
@@ -120,10 +125,10 @@ impl Proxy {
     /// # Errors
     /// They name one of a kind that is not spoken.
     pub fn of_settings(host: &str, port: u16) -> io::Result<Option<Self>> {
-        Self::of(&Matcher::from_system(), host, port)
+        Self::of(&Matcher::from_system(), &exempt::of_system().unwrap_or_default(), host, port)
     }
 
-    fn of(settings: &Matcher, host: &str, port: u16) -> io::Result<Option<Self>> {
+    fn of(settings: &Matcher, exempt: &str, host: &str, port: u16) -> io::Result<Option<Self>> {
         if is_here(host) {
             return Ok(None);
         }
@@ -131,6 +136,10 @@ impl Proxy {
         let Ok(hub) = Uri::builder().scheme("https").authority(authority).path_and_query("/").build() else {
             return Ok(None);
         };
+        // Asked for a proxy of its own, what exempts the host has none.
+        if Matcher::builder().all(ANY).no(exempt).build().intercept(&hub).is_none() {
+            return Ok(None);
+        }
         settings.intercept(&hub).map(|found| Self::read(&found)).transpose()
     }
 

@@ -29,6 +29,8 @@ pub use failure::{Certificate, Failure, Lost, Refused};
 pub const DIAL_DEADLINE: Duration = Duration::from_secs(15);
 /// A link that lived this long was good: the next outage starts with short waits again.
 pub const LASTING: Duration = Duration::from_secs(30);
+/// A link that ends so soon after a probe was asked for has failed it.
+const PROBE_ENDS: Duration = Duration::from_secs(5);
 /// How long the tunnel leaves a Hub alone that refused for a reason that only a person can mend.
 pub const STUCK_WAIT: Duration = Duration::from_secs(5 * 60);
 
@@ -114,11 +116,13 @@ pub struct Tunnel {
     next_conn: u64,
     /// When the last good link ended; waits grow with the time since then.
     outage: Option<Moment>,
+    /// The connection that is being probed because the machine's circumstances changed, and since when.
+    probed: Option<(ConnId, Moment)>,
 }
 
 impl Default for Tunnel {
     fn default() -> Self {
-        Self { wanted: false, signed_in: false, state: State::Off, next_conn: 1, outage: None }
+        Self { wanted: false, signed_in: false, state: State::Off, next_conn: 1, outage: None, probed: None }
     }
 }
 
@@ -201,7 +205,11 @@ impl Tunnel {
     /// The circumstances are new: the waits of the old ones do not count any more.
     fn stir(&mut self, now: Moment) -> Vec<Effect> {
         match &self.state {
-            State::Up { conn, .. } => vec![Effect::Probe(*conn)],
+            State::Up { conn, .. } => {
+                let conn = *conn;
+                self.probed = Some((conn, now));
+                vec![Effect::Probe(conn)]
+            }
             // It began on the old network, where its answers may go.
             State::Dialling { conn, .. } => {
                 let mut effects = vec![Effect::Hangup(*conn)];
@@ -231,7 +239,14 @@ impl Tunnel {
         {
             self.outage = None;
         }
+        let ended = self.conn();
+        let is_probed = |(conn, since)| Some(conn) == ended && now.since(since) <= PROBE_ENDS;
         match failure {
+            // Nothing is wrong with the Hub, as far as is known.
+            Failure::Lost(_) if self.probed.take().is_some_and(is_probed) => {
+                self.outage.get_or_insert(now);
+                self.dial(now)
+            }
             Failure::Lost(why) => {
                 let outage = *self.outage.get_or_insert(now);
                 let asked = why.retry_after().map(|least| spread(least, luck));

@@ -122,6 +122,11 @@ fn a_change_around_the_machine_probes_what_is_up_and_dials_without_leftover_wait
     let mut tunnel = up();
     assert_eq!(tunnel.on(Input::Stirred, at(50), 0.0), [Effect::Probe(ConnId(1))]);
     assert_eq!(*tunnel.state(), State::Up { conn: ConnId(1), since: at(0) }, "until the probe has its answer");
+    assert_eq!(tunnel.on(Input::Ended(ConnId(1), lost()), at(53), 1.0), [Effect::Dial(ConnId(2))], "it had none");
+    tunnel.on(Input::Ended(ConnId(2), lost()), at(53), 1.0);
+    assert_eq!(at(53).until(tunnel.deadline().unwrap()), Duration::from_secs(1), "once, and then with waits");
+    let mut tunnel = up();
+    assert_eq!(tunnel.on(Input::Stirred, at(50), 0.0), [Effect::Probe(ConnId(1))]);
     tunnel.on(Input::Ended(ConnId(1), lost()), at(100), 1.0);
     let mut now = at(100);
     for conn in 2..40 {

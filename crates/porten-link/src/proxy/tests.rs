@@ -5,7 +5,7 @@ use tokio::io::{DuplexStream, duplex};
 use super::*;
 
 fn found(settings: &Matcher, host: &str) -> Option<String> {
-    Proxy::of(settings, host, 443).unwrap().map(|proxy| proxy.to_string())
+    Proxy::of(settings, "", host, 443).unwrap().map(|proxy| proxy.to_string())
 }
 
 /// Fault F11: the proxy that the settings name is taken, but for what `NO_PROXY` lists and for this machine.
@@ -20,6 +20,8 @@ fn the_proxy_of_the_settings_is_for_hubs_elsewhere_that_are_not_exempt() {
     }
     assert_eq!(found(&Matcher::builder().all("proxy.test").build(), "hub.example").as_deref(), Some("proxy.test:80"));
     assert_eq!(found(&Matcher::builder().http("http://proxy.test").build(), "hub.example"), None, "not for TLS");
+    assert!(Proxy::of(&settings, ".lab,10.0.0.0/8", "hub.lab", 443).unwrap().is_none(), "the system's own exceptions");
+    assert!(Proxy::of(&settings, ".lab", "hub.example", 443).unwrap().is_some());
     let six = Matcher::builder().https("https://[::1]:8443").build();
     assert_eq!(found(&six, "hub.example").as_deref(), Some("[::1]:8443"));
 }
@@ -27,7 +29,7 @@ fn the_proxy_of_the_settings_is_for_hubs_elsewhere_that_are_not_exempt() {
 #[test]
 fn a_password_is_for_the_proxy_alone() {
     let settings = Matcher::builder().https("http://jane:hunter2@proxy.test:3128").build();
-    let proxy = Proxy::of(&settings, "hub.example", 443).unwrap().unwrap();
+    let proxy = Proxy::of(&settings, "", "hub.example", 443).unwrap().unwrap();
     for text in [format!("{proxy}"), format!("{proxy:?}"), format!("{:?}", ProxyTrouble::Declines(proxy.to_string()))] {
         assert!(!text.contains("hunter2") && !text.contains("aHVudGVyMg") && !text.contains("jane"), "{text}");
     }
@@ -42,7 +44,7 @@ fn a_password_is_for_the_proxy_alone() {
 #[test]
 fn a_proxy_of_another_kind_is_told_and_not_passed_by() {
     let settings = Matcher::builder().all("socks5h://proxy.test:1080").build();
-    let error = Proxy::of(&settings, "hub.example", 443).unwrap_err();
+    let error = Proxy::of(&settings, "", "hub.example", 443).unwrap_err();
     assert_eq!(error.to_string(), "the proxy proxy.test is none for HTTP, and Porten speaks no other kind");
 }
 
@@ -69,7 +71,7 @@ async fn only_a_whole_short_head_is_an_answer() {
 /// The proxy at this address, as a person sets it, that answers so; what it was asked, and what came of it.
 async fn asked(address: &str, answer: &str) -> (String, Result<Transport, ProxyTrouble>) {
     let settings = Matcher::builder().https(address).build();
-    let proxy = Proxy::of(&settings, "hub.example", 443).unwrap().unwrap();
+    let proxy = Proxy::of(&settings, "", "hub.example", 443).unwrap().unwrap();
     let (near, mut far) = duplex(64 * 1024);
     let answering = async {
         let mut head = Vec::new();
