@@ -16,6 +16,8 @@ pub mod hostile_hub;
 pub mod house;
 pub mod hub;
 pub mod inside;
+#[cfg(target_os = "linux")]
+pub mod lossy;
 pub mod process;
 pub mod scripted_hub;
 pub mod sim;

@@ -33,7 +33,7 @@ impl Scene {
     async fn signed_in(manner: Manner) -> Self {
         let engine = Engine::start(manner).await;
         let hub = Hub::start_dev().await;
-        let detour = Detour::to(hub.port()).await;
+        let detour = Detour::to(hub.port());
         let mut agent = Agent::bare();
         agent.set("PORTEN_HUB_URL", &detour.ws_url());
         agent.set("PORTEN_ENGINE", "openai");
@@ -249,7 +249,7 @@ async fn a_hub_that_stops_anywhere_in_the_dial_is_given_up_after_fifteen_seconds
     let tasks = [
         tokio::spawn(async move {
             std::future::pending::<()>().await;
-            drop(silent)
+            drop(silent);
         }),
         tokio::spawn(async move {
             let (mut socket, _) = half_tls.accept().await.expect("a knock");
@@ -301,4 +301,24 @@ async fn of_two_agents_with_one_identity_the_older_stops_and_says_so() {
     assert_eq!(scene.detour.passed(), dials, "nobody dialled");
     assert_eq!(twin.status().await["hub"]["link"], link);
     assert!(refused(&scene.agent.status().await));
+}
+
+/// Fault F12: an engine called `localhost` is found where it listens on one of the two loopbacks only.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_on_either_loopback_alone_is_found_as_localhost() {
+    for loopback in ["[::1]:0", "127.0.0.1:0"] {
+        let address = loopback.parse().expect("an address");
+        if TcpListener::bind(loopback).await.is_err() {
+            eprintln!("not tried: this machine has no {loopback}");
+            continue;
+        }
+        let engine = Engine::start_at(address, Manner::mlx("tiny")).await;
+        let mut agent = Agent::bare();
+        agent.set("PORTEN_HUB_URL", "ws://127.0.0.1:9");
+        agent.store_credential("http://127.0.0.1:9");
+        agent.set("PORTEN_ENGINE_URL", &format!("http://localhost:{}", engine.port()));
+        agent.run();
+        let up = |status: &Value| status["engine"]["reach"]["state"] == "up";
+        agent.status_until(READY, "the engine is found", up).await;
+    }
 }

@@ -162,6 +162,21 @@ async fn a_hub_that_is_not_there_is_told_in_plain_words() {
     }
 }
 
+/// Fault F12: a name that is announced in both families is reached where only one of them listens.
+#[tokio::test]
+async fn a_hub_in_one_family_alone_is_reached_by_its_name() {
+    for loopback in ["127.0.0.1:0", "[::1]:0"] {
+        let Ok(listener) = TcpListener::bind(loopback).await else {
+            eprintln!("not tried: this machine has no {loopback}");
+            continue;
+        };
+        let url = format!("ws://localhost:{}/v1/node/tunnel", listener.local_addr().unwrap().port());
+        let hub = tokio::spawn(async move { crate::support::upgrade(&mut listener.accept().await.unwrap().0).await });
+        soon(dial::dial(request(&url, dial::tcp()))).await.unwrap();
+        soon(hub).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn the_hosts_brackets_and_the_default_port_do_not_reach_the_socket() {
     for (url, host, port) in [
