@@ -202,7 +202,7 @@ impl Nodes {
     pub(crate) fn close(&self) {
         let mut inside = self.lock();
         inside.closed = true;
-        let within_s = u32::try_from(inside.live.len() / RETURNS).unwrap_or(u32::MAX);
+        let within_s = time_to_return(inside.live.len());
         inside.live.values().for_each(|live| live.bid(Farewell::Restart { within_s }));
     }
 
@@ -210,6 +210,11 @@ impl Nodes {
         // Each change is one insertion, removal or assignment: a panic leaves nothing half done.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Over how many seconds so many nodes may come back.
+fn time_to_return(nodes: usize) -> u32 {
+    u32::try_from(nodes / RETURNS).unwrap_or(u32::MAX)
 }
 
 impl Live {
@@ -263,5 +268,16 @@ impl Drop for Member {
         if inside.live.get(&self.key).is_some_and(|live| live.connection == self.connection) {
             inside.live.remove(&self.key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fault A2: a few nodes are let back at once, a thousand over forty seconds.
+    #[test]
+    fn the_more_nodes_the_longer_they_may_take_to_return() {
+        assert_eq!([1, 24, 25, 1000, MAX_NODES].map(time_to_return), [0, 0, 1, 40, 40]);
     }
 }

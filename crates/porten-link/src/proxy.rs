@@ -38,7 +38,10 @@ pub fn by_settings() -> Connect {
     Arc::new(|host, port| {
         Box::pin(async move {
             match Proxy::of_settings(&host, port)? {
-                Some(proxy) => proxy.connect(&host, port).await,
+                Some(proxy) => {
+                    tracing::debug!(%proxy, "dialling through it");
+                    proxy.connect(&host, port).await
+                }
                 None => Ok(Box::new(socket::connect(&host, port).await?) as Transport),
             }
         })
