@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use porten_agent::local::Local;
 use porten_core::command::Command;
 use porten_core::ids::ModelId;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::home::Home;
 use crate::hub::Hub;
@@ -119,6 +120,29 @@ impl Agent {
         })
         .await;
         (login, code)
+    }
+
+    /// Puts a credential of the Hub at this origin where the agent looks for it, as if a person had signed in.
+    ///
+    /// # Panics
+    /// The home cannot be written to.
+    pub fn store_credential(&self, origin: &str) {
+        let hour = jiff::SignedDuration::from_hours(1);
+        let credential = json!({
+            "hub": origin,
+            "access": "scripted-access",
+            "refresh": "scripted-refresh",
+            "issued_at": Timestamp::now().to_string(),
+            "expires_at": (Timestamp::now() + hour).to_string(),
+        });
+        let state = self.home.porten().join("state");
+        std::fs::create_dir_all(&state).expect("a state folder");
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+        let name: String = origin.chars().map(plain).collect();
+        let path = state.join(format!("credential-{name}.json"));
+        std::fs::write(&path, credential.to_string()).expect("a credential");
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&path, private).expect("a private credential");
     }
 
     /// `porten run`, until [`Agent::stop`], [`Agent::kill`] or the end of the test.

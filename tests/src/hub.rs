@@ -24,6 +24,8 @@ pub struct Hub {
     /// A key for clients.
     pub api_key: String,
     port: u16,
+    /// Where people and agents find it, if that is not where it listens.
+    public: Option<String>,
     process: Option<Process>,
     home: Home,
     arguments: Vec<String>,
@@ -61,19 +63,39 @@ impl Hub {
         Self::start_as(&[], level).await
     }
 
+    /// A Hub that is found at this address only, behind something that passes on to [`Self::port`].
+    ///
+    /// # Panics
+    /// It does not come up.
+    pub async fn start_behind(public: &str) -> Self {
+        // The Hub prints its public address: where it listens must be known before.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let mut hub = Self::stopped(&["--public-url", public], "trace");
+        hub.port = free.local_addr().expect("its address").port();
+        hub.public = Some(public.to_owned());
+        drop(free);
+        hub.start().await;
+        hub
+    }
+
     async fn start_as(arguments: &[&str], log: &str) -> Self {
-        let mut hub = Self {
+        let mut hub = Self::stopped(arguments, log);
+        hub.start().await;
+        hub
+    }
+
+    fn stopped(arguments: &[&str], log: &str) -> Self {
+        Self {
             account: String::new(),
             passphrase: String::new(),
             api_key: String::new(),
             port: 0,
+            public: None,
             process: None,
             home: Home::new(),
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             log: log.to_owned(),
-        };
-        hub.start().await;
-        hub
+        }
     }
 
     /// Starts it on the port it had. The passphrase and the key are new; old keys stay good.
@@ -92,8 +114,10 @@ impl Hub {
         let told: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("the Hub printed {line}"));
         let text =
             |key: &str| told[key].as_str().unwrap_or_else(|| panic!("the Hub did not tell its {key}")).to_owned();
-        let port = text("url").rsplit(':').next().and_then(|port| port.trim_end_matches('/').parse().ok());
-        self.port = port.expect("the Hub's address has a port");
+        if self.public.is_none() {
+            let port = text("url").rsplit(':').next().and_then(|port| port.trim_end_matches('/').parse().ok());
+            self.port = port.expect("the Hub's address has a port");
+        }
         self.account = text("account");
         self.passphrase = text("passphrase");
         self.api_key = text("api_key");
@@ -176,7 +200,8 @@ impl Hub {
     /// # Panics
     /// The page does not go that way.
     pub async fn answer(&self, user_code: &str, verdict: Verdict) -> String {
-        let mut browser = Browser { http: client::http(), hub: self.url(), cookie: String::new() };
+        let origin = self.public.clone().unwrap_or_else(|| self.url());
+        let mut browser = Browser { http: client::http(), hub: self.url(), origin, cookie: String::new() };
         let asked = format!("/device?user_code={user_code}");
         let page = browser.get(&asked).await;
         let visit = [
@@ -198,6 +223,7 @@ impl Hub {
 struct Browser {
     http: reqwest::Client,
     hub: String,
+    origin: String,
     cookie: String,
 }
 
@@ -212,7 +238,8 @@ impl Browser {
     async fn post(&mut self, path: &str, fields: &[(&str, String)], expected: u16) -> String {
         let body = Serializer::new(String::new()).extend_pairs(fields).finish();
         let request = self.http.post(format!("{}{path}", self.hub)).header("cookie", &self.cookie);
-        let request = request.header("content-type", "application/x-www-form-urlencoded").header("origin", &self.hub);
+        let request =
+            request.header("content-type", "application/x-www-form-urlencoded").header("origin", &self.origin);
         let response = request.body(body).send().await.expect("the Hub's page");
         let status = response.status().as_u16();
         let page = self.take(response).await;

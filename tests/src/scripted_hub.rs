@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use porten_core::wire::{self, FromHub, Limits, MAX_BODY, MAX_STREAMS, Offer, Welcome};
 use porten_link::{Beat, Control, Opened, WsBytes, accept, accept_key};
-use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -44,22 +42,7 @@ impl ScriptedHub {
     /// The home cannot be written to.
     pub fn sign_in(&self, agent: &Agent) {
         let address = self.listener.local_addr().expect("a listener knows its address");
-        let hour = jiff::SignedDuration::from_hours(1);
-        let credential = json!({
-            "hub": format!("http://{address}"),
-            "access": "scripted-access",
-            "refresh": "scripted-refresh",
-            "issued_at": Timestamp::now().to_string(),
-            "expires_at": (Timestamp::now() + hour).to_string(),
-        });
-        let state = agent.home().porten().join("state");
-        std::fs::create_dir_all(&state).expect("a state folder");
-        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-        let name: String = format!("http://{address}").chars().map(plain).collect();
-        let path = state.join(format!("credential-{name}.json"));
-        std::fs::write(&path, credential.to_string()).expect("a credential");
-        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-        std::fs::set_permissions(&path, private).expect("a private credential");
+        agent.store_credential(&format!("http://{address}"));
     }
 
     /// The next connection of an agent, with the head of its request.

@@ -25,6 +25,7 @@ async fn hub_gone_for(away: Duration) -> Duration {
     house.served_within(Duration::from_secs(20)).await
 }
 
+/// Fault A2: a Hub that crashed and was away for three seconds serves again within two of its return.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_was_gone_for_three_seconds_is_served_again_within_two() {
     let took = hub_gone_for(Duration::from_secs(3)).await;
@@ -32,6 +33,7 @@ async fn a_hub_that_was_gone_for_three_seconds_is_served_again_within_two() {
     assert!(took <= Duration::from_secs(2), "{took:?}");
 }
 
+/// Fault A1: a Hub that was away for a minute is found, and serves, within eight seconds of its return.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_was_gone_for_a_minute_is_served_again_within_eight_seconds() {
     let took = hub_gone_for(Duration::from_secs(60)).await;
@@ -138,6 +140,7 @@ async fn a_client_that_leaves_stops_the_engine_within_a_second_streamed_or_not()
     assert_eq!(status.await["traffic"]["completed"], 0);
 }
 
+/// Fault A5: a Hub that dies in the middle of an answer frees the engine within two seconds.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_dies_in_the_middle_of_an_answer_frees_the_engine() {
     let mut house = House::ready(long()).await;

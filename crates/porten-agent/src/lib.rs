@@ -16,6 +16,7 @@ pub mod relay;
 pub mod seat;
 pub mod session;
 pub mod setup;
+mod surroundings;
 pub mod vault;
 pub mod wishes;
 
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 pub use porten_link::Beat;
 pub use porten_link::dial::tcp;
+pub use porten_link::proxy::by_settings;
 pub use porten_link::tls::{TlsError, install as install_crypto};
 
 /// The one TLS configuration of this process's outward connections.

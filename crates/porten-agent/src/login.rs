@@ -1,11 +1,12 @@
 //! Signs this machine in: drives core's device-grant machine over real HTTP and stores what comes of it.
 
 use porten_core::config::HubUrl;
+use porten_core::reply::Reply;
 use porten_core::signin::device::{Effect, Input, Prompt, SignInError};
-use porten_core::signin::{Credential, Device, metadata};
+use porten_core::signin::{Credential, Device};
 
 use crate::clock::Clock;
-use crate::credentials::{fetch_metadata, store};
+use crate::credentials::{NoMetadata, fetch_metadata, store};
 use crate::hub_http::HubHttp;
 use crate::vault::{Vault, VaultTrouble};
 
@@ -14,7 +15,7 @@ use crate::vault::{Vault, VaultTrouble};
 pub enum LoginError {
     /// The Hub cannot be asked, or is none.
     #[error(transparent)]
-    Hub(#[from] metadata::MetadataError),
+    Hub(#[from] NoMetadata),
     /// The Hub or the person said no.
     #[error(transparent)]
     SignIn(#[from] SignInError),
@@ -42,7 +43,8 @@ pub async fn login(
         for effect in effects {
             match effect {
                 Effect::Post { url, form } => {
-                    let reply = http.post(&url, &form).await;
+                    // The machine asks again; what bars the way was told when it looked for the Hub.
+                    let reply = http.post(&url, &form).await.unwrap_or(Reply::Lost);
                     next.extend(device.on(Input::Reply(reply), clock.now()));
                 }
                 Effect::Show(prompt) => show(&prompt),

@@ -54,9 +54,6 @@ pub enum SignInSetupError {
     /// No TLS.
     #[error(transparent)]
     Tls(#[from] crate::TlsError),
-    /// No HTTP client.
-    #[error("the HTTP client cannot be made")]
-    Http(#[from] reqwest::Error),
 }
 
 impl Setup {
@@ -102,7 +99,7 @@ impl Setup {
     /// # Errors
     /// See [`SignInSetupError`].
     pub fn hub_http() -> Result<HubHttp, SignInSetupError> {
-        Ok(HubHttp::new(&*crate::tls()?)?)
+        Ok(HubHttp::new(crate::tls()?, crate::by_settings()))
     }
 }
 

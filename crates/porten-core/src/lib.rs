@@ -11,6 +11,7 @@ pub mod reply;
 pub mod route;
 pub mod secret;
 pub mod snapshot;
+pub mod surroundings;
 pub mod time;
 pub mod wire;
 

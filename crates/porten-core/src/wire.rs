@@ -238,6 +238,23 @@ pub struct Goodbye {
     pub reason: GoodbyeReason,
     /// For the person, in one sentence.
     pub text: String,
+    /// With `restart`: over how many seconds the Hub wants its nodes to come back. A Hub of a thousand names a time in
+    /// which it can take them; left out, they come at once.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub within_s: u32,
+}
+
+impl Goodbye {
+    /// A goodbye to a node that may come back when it likes.
+    #[must_use]
+    pub fn new(reason: GoodbyeReason, text: impl Into<String>) -> Self {
+        Self { reason, text: text.into(), within_s: 0 }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands in a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Why a Hub ends a link.
@@ -363,7 +380,8 @@ mod tests {
             FromHub::Traffic(Traffic { models: vec![] }),
             FromHub::Wake(Wake { model: "m".into() }),
             FromHub::Drain(Drain { reason: "r".into() }),
-            FromHub::Goodbye(Goodbye { reason: GoodbyeReason::Restart, text: "t".into() }),
+            FromHub::Goodbye(Goodbye::new(GoodbyeReason::Restart, "t")),
+            FromHub::Goodbye(Goodbye { within_s: 40, ..Goodbye::new(GoodbyeReason::Restart, "t") }),
         ];
         for said in from_hub {
             assert_eq!(read_from_hub(&write(&said)).unwrap(), Some(said));

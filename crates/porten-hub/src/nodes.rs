@@ -20,11 +20,15 @@ pub(crate) const MAX_NODES: usize = 1024;
 /// Wakes that may wait for a tunnel: a node has a handful of models.
 const WAKES: usize = 16;
 
+/// How many nodes may come back in one second after a restart, each with its TLS handshake: a few are back at once, a
+/// thousand over forty seconds.
+const RETURNS: usize = 25;
+
 /// Why a tunnel must end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Farewell {
-    /// The Hub stops.
-    Restart,
+    /// The Hub stops; over how many seconds its nodes may come back.
+    Restart { within_s: u32 },
     /// The grant has ended.
     Revoked,
     /// The same node connected again.
@@ -198,13 +202,19 @@ impl Nodes {
     pub(crate) fn close(&self) {
         let mut inside = self.lock();
         inside.closed = true;
-        inside.live.values().for_each(|live| live.bid(Farewell::Restart));
+        let within_s = time_to_return(inside.live.len());
+        inside.live.values().for_each(|live| live.bid(Farewell::Restart { within_s }));
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
         // Each change is one insertion, removal or assignment: a panic leaves nothing half done.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Over how many seconds so many nodes may come back.
+fn time_to_return(nodes: usize) -> u32 {
+    u32::try_from(nodes / RETURNS).unwrap_or(u32::MAX)
 }
 
 impl Live {
@@ -258,5 +268,16 @@ impl Drop for Member {
         if inside.live.get(&self.key).is_some_and(|live| live.connection == self.connection) {
             inside.live.remove(&self.key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fault A2: a few nodes are let back at once, a thousand over forty seconds.
+    #[test]
+    fn the_more_nodes_the_longer_they_may_take_to_return() {
+        assert_eq!([1, 24, 25, 1000, MAX_NODES].map(time_to_return), [0, 0, 1, 40, 40]);
     }
 }

@@ -151,7 +151,7 @@ async fn hold(hub: &Arc<Hub>, bearer: Bearer, mut opened: Opened<Socket>) {
     // The connection carries data, pings and control messages: it is polled for as long as the tunnel lives.
     let mut driver = tokio::spawn(async move { drop(connection.await) });
     match hub.nodes.join(&bearer, calls) {
-        None => say_goodbye(&control, Farewell::Restart).await,
+        None => say_goodbye(&control, Farewell::Restart { within_s: 0 }).await,
         Some(member) => {
             // The grant may have ended between the check of the token and here.
             if let Ok(false) = hub.store.note_connected(bearer.grant, clock::now()).await {
@@ -177,7 +177,7 @@ fn greet(text: &str, bearer: &Bearer) -> Result<Hello, &'static str> {
 
 async fn refuse(mut opened: Opened<Socket>, text: &'static str) {
     tracing::warn!(text, "a node was turned away");
-    let goodbye = Goodbye { reason: GoodbyeReason::Protocol, text: text.to_owned() };
+    let goodbye = Goodbye::new(GoodbyeReason::Protocol, text);
     // It may have left already.
     let _ = opened.send(wire::write(&FromHub::Goodbye(goodbye))).await;
     opened.close(close::PROTOCOL, text).await;
@@ -260,14 +260,15 @@ fn heed(text: &str, member: &Member, catalog: &crate::Catalog) -> Result<Vec<Str
 
 async fn say_goodbye(control: &Control, farewell: Farewell) {
     let (reason, code, text) = match farewell {
-        Farewell::Restart => (GoodbyeReason::Restart, close::RESTART, "The Hub restarts."),
+        Farewell::Restart { .. } => (GoodbyeReason::Restart, close::RESTART, "The Hub restarts."),
         Farewell::Revoked => (GoodbyeReason::Revoked, close::REVOKED, "This node was signed out of the Hub."),
         Farewell::Replaced => {
             (GoodbyeReason::Replaced, close::REPLACED, "The same node connected to the Hub from elsewhere.")
         }
     };
     tracing::info!(?farewell, "the tunnel is closed");
-    let goodbye = Goodbye { reason, text: text.to_owned() };
+    let within_s = if let Farewell::Restart { within_s } = farewell { within_s } else { 0 };
+    let goodbye = Goodbye { within_s, ..Goodbye::new(reason, text) };
     send(&control.outgoing, Outgoing::Text(wire::write(&FromHub::Goodbye(goodbye)))).await;
     shut(control, code, text).await;
 }

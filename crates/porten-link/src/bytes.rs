@@ -11,6 +11,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use futures_util::{Sink as _, Stream as _};
 use porten_core::time::Moment;
 use porten_core::wire::{MAX_MESSAGE_SENT, MAX_MESSAGE_TAKEN, close};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::futures::OwnedNotified;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 use tokio_tungstenite::WebSocketStream;
@@ -26,7 +28,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::end::End;
 use crate::opened::{CLOSE_PATIENCE, Outgoing, Wires, frame};
-use crate::pulse::{Act, Beat, Pulse};
+use crate::pulse::{Act, Beat, PROBE_PATIENCE, Pulse};
 use crate::socket::Io;
 
 /// How much goes one way before the other gets a turn (bytes). HTTP/2 reads for as long as there is something to read,
@@ -63,6 +65,8 @@ pub struct WsBytes<S> {
     phase: Phase,
     pulse: Pulse,
     timer: Pin<Box<Sleep>>,
+    /// Comes when the owner asks for a probe.
+    probe: Pin<Box<OwnedNotified>>,
     born: Instant,
     wires: Wires,
 }
@@ -93,6 +97,7 @@ impl<S: Io> WsBytes<S> {
             phase: Phase::Live,
             pulse: Pulse::new(beat, Moment::START),
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            probe: Box::pin(Arc::clone(&wires.probe).notified_owned()),
             born: Instant::now(),
             wires,
         }
@@ -193,6 +198,11 @@ impl<S: Io> WsBytes<S> {
     /// Looks at the clock until the timer stands on a moment to come; whether there is something new to say.
     fn keep_time(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
         let mut news = false;
+        while self.phase == Phase::Live && self.probe.as_mut().poll(cx).is_ready() {
+            self.probe.set(Arc::clone(&self.wires.probe).notified_owned());
+            self.pulse.probe(PROBE_PATIENCE);
+            self.timer.as_mut().reset(Instant::now());
+        }
         while self.timer.as_mut().poll(cx).is_ready() {
             match self.phase {
                 Phase::Live => news |= self.next_beat()?,

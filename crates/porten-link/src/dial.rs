@@ -22,6 +22,7 @@ use tokio_tungstenite::tungstenite::error::ProtocolError;
 use url::Url;
 
 use crate::opened::{Opened, limits};
+use crate::proxy::ProxyTrouble;
 use crate::socket::Io;
 
 /// What a person reads about a WebSocket server of another kind.
@@ -67,7 +68,7 @@ pub fn tcp() -> Connect {
 /// [`Failure::Lost`] is worth another try, [`Failure::Refused`] needs a person. A 401 is [`Refused::SignIn`]: the caller
 /// refreshes the token once before it believes it.
 pub async fn dial(request: DialRequest) -> Result<Opened<Transport>, Failure> {
-    let transport = reach(&request).await?;
+    let transport = reach(&request.url, &request.tls, &request.connect).await?;
     let (ws, response) = client_async_with_config(upgrade(&request)?, transport, Some(limits())).await.map_err(read)?;
     let agreed = response.headers().get(SEC_WEBSOCKET_PROTOCOL).map(HeaderValue::as_bytes);
     if agreed != Some(SUBPROTOCOL.as_bytes()) {
@@ -90,35 +91,36 @@ fn upgrade(request: &DialRequest) -> Result<http::Request<()>, Failure> {
     Ok(upgrade)
 }
 
-async fn reach(request: &DialRequest) -> Result<Transport, Failure> {
-    let host = request.url.host_str().unwrap_or_default();
+/// The byte stream to a Hub's origin, encrypted unless the scheme says otherwise: what tunnel and sign-in run over.
+///
+/// # Errors
+/// As [`dial`].
+pub async fn reach(url: &Url, tls: &Arc<rustls::ClientConfig>, connect: &Connect) -> Result<Transport, Failure> {
+    let host = url.host_str().unwrap_or_default();
     // URLs keep brackets around IPv6 addresses; sockets and certificates do not.
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let port = request.url.port_or_known_default().unwrap_or(443);
-    let socket = (request.connect)(host.clone(), port).await.map_err(|error| unreachable(&error))?;
-    if request.url.scheme() == "ws" {
+    let port = url.port_or_known_default().unwrap_or(443);
+    let socket = connect(host.clone(), port).await.map_err(|error| unreachable(&error))?;
+    if matches!(url.scheme(), "ws" | "http") {
         return Ok(socket);
     }
     let name = ServerName::try_from(host).map_err(|_| not_porten("its name cannot have a certificate"))?;
-    let stream = TlsConnector::from(Arc::clone(&request.tls)).connect(name, socket).await.map_err(|e| tls(&e))?;
+    let stream = TlsConnector::from(Arc::clone(tls)).connect(name, socket).await.map_err(|error| untrusted(&error))?;
     Ok(Box::new(stream))
 }
 
 fn unreachable(error: &io::Error) -> Failure {
-    let why = match error.kind() {
-        io::ErrorKind::ConnectionRefused => "nothing is listening there".to_owned(),
-        io::ErrorKind::TimedOut => "no answer".to_owned(),
-        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => "no route to it".to_owned(),
-        _ => error.to_string(),
-    };
-    Failure::Lost(Lost::Unreachable(why))
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<ProxyTrouble>()) {
+        Some(trouble) => trouble.failure(),
+        None => Failure::Lost(Lost::Unreachable(crate::socket::words(error))),
+    }
 }
 
 /// rustls reports through `io::Error`; what matters is whether the certificate was judged and found wanting.
-fn tls(error: &io::Error) -> Failure {
+fn untrusted(error: &io::Error) -> Failure {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
-        Some(rustls::Error::InvalidCertificate(why)) => Failure::Refused(Refused::Certificate(certificate(why))),
+        Some(rustls::Error::InvalidCertificate(why)) => Failure::Refused(Refused::Certificate(crate::tls::read(why))),
         Some(rustls::Error::InvalidMessage(_)) => not_porten("it does not speak TLS"),
         Some(rustls::Error::PeerIncompatible(_) | rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)) => {
             not_porten("its TLS is too old")
@@ -133,21 +135,6 @@ fn interrupted(error: &io::Error) -> Failure {
     match error.kind() {
         K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe | K::UnexpectedEof => Failure::Lost(Lost::Cut),
         _ => unreachable(error),
-    }
-}
-
-fn certificate(why: &rustls::CertificateError) -> String {
-    use rustls::CertificateError as E;
-    match why {
-        E::Expired | E::ExpiredContext { .. } => "it has expired".into(),
-        E::NotValidYet | E::NotValidYetContext { .. } => "it is not valid yet".into(),
-        E::NotValidForName | E::NotValidForNameContext { .. } => "it is for another name".into(),
-        E::UnknownIssuer => "its issuer is not trusted on this machine".into(),
-        E::Revoked => "it was revoked".into(),
-        E::BadEncoding => "it does not read".into(),
-        E::BadSignature => "its signature is wrong".into(),
-        E::InvalidPurpose | E::InvalidPurposeContext { .. } => "it was not issued for a server".into(),
-        other => other.to_string(),
     }
 }
 

@@ -15,6 +15,7 @@ pub mod dial;
 mod end;
 pub mod http2;
 mod opened;
+pub mod proxy;
 mod pulse;
 mod socket;
 pub mod tls;

@@ -1,10 +1,11 @@
 //! A WebSocket before HTTP/2 starts on it: only text frames are legal, and every wait has its end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use porten_core::wire::{MAX_MESSAGE_SENT, MAX_MESSAGE_TAKEN, close};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -59,6 +60,8 @@ pub struct Control {
     pub outgoing: mpsc::Sender<Outgoing>,
     /// Control messages from the peer.
     pub incoming: mpsc::Receiver<String>,
+    /// Asks whether the peer is still there: a ping at once, and [`End::NoPong`] after three silent seconds.
+    pub probe: Arc<Notify>,
     /// The last measured round trip.
     pub rtt: watch::Receiver<Option<Duration>>,
     /// How the link ended, once it has: always told before its sender goes.
@@ -69,6 +72,7 @@ pub struct Control {
 pub(crate) struct Wires {
     pub(crate) from_owner: mpsc::Receiver<Outgoing>,
     pub(crate) to_owner: mpsc::Sender<String>,
+    pub(crate) probe: Arc<Notify>,
     pub(crate) rtt: watch::Sender<Option<Duration>>,
     pub(crate) end: watch::Sender<Option<End>>,
 }
@@ -168,8 +172,9 @@ impl<S: Io> Opened<S> {
         let (to_owner, incoming) = mpsc::channel(CONTROL_QUEUE);
         let (rtt_out, rtt) = watch::channel(None);
         let (end_out, end) = watch::channel(None);
-        let bytes = WsBytes::new(self.ws, beat, Wires { from_owner, to_owner, rtt: rtt_out, end: end_out });
-        (bytes, Control { outgoing, incoming, rtt, end })
+        let probe = Arc::new(Notify::new());
+        let wires = Wires { from_owner, to_owner, probe: Arc::clone(&probe), rtt: rtt_out, end: end_out };
+        (WsBytes::new(self.ws, beat, wires), Control { outgoing, incoming, probe, rtt, end })
     }
 }
 

@@ -8,6 +8,8 @@
 //! ```
 //! Any byte from the peer while a pong is due extends the wait: a pong can stand behind megabytes of answers in the
 //! peer's send buffer, and a link that carries those is alive. A link that lost one direction carries neither.
+//!
+//! A probe pings at once, whatever is due, and has less patience: it is asked for when the link has probably died.
 
 use std::time::Duration;
 
@@ -28,6 +30,9 @@ impl Default for Beat {
     }
 }
 
+/// How long a probed peer may be silent: a few lost packets, not more.
+pub(crate) const PROBE_PATIENCE: Duration = Duration::from_secs(3);
+
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Act {
@@ -46,11 +51,21 @@ pub(crate) struct Pulse {
     next: Moment,
     sent: Option<Moment>,
     heard: Moment,
+    /// A probe was asked for: the patience of the next ping.
+    probe: Option<Duration>,
+    /// The patience of the ping that is under way.
+    patience: Duration,
 }
 
 impl Pulse {
     pub(crate) fn new(beat: Beat, now: Moment) -> Self {
-        Self { beat, count: 0, next: now + beat.interval, sent: None, heard: now }
+        let patience = beat.patience;
+        Self { beat, count: 0, next: now + beat.interval, sent: None, heard: now, probe: None, patience }
+    }
+
+    /// Pings with the next [`Self::act`], even while a pong is due: that one was asked for over a path that may be gone.
+    pub(crate) const fn probe(&mut self, patience: Duration) {
+        self.probe = Some(patience);
     }
 
     /// Something arrived.
@@ -67,15 +82,23 @@ impl Pulse {
     }
 
     pub(crate) fn act(&mut self, now: Moment) -> Act {
+        if let Some(patience) = self.probe.take() {
+            return self.ping(patience.min(self.beat.patience), now);
+        }
         if let Some(sent) = self.sent {
-            let dead_at = sent.max(self.heard) + self.beat.patience;
+            let dead_at = sent.max(self.heard) + self.patience;
             return if now.reached(dead_at) { Act::Dead } else { Act::Wait(dead_at) };
         }
         if !now.reached(self.next) {
             return Act::Wait(self.next);
         }
+        self.ping(self.beat.patience, now)
+    }
+
+    fn ping(&mut self, patience: Duration, now: Moment) -> Act {
         self.count += 1;
         self.sent = Some(now);
+        self.patience = patience;
         self.next = now + self.beat.interval;
         Act::Ping(self.count)
     }
@@ -89,6 +112,8 @@ mod tests {
         Moment::after_start(Duration::from_secs(seconds))
     }
 
+    /// Fault A11: an idle link pings every 15 s, well under the 60 s after which proxies cut what is silent.
+    /// Fault A3: a peer that fell silent is dead 10 s after the ping, 25 s after its last word at the latest.
     #[test]
     fn a_silent_peer_is_dead_ten_seconds_after_the_ping() {
         let mut pulse = Pulse::new(Beat::default(), at(0));
@@ -106,6 +131,34 @@ mod tests {
         assert_eq!(pulse.pong(1, at(17)), Some(Duration::from_secs(2)));
         assert_eq!(pulse.act(at(17)), Act::Wait(at(30)));
         assert_eq!(pulse.act(at(30)), Act::Ping(2));
+    }
+
+    /// Fault A6: a probe pings at once and has three seconds, also while an older pong is due.
+    #[test]
+    fn a_probe_pings_at_once_and_waits_less() {
+        for asked in [3, 16] {
+            let mut pulse = Pulse::new(Beat::default(), at(0));
+            let first = u64::from(asked == 16);
+            if first == 1 {
+                assert_eq!(pulse.act(at(15)), Act::Ping(1));
+            }
+            pulse.probe(PROBE_PATIENCE);
+            assert_eq!(pulse.act(at(asked)), Act::Ping(first + 1));
+            assert_eq!(pulse.pong(first, at(asked)), None, "an older pong does not answer the probe");
+            assert_eq!(pulse.act(at(asked)), Act::Wait(at(asked + 3)));
+            assert_eq!(pulse.act(at(asked + 3)), Act::Dead);
+        }
+    }
+
+    #[test]
+    fn after_a_probe_that_was_answered_pings_are_as_before() {
+        let mut pulse = Pulse::new(Beat::default(), at(0));
+        pulse.probe(PROBE_PATIENCE);
+        assert_eq!(pulse.act(at(3)), Act::Ping(1));
+        assert_eq!(pulse.pong(1, at(4)), Some(Duration::from_secs(1)));
+        assert_eq!(pulse.act(at(4)), Act::Wait(at(18)));
+        assert_eq!(pulse.act(at(18)), Act::Ping(2));
+        assert_eq!(pulse.act(at(27)), Act::Wait(at(28)));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What a link asks of the TCP socket under it, and how the agent gets one.
 
+use std::collections::VecDeque;
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,6 +13,9 @@ use tokio::net::TcpStream;
 
 /// How long an address has for itself before the next one is tried beside it (RFC 8305 recommends 250 ms).
 const HEAD_START: Duration = Duration::from_millis(250);
+
+/// So many of a name's addresses are tried.
+const MAX_ADDRESSES: usize = 16;
 
 /// Any byte stream a link can run over: a TCP socket, TLS on it, or an in-memory pipe in a test.
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
@@ -34,23 +39,51 @@ pub fn tune(socket: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Connects to the first of a host's addresses that answers. They are tried in the resolver's order, one beside the
-/// other: where IPv6 is announced but leads nowhere, the system itself would wait for more than a minute.
+/// Connects to the first of a host's addresses that answers (RFC 8305). They are tried one beside the other, the two
+/// families in turn: where IPv6 is announced but leads nowhere, the system itself would wait for more than a minute.
 pub(crate) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    let addresses: Vec<_> = tokio::net::lookup_host((host, port)).await?.collect();
-    let socket = race(addresses).await?;
+    let addresses = in_turn(tokio::net::lookup_host((host, port)).await?);
+    let socket = race(addresses, TcpStream::connect).await?;
     tune(&socket)?;
     Ok(socket)
 }
 
-async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+/// Why there is no connection, in plain words.
+pub(crate) fn words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "nothing is listening there".to_owned(),
+        io::ErrorKind::TimedOut => "no answer".to_owned(),
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => "no route to it".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// The first addresses, the families alternating from that of the first, each in the resolver's order.
+fn in_turn(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let addresses: Vec<_> = addresses.collect();
+    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (mut ones, mut others) =
+        addresses.into_iter().partition::<VecDeque<_>, _>(|address| address.is_ipv6() == first_is_v6);
+    let mut turns = Vec::new();
+    while turns.len() < MAX_ADDRESSES && (!ones.is_empty() || !others.is_empty()) {
+        turns.extend(ones.pop_front());
+        turns.extend(others.pop_front());
+    }
+    turns.truncate(MAX_ADDRESSES);
+    turns
+}
+
+async fn race<T, F>(addresses: Vec<SocketAddr>, connect: impl Fn(SocketAddr) -> F) -> io::Result<T>
+where
+    F: Future<Output = io::Result<T>>,
+{
     let mut left = addresses.into_iter();
     let mut attempts = FuturesUnordered::new();
     let mut last = io::Error::from(io::ErrorKind::NotFound);
     loop {
         let next = left.next();
         let more = next.is_some();
-        attempts.extend(next.map(TcpStream::connect));
+        attempts.extend(next.map(&connect));
         let answer =
             if more { tokio::time::timeout(HEAD_START, attempts.next()).await } else { Ok(attempts.next().await) };
         match answer {
@@ -86,7 +119,8 @@ mod tests {
         let (mute, _queued, _listener) = mute().await;
         let good = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addresses = vec![mute, good.local_addr().unwrap()];
-        let socket = tokio::time::timeout(Duration::from_secs(5), race(addresses)).await.unwrap().unwrap();
+        let raced = race(addresses, TcpStream::connect);
+        let socket = tokio::time::timeout(Duration::from_secs(5), raced).await.unwrap().unwrap();
         assert_eq!(socket.peer_addr().unwrap(), good.local_addr().unwrap());
     }
 
@@ -94,10 +128,37 @@ mod tests {
     async fn an_address_that_refuses_hands_over_at_once_and_the_last_refusal_is_told() {
         let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let good = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let socket = race(vec![gone, good.local_addr().unwrap()]).await.unwrap();
+        let socket = race(vec![gone, good.local_addr().unwrap()], TcpStream::connect).await.unwrap();
         assert_eq!(socket.peer_addr().unwrap(), good.local_addr().unwrap());
-        assert_eq!(race(vec![gone, gone]).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
-        assert_eq!(race(Vec::new()).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+        let refused = race(vec![gone, gone], TcpStream::connect).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(race(Vec::new(), TcpStream::connect).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_families_take_turns_and_a_name_with_a_thousand_addresses_is_cut() {
+        let resolved = ["[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8::3]:1", "1.1.1.1:1", "2.2.2.2:1"];
+        let turns = ["[2001:db8::1]:1", "1.1.1.1:1", "[2001:db8::2]:1", "2.2.2.2:1", "[2001:db8::3]:1"];
+        assert_eq!(in_turn(addresses(&resolved).into_iter()), addresses(&turns));
+        let one_family = ["3.3.3.3:1", "1.1.1.1:1"];
+        assert_eq!(in_turn(addresses(&one_family).into_iter()), addresses(&one_family));
+        assert_eq!(in_turn(std::iter::repeat_n(addresses(&["1.1.1.1:1"])[0], 1000)).len(), MAX_ADDRESSES);
+    }
+
+    /// Fault F12: where IPv6 is announced and leads nowhere, all its addresses together cost 250 ms.
+    #[tokio::test(start_paused = true)]
+    async fn a_black_hole_of_one_family_costs_a_quarter_of_a_second() {
+        let resolved = addresses(&["[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8::3]:1", "1.1.1.1:1"]);
+        let begun = tokio::time::Instant::now();
+        let answered = race(in_turn(resolved.into_iter()), |address| async move {
+            if address.is_ipv6() { std::future::pending().await } else { Ok(address) }
+        });
+        assert_eq!(answered.await.unwrap(), addresses(&["1.1.1.1:1"])[0]);
+        assert!(begun.elapsed() <= Duration::from_millis(300), "{:?}", begun.elapsed());
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! What the loop sets going: sessions, questions to the engine, the keychain and the disk; each reports back as `Done`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use porten_core::command::{Command, Declined, DeclinedCode};
 use porten_core::config::EngineKind;
@@ -10,7 +11,7 @@ use porten_core::reply::Reply;
 use porten_core::route::Route;
 use porten_core::snapshot::AccountView;
 use porten_core::tunnel::{self, ConnId, Effect};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -45,7 +46,14 @@ pub(super) enum Done {
 #[derive(Default)]
 pub(super) struct Sessions {
     pub(super) running: JoinSet<()>,
-    live: BTreeMap<ConnId, (AbortHandle, CancellationToken)>,
+    live: BTreeMap<ConnId, Live>,
+}
+
+/// One of them, and how it is spoken to.
+struct Live {
+    task: AbortHandle,
+    drain: CancellationToken,
+    probe: Arc<Notify>,
 }
 
 impl Sessions {
@@ -54,24 +62,31 @@ impl Sessions {
         if leaving {
             drain.cancel();
         }
-        let way = Way { drain: drain.clone(), ..way.clone() };
-        let handle = self.running.spawn(session::run(way, conn));
-        self.live.insert(conn, (handle, drain));
+        let probe = Arc::new(Notify::new());
+        let way = Way { drain: drain.clone(), probe: Arc::clone(&probe), ..way.clone() };
+        let task = self.running.spawn(session::run(way, conn));
+        self.live.insert(conn, Live { task, drain, probe });
     }
 
     fn hang_up(&mut self, conn: ConnId) {
-        if let Some((handle, _)) = self.live.remove(&conn) {
-            handle.abort();
+        if let Some(live) = self.live.remove(&conn) {
+            live.task.abort();
+        }
+    }
+
+    fn probe(&self, conn: ConnId) {
+        if let Some(live) = self.live.get(&conn) {
+            live.probe.notify_one();
         }
     }
 
     /// Asks every link to finish what it carries and take nothing new.
     pub(super) fn drain(&self) {
-        self.live.values().for_each(|(_, drain)| drain.cancel());
+        self.live.values().for_each(|live| live.drain.cancel());
     }
 
     fn forget_ended(&mut self) {
-        self.live.retain(|_, (handle, _)| !handle.is_finished());
+        self.live.retain(|_, live| !live.task.is_finished());
     }
 }
 
@@ -83,6 +98,7 @@ impl World {
             match effect {
                 Effect::Dial(conn) => self.sessions.dial(&self.hands.way, conn, self.leaving.is_some()),
                 Effect::Hangup(conn) => self.sessions.hang_up(conn),
+                Effect::Probe(conn) => self.sessions.probe(conn),
                 Effect::ForgetCredential => {
                     self.account = None;
                     let credentials = self.hands.credentials.clone();

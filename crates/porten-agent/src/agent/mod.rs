@@ -22,7 +22,8 @@ use porten_core::seat::Host;
 use porten_core::snapshot::HostView;
 use porten_core::wire::Hello;
 use porten_link::Beat;
-use porten_link::dial::{Connect, tcp};
+use porten_link::dial::Connect;
+use porten_link::proxy::by_settings;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +39,7 @@ use crate::node::{NodeIdError, installed_mib, machine_name, node_id, platform, w
 use crate::places::Places;
 use crate::relay::{Limits, Relay, RelayFacts};
 use crate::session::Way;
+use crate::surroundings;
 use crate::vault::Vault;
 use crate::wishes::Wishes;
 use world::{Hands, World};
@@ -67,11 +69,11 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// An agent of this kind as people run it: over TCP, with the waits and pings of the product.
+    /// An agent of this kind as people run it: with the system's network and the waits and pings of the product.
     #[must_use]
     pub fn usual(setup: crate::setup::Setup, host: Host) -> Self {
         let crate::setup::Setup { config, places } = setup;
-        Self { config, places, host, connect: tcp(), beat: Beat::default(), limits: Limits::default() }
+        Self { config, places, host, connect: by_settings(), beat: Beat::default(), limits: Limits::default() }
     }
 }
 
@@ -117,7 +119,8 @@ impl Agent {
         let hub = config.hub.value.clone();
         let vault = Vault::open(config.keychain.value, &places.state, &node, hub.origin());
         let kept_in = vault.words();
-        let credentials = Credentials::spawn(vault, HubHttp::new(&tls)?, hub.clone(), clock);
+        let credentials =
+            Credentials::spawn(vault, HubHttp::new(Arc::clone(&tls), Arc::clone(&connect)), hub.clone(), clock);
         let engine = EngineClient::new((*tls).clone())?;
         let ledger = Ledger::default();
         let (facts, facts_seen) = watch::channel(Arc::new(RelayFacts::default()));
@@ -133,11 +136,13 @@ impl Agent {
             hello,
             adverts: adverts_seen,
             drain: CancellationToken::new(),
+            probe: Arc::default(),
             relay: Relay::new(engine.clone(), facts_seen, ledger.clone(), limits),
             told,
         };
         let wishes = Wishes::fetch(&places.state);
-        let hands = Hands { clock, places: places.clone(), way, credentials, engine, ledger, facts, adverts };
+        let (caring, cared) = watch::channel(false);
+        let hands = Hands { clock, places: places.clone(), way, credentials, engine, ledger, facts, adverts, caring };
         let world = World::new(config, host, kept_in, installed_mib(), wired_limit_mib(), wishes, hands);
         let (snapshots, snapshots_seen) = watch::channel(Arc::new(world.first_picture()));
         let (commands, commands_seen) = mpsc::unbounded_channel();
@@ -145,7 +150,10 @@ impl Agent {
         let socket_stop = CancellationToken::new();
         let serving = local::serve(&places.socket(), client.clone(), socket_stop.clone())?;
         let (quit, now) = (CancellationToken::new(), CancellationToken::new());
+        let (stirred, stirs) = mpsc::channel(1);
+        tokio::spawn(surroundings::watch(clock, cared, stirred));
         let inputs = world::Inputs {
+            stirs,
             told: told_seen,
             asked: commands_seen,
             quit: quit.clone(),

@@ -16,6 +16,7 @@ use porten_core::notice::Book;
 use porten_core::picture::{self, Facts};
 use porten_core::pool;
 use porten_core::snapshot::{AccountView, HostView, Snapshot};
+use porten_core::surroundings::Change;
 use porten_core::time::Moment;
 use porten_core::tunnel::{self, ConnId, Tunnel};
 use porten_core::wire::{self, Advert, FromHub, MAX_STREAMS, Offer};
@@ -52,10 +53,13 @@ pub(super) struct Hands {
     pub(super) ledger: Ledger,
     pub(super) facts: watch::Sender<Arc<RelayFacts>>,
     pub(super) adverts: watch::Sender<Advert>,
+    /// Whether it matters what happens around the machine: somebody wants a link.
+    pub(super) caring: watch::Sender<bool>,
 }
 
 /// What the loop hears.
 pub(super) struct Inputs {
+    pub(super) stirs: mpsc::Receiver<Change>,
     pub(super) told: mpsc::Receiver<(ConnId, Told)>,
     pub(super) asked: mpsc::UnboundedReceiver<Asked>,
     pub(super) quit: CancellationToken,
@@ -182,6 +186,7 @@ impl World {
                 () = inputs.now.cancelled() => break,
                 () = inputs.quit.cancelled(), if !quitting => { self.leave(true); true }
                 Some(asked) = inputs.asked.recv() => { self.ask(asked); true }
+                Some(change) = inputs.stirs.recv() => { self.stir(change); true }
                 Some((conn, told)) = inputs.told.recv() => self.hear(conn, told),
                 Some(done) = self.tasks.join_next() => { self.finish(done); true }
                 Some(_) = self.sessions.running.join_next() => true,
@@ -235,6 +240,16 @@ impl World {
             Told::Rtt(_) | Told::Said(_) => {}
         }
         true
+    }
+
+    /// Something around the machine changed: what stood before may not stand any more, whatever it looks like.
+    fn stir(&mut self, change: Change) {
+        tracing::info!(what = change.words(), "looking at the link");
+        self.step_tunnel(tunnel::Input::Stirred);
+        if change == Change::Woke {
+            self.step_health(engine::Input::Nudge);
+            self.step_telling(exo::Input::Nudge);
+        }
     }
 
     fn is_up(&self, conn: ConnId) -> bool {
@@ -332,6 +347,8 @@ impl World {
         let advert =
             models::advert(&serving, &self.following.idle, self.memory.advertised_mib, MAX_STREAMS, engine.is_some());
         self.hands.adverts.send_if_modified(|told| replace(told, advert));
+        let caring = !matches!(self.tunnel.state(), tunnel::State::Off | tunnel::State::SignedOut(_));
+        self.hands.caring.send_if_modified(|told| replace(told, caring));
         let draining = self.leaving.is_some();
         let broken = self.broken();
         self.hands.facts.send_if_modified(|told| {

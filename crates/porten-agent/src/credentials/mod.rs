@@ -15,6 +15,9 @@ use crate::hub_http::HubHttp;
 use crate::vault::{self, Calls, Vault, VaultTrouble};
 use owner::Owner;
 
+/// What helps where a proxy does not do its part.
+const PROXY_REMEDY: &str = "Check HTTPS_PROXY or the system's proxy settings; NO_PROXY exempts the Hub";
+
 /// Requests waiting for the owner; there are a handful of callers.
 const QUEUE: usize = 16;
 
@@ -111,13 +114,39 @@ async fn answer(owner: &mut Owner, ask: Ask) {
     }
 }
 
+/// What the Hub says about signing in was not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum NoMetadata {
+    /// Something on the way stands against it, and says what would help: a proxy, a certificate.
+    #[error("{why}. {remedy}")]
+    Barred {
+        /// What.
+        why: String,
+        /// What to do.
+        remedy: &'static str,
+        /// As the tunnel knows it.
+        failure: Failure,
+    },
+    /// It does not answer, or answers something else.
+    #[error(transparent)]
+    Metadata(#[from] metadata::MetadataError),
+}
+
 /// What the Hub says about signing in.
 ///
 /// # Errors
 /// It cannot be reached, or does not speak this protocol.
-pub async fn fetch_metadata(http: &HubHttp, hub: &HubUrl) -> Result<Metadata, metadata::MetadataError> {
-    let reply = http.get(&format!("{}{}", hub.origin(), metadata::PATH)).await;
-    metadata::read(hub, &reply)
+pub async fn fetch_metadata(http: &HubHttp, hub: &HubUrl) -> Result<Metadata, NoMetadata> {
+    match http.get(&format!("{}{}", hub.origin(), metadata::PATH)).await {
+        Ok(reply) => Ok(metadata::read(hub, &reply)?),
+        Err(failure) => Err(match &failure {
+            Failure::Refused(why) => NoMetadata::Barred { why: why.to_string(), remedy: why.remedy(), failure },
+            Failure::Lost(why @ Lost::Proxy(_)) => {
+                NoMetadata::Barred { why: why.to_string(), remedy: PROXY_REMEDY, failure }
+            }
+            Failure::Lost(_) => metadata::MetadataError::Lost { hub: hub.as_str().to_owned() }.into(),
+        }),
+    }
 }
 
 /// Writes the credential into its store.

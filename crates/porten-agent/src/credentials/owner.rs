@@ -8,11 +8,12 @@ use std::time::Duration;
 use porten_core::config::HubUrl;
 use porten_core::reply::Reply;
 use porten_core::secret::Secret;
+use porten_core::signin::metadata::MetadataError;
 use porten_core::signin::refresh::{self, Decision, RefreshError};
-use porten_core::signin::{Credential, Form, Metadata, metadata};
+use porten_core::signin::{Credential, Form, Metadata};
 use porten_core::tunnel::{Failure, Lost, Refused};
 
-use super::{SignedIn, fetch_metadata, read, write};
+use super::{NoMetadata, SignedIn, fetch_metadata, read, write};
 use crate::clock::Clock;
 use crate::hub_http::HubHttp;
 use crate::vault::{Calls, Store, VaultError, VaultTrouble};
@@ -83,7 +84,7 @@ impl Owner {
         }
         let old = self.held.clone().ok_or(Failure::Refused(Refused::SignIn))?;
         let url = self.metadata().await?.token.clone();
-        let reply = self.http.post(&url, &Form::refresh(&old)).await;
+        let reply = self.http.post(&url, &Form::refresh(&old)).await.map_err(no_way)?;
         let fresh = refresh::read(&old, &reply, self.clock.now().wall).map_err(|error| {
             tracing::warn!(%error, "sign-in not renewed");
             // Its address may have changed.
@@ -117,9 +118,14 @@ impl Owner {
         let metadata = match self.metadata.take() {
             Some(metadata) => metadata,
             None => fetch_metadata(&self.http, &self.hub).await.map_err(|error| match error {
-                metadata::MetadataError::Lost { .. } => Failure::Lost(Lost::SignInUnreachable("no answer".into())),
-                metadata::MetadataError::Foreign { why, .. } => Failure::Refused(Refused::NotPorten(why.to_string())),
-                other => Failure::Refused(Refused::NotPorten(other.to_string())),
+                NoMetadata::Barred { failure, .. } => failure,
+                NoMetadata::Metadata(MetadataError::Lost { .. }) => {
+                    Failure::Lost(Lost::SignInUnreachable("no answer".into()))
+                }
+                NoMetadata::Metadata(MetadataError::Foreign { why, .. }) => {
+                    Failure::Refused(Refused::NotPorten(why.to_string()))
+                }
+                NoMetadata::Metadata(other) => Failure::Refused(Refused::NotPorten(other.to_string())),
             })?,
         };
         Ok(self.metadata.insert(metadata))
@@ -154,13 +160,23 @@ impl Owner {
         if let Ok(metadata) = self.metadata().await
             && let Some(url) = metadata.revocation.clone()
         {
-            self.http.post(&url, &Form::revoke(&credential)).await;
+            // Who cannot be told is told by the next use of the token.
+            let _ = self.http.post(&url, &Form::revoke(&credential)).await;
         }
     }
 }
 
 fn keychain(trouble: &VaultTrouble) -> Failure {
     Failure::Lost(Lost::Keychain(trouble.to_string()))
+}
+
+/// There was no way to the sign-in: what the tunnel would say of it stands, but for a Hub that is only not there.
+fn no_way(failure: Failure) -> Failure {
+    match failure {
+        Failure::Lost(Lost::Unreachable(why)) => Failure::Lost(Lost::SignInUnreachable(why)),
+        Failure::Lost(Lost::TimedOut | Lost::Cut) => Failure::Lost(Lost::SignInUnreachable("no answer".into())),
+        other => other,
+    }
 }
 
 fn not_renewed(error: &RefreshError, reply: &Reply) -> Failure {

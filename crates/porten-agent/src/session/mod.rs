@@ -12,7 +12,7 @@ use porten_core::wire::{
 };
 use porten_link::dial::{Connect, DialRequest, Transport, dial};
 use porten_link::{Beat, Control, End, Opened, Outgoing, http2};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -58,6 +58,8 @@ pub struct Way {
     pub adverts: watch::Receiver<Advert>,
     /// Cancelled when no new requests are wanted.
     pub drain: CancellationToken,
+    /// Notified when it is in doubt whether the Hub is still there.
+    pub probe: Arc<Notify>,
     /// What answers requests.
     pub relay: Relay,
     /// The loop.
@@ -198,6 +200,10 @@ async fn talk(way: &Way, conn: ConnId, mut control: Control, goodbye: &mut Optio
                 let rtt_ms = u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX);
                 Some(Outgoing::Text(wire::write(&FromAgent::PongStats(PongStats { rtt_ms }))))
             }
+            () = way.probe.notified() => {
+                control.probe.notify_one();
+                None
+            }
             () = done.cancelled(), if draining => return,
             () = way.drain.cancelled(), if !draining => {
                 draining = true;
@@ -220,7 +226,7 @@ async fn hear(way: &Way, conn: ConnId, text: &str, goodbye: &mut Option<Goodbye>
                 FromHub::Goodbye(word) => *goodbye = Some(word.clone()),
                 // The link ends once it is drained, and that is no loss of it.
                 FromHub::Drain(drain) => {
-                    *goodbye = Some(Goodbye { reason: GoodbyeReason::Restart, text: drain.reason.clone() });
+                    *goodbye = Some(Goodbye::new(GoodbyeReason::Restart, drain.reason.clone()));
                 }
                 FromHub::Welcome(_) | FromHub::Catalog(_) | FromHub::Traffic(_) | FromHub::Wake(_) => {}
             }
@@ -241,7 +247,7 @@ fn failure(end: &End, goodbye: Option<&Goodbye>) -> Failure {
     match (end, goodbye) {
         (End::Closed { code: close::REVOKED, .. }, _) => Failure::Refused(Refused::Revoked),
         (End::Closed { code: close::REPLACED, .. }, _) => Failure::Refused(Refused::Replaced),
-        (End::Closed { code: close::RESTART | 1001, .. }, _) => Failure::Lost(Lost::Restart),
+        (End::Closed { code: close::RESTART | 1001, .. }, goodbye) => restart(goodbye.map_or(0, |word| word.within_s)),
         (_, Some(goodbye)) => farewell(goodbye),
         (End::Ours, None) => Failure::Lost(Lost::Closed),
         _ => Failure::Lost(Lost::Cut),
@@ -263,9 +269,13 @@ fn farewell(goodbye: &Goodbye) -> Failure {
     match goodbye.reason {
         GoodbyeReason::Revoked => Failure::Refused(Refused::Revoked),
         GoodbyeReason::Replaced => Failure::Refused(Refused::Replaced),
-        GoodbyeReason::Restart => Failure::Lost(Lost::Restart),
+        GoodbyeReason::Restart => restart(goodbye.within_s),
         GoodbyeReason::Protocol | GoodbyeReason::Unknown => Failure::Lost(Lost::Cut),
     }
+}
+
+const fn restart(within_s: u32) -> Failure {
+    Failure::Lost(Lost::Restart { within: Duration::from_secs(within_s as u64) })
 }
 
 #[cfg(test)]
@@ -280,17 +290,20 @@ mod tests {
     fn what_a_close_means_is_read_from_its_code_then_from_the_goodbye() {
         assert_eq!(failure(&closed(4401), None), Failure::Refused(Refused::Revoked));
         assert_eq!(failure(&closed(4409), None), Failure::Refused(Refused::Replaced));
-        assert_eq!(failure(&closed(1012), None), Failure::Lost(Lost::Restart));
-        let goodbye = Goodbye { reason: GoodbyeReason::Revoked, text: "Revoked.".into() };
+        assert_eq!(failure(&closed(1012), None), restart(0));
+        let many = Goodbye { within_s: 40, ..Goodbye::new(GoodbyeReason::Restart, "The Hub restarts.") };
+        assert_eq!(failure(&closed(1012), Some(&many)), restart(40));
+        assert_eq!(failure(&End::Cut, Some(&many)), restart(40));
+        let goodbye = Goodbye::new(GoodbyeReason::Revoked, "Revoked.");
         assert_eq!(failure(&End::Cut, Some(&goodbye)), Failure::Refused(Refused::Revoked));
         assert_eq!(failure(&End::NoPong, None), Failure::Lost(Lost::Cut));
     }
 
     #[test]
     fn a_hub_that_turns_the_hello_away_is_not_asked_again_at_once_and_its_words_are_told() {
-        let goodbye = |reason, text: &str| turned_away(&Goodbye { reason, text: text.into() });
+        let goodbye = |reason, text: &str| turned_away(&Goodbye::new(reason, text));
         let told = goodbye(GoodbyeReason::Protocol, "This sign-in belongs to another\u{1b}[2J node.");
         assert_eq!(told, Failure::Refused(Refused::Forbidden("This sign-in belongs to another[2J node".into())));
-        assert_eq!(goodbye(GoodbyeReason::Restart, ""), Failure::Lost(Lost::Restart));
+        assert_eq!(goodbye(GoodbyeReason::Restart, ""), Failure::Lost(Lost::Restart { within: Duration::ZERO }));
     }
 }

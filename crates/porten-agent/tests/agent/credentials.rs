@@ -105,7 +105,7 @@ fn credential(hub: &Hub, n: u32, lasts: i64) -> Credential {
 
 fn owner(hub: &Hub, memory: &Memory) -> Credentials {
     porten_agent::install_crypto();
-    let http = HubHttp::new(&porten_agent::tls().unwrap()).unwrap();
+    let http = HubHttp::new(porten_agent::tls().unwrap(), porten_agent::tcp());
     let url = HubUrl::read(&hub.url).unwrap();
     Credentials::spawn_patient(Vault::of(memory.clone()), http, url, Clock::start(), Duration::from_millis(200))
 }

@@ -145,11 +145,12 @@ async fn a_grant_that_was_revoked_signs_out_for_good() {
     assert_eq!(hub.upgrades_seen(), 1);
 }
 
+/// Fault A12: a node that was replaced stops, says so, and does not come back by itself.
 #[tokio::test]
 async fn a_node_that_was_replaced_stays_away_and_says_why() {
     let (mut hub, home, agent, _engine) = house().await;
     let link = link(&mut hub).await;
-    let goodbye = Goodbye { reason: GoodbyeReason::Replaced, text: "Elsewhere.".into() };
+    let goodbye = Goodbye::new(GoodbyeReason::Replaced, "Elsewhere.");
     link.say(&FromHub::Goodbye(goodbye)).await;
     link.send(Outgoing::Close { code: close::REPLACED, reason: String::new() }).await;
     let (why, remedy) = refused(&agent).await;
@@ -159,6 +160,7 @@ async fn a_node_that_was_replaced_stays_away_and_says_why() {
     assert_eq!((hub.upgrades_seen(), home.stored().len()), (1, 1), "the sign-in is good");
 }
 
+/// Fault A2: a Hub with few nodes that restarts has them back within two seconds.
 #[tokio::test]
 async fn a_hub_that_restarts_is_found_again_within_two_seconds() {
     let (mut hub, _home, agent, _engine) = house().await;
@@ -181,7 +183,7 @@ async fn the_last_word_of_a_hub_counts_also_when_its_close_says_nothing() {
     for _ in 0..10 {
         let (mut hub, _home, agent, _engine) = house().await;
         let link = link(&mut hub).await;
-        let goodbye = Goodbye { reason: GoodbyeReason::Replaced, text: "Elsewhere.".into() };
+        let goodbye = Goodbye::new(GoodbyeReason::Replaced, "Elsewhere.");
         link.say(&FromHub::Goodbye(goodbye)).await;
         link.send(Outgoing::Close { code: close::NORMAL, reason: String::new() }).await;
         refused(&agent).await;
@@ -245,8 +247,8 @@ async fn a_hub_that_turns_the_hello_away_is_refused_with_its_words() {
     let (mut hub, _home, agent, _engine) = house().await;
     let mut opened = hub.upgrade().await;
     soon("a hello", opened.receive()).await.unwrap();
-    let text = "This sign-in belongs to another node. Sign in on this one.".into();
-    let goodbye = Goodbye { reason: GoodbyeReason::Protocol, text };
+    let text = "This sign-in belongs to another node. Sign in on this one.";
+    let goodbye = Goodbye::new(GoodbyeReason::Protocol, text);
     opened.send(wire::write(&FromHub::Goodbye(goodbye))).await.unwrap();
     opened.close(close::PROTOCOL, "").await;
     let (why, _) = refused(&agent).await;
@@ -256,6 +258,7 @@ async fn a_hub_that_turns_the_hello_away_is_refused_with_its_words() {
     assert_eq!(hub.upgrades_seen(), 1);
 }
 
+/// Fault E4: an upgrade answered with 503 and `Retry-After` is not repeated before that time.
 #[tokio::test]
 async fn a_busy_hub_is_given_the_time_it_asked_for() {
     let (hub, engine) = (Hub::start().await, engine().await);
@@ -265,7 +268,7 @@ async fn a_busy_hub_is_given_the_time_it_asked_for() {
     shows(&agent, "waiting", |picture| matches!(picture.overall, Overall::Waiting { .. })).await;
     let Overall::Waiting { until } = agent.client().snapshot().overall else { panic!("no longer waiting") };
     let wait = until.duration_since(jiff::Timestamp::now()).as_secs();
-    assert!((25..=30).contains(&wait), "{wait}");
+    assert!((25..=45).contains(&wait), "{wait}: what it asked for, and up to half of it more");
     tokio::time::sleep(A_WHILE).await;
     assert_eq!(hub.upgrades_seen(), 1);
 }

@@ -160,6 +160,7 @@ mod tests {
         }
     }
 
+    /// Fault E1: `ws://` to any other machine than this one is refused in the settings already.
     #[test]
     fn unencrypted_is_only_for_this_machine_by_its_spelling() {
         for text in [

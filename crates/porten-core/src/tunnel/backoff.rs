@@ -18,6 +18,12 @@ pub fn wait(outage: Duration, luck: f64) -> Duration {
     whole.mul_f64(0.5 + luck.clamp(0.0, 1.0) / 2.0)
 }
 
+/// A wait that a Hub asked for, and up to half of it more: the many that were told the same must not return as one.
+#[must_use]
+pub fn spread(asked: Duration, luck: f64) -> Duration {
+    asked + asked.mul_f64(luck.clamp(0.0, 1.0) / 2.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

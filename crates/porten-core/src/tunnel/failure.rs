@@ -17,6 +17,9 @@ pub enum Lost {
     /// No connection: name look-up, routing, nothing listening.
     #[error("the Hub cannot be reached ({0})")]
     Unreachable(String),
+    /// The proxy on the way there does not do its part; a whole sentence that names it.
+    #[error("{0}")]
+    Proxy(String),
     /// The dial took longer than [`super::DIAL_DEADLINE`].
     #[error("the Hub did not answer in time")]
     TimedOut,
@@ -36,7 +39,10 @@ pub enum Lost {
     Closed,
     /// The Hub restarts.
     #[error("the Hub is restarting")]
-    Restart,
+    Restart {
+        /// Over which time it wants its nodes to come back; zero if it did not say.
+        within: Duration,
+    },
     /// The sign-in server could not be asked for a fresh token.
     #[error("the Hub's sign-in cannot be reached ({0})")]
     SignInUnreachable(String),
@@ -50,11 +56,30 @@ impl Lost {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Busy { retry_after, .. } => retry_after.map(|wait| wait.min(Duration::from_secs(3600))),
+            Self::Busy { retry_after, .. } => retry_after.map(|wait| wait.min(LONGEST_ASKED)),
             _ => None,
         }
     }
+
+    /// Over which time the Hub wants its nodes to come back, if it said so (two minutes at most are believed).
+    #[must_use]
+    pub fn within(&self) -> Option<Duration> {
+        match self {
+            Self::Restart { within } if !within.is_zero() => Some((*within).min(LONGEST_SPREAD)),
+            _ => None,
+        }
+    }
+
+    /// Whether the wait after it is this side's own guess, which a change on this machine may end.
+    pub(super) fn is_ours_to_end(&self) -> bool {
+        self.retry_after().is_none() && self.within().is_none()
+    }
 }
+
+/// The longest `Retry-After` that is believed.
+const LONGEST_ASKED: Duration = Duration::from_secs(3600);
+/// The longest time to come back over that is believed.
+const LONGEST_SPREAD: Duration = Duration::from_secs(120);
 
 /// A failure that only a person can mend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +101,48 @@ pub enum Refused {
     NotPorten(String),
     /// The certificate is not acceptable.
     #[error("the Hub's certificate is not acceptable ({0})")]
-    Certificate(String),
+    Certificate(Certificate),
+    /// The proxy on the way there lets nobody through like this; a whole sentence that names it.
+    #[error("{0}")]
+    Proxy(String),
+}
+
+/// What is wrong with a certificate. The names in it are a stranger's words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Certificate {
+    /// Its time is over, by this machine's clock.
+    #[error("it has expired")]
+    Expired,
+    /// Its time has not begun, by this machine's clock.
+    #[error("it is not valid yet")]
+    NotYet,
+    /// Another server's.
+    #[error("it is for another name")]
+    OtherName,
+    /// Nobody but itself vouches for it.
+    #[error("it is self-signed, which this machine does not trust")]
+    SelfSigned,
+    /// Somebody vouches for it whom this machine does not know: a Hub's own authority, or whoever looks into the traffic.
+    #[error("it was issued by “{0}”, which this machine does not trust")]
+    UnknownIssuer(String),
+    /// Anything else, in words that continue "it".
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Certificate {
+    const fn remedy(&self) -> &'static str {
+        match self {
+            Self::Expired | Self::NotYet => {
+                "Check this Mac's date; if it is right, the Hub's owner must renew the certificate"
+            }
+            Self::OtherName => "Check PORTEN_HUB_URL; if it is right, somebody else answers there",
+            Self::UnknownIssuer(_) => {
+                "If your network inspects TLS, add that authority to the system's trust store, or ask whoever runs the network; else ask the Hub's owner"
+            }
+            Self::SelfSigned | Self::Other(_) => "Check PORTEN_HUB_URL, or ask the Hub's owner",
+        }
+    }
 }
 
 impl Refused {
@@ -94,7 +160,15 @@ impl Refused {
             Self::Forbidden(_) => "Ask the Hub's owner to allow this node, then: porten login",
             Self::Replaced => "Stop the other agent, or sign in here again: porten login",
             Self::NotPorten(_) => "Check PORTEN_HUB_URL, or ask the Hub's owner to enable porten.v1",
-            Self::Certificate(_) => "Check PORTEN_HUB_URL, this Mac's date, and any proxy that inspects TLS",
+            Self::Certificate(why) => why.remedy(),
+            Self::Proxy(_) => {
+                "Put user and password into the proxy's address: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT; or exempt the Hub with NO_PROXY"
+            }
         }
+    }
+
+    /// Whether another network may be the remedy: what answered there, a hotel's sign-in page say, need not be the Hub.
+    pub(super) const fn depends_on_the_network(&self) -> bool {
+        matches!(self, Self::NotPorten(_) | Self::Certificate(_) | Self::Proxy(_))
     }
 }

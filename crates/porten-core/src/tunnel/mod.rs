@@ -4,12 +4,16 @@
 //!            wanted                    Opened                      Ended(Lost)
 //!  Off ───────────────► Dialling ─────────────────► Up ──────────────────────────► Waiting
 //!   ▲                    ▲    │ Ended(Lost)                                         │   │
-//!   │ not wanted         │    └────────────────────────────────────────────────────►│   │ wait over, or Nudge
+//!   │ not wanted         │    └────────────────────────────────────────────────────►│   │ wait over, or a nudge
 //!   │ (from anywhere)    └──────────────────────────────────────────────────────────┼───┘
 //!   │                                                                               │
 //!   └── SignedOut ◄── Ended(Refused::SignIn) ── any ── Ended(Refused::…) ──► Stuck ─┘ (slowly)
 //! ```
 //! Connections are numbered: what a dead one still says is not believed.
+//!
+//! Two things nudge. A person ([`Input::Nudge`]) may interrupt any wait. The system ([`Input::Stirred`]: a wake, another
+//! network) interrupts those that such a change may end, and no other: two machines with one identity must not take turns
+//! for ever, and a Hub that named a time meant it.
 
 mod backoff;
 mod failure;
@@ -18,13 +22,15 @@ use std::time::Duration;
 
 use crate::time::Moment;
 
-pub use backoff::wait;
-pub use failure::{Failure, Lost, Refused};
+pub use backoff::{spread, wait};
+pub use failure::{Certificate, Failure, Lost, Refused};
 
-/// The limit for one dial in all: name, TCP, TLS, upgrade and welcome.
+/// The limit for one dial in all: name, TCP, proxy, TLS, upgrade and welcome.
 pub const DIAL_DEADLINE: Duration = Duration::from_secs(15);
 /// A link that lived this long was good: the next outage starts with short waits again.
 pub const LASTING: Duration = Duration::from_secs(30);
+/// A link that ends so soon after a probe was asked for has failed it.
+const PROBE_ENDS: Duration = Duration::from_secs(5);
 /// How long the tunnel leaves a Hub alone that refused for a reason that only a person can mend.
 pub const STUCK_WAIT: Duration = Duration::from_secs(5 * 60);
 
@@ -43,8 +49,10 @@ pub enum Input {
     Opened(ConnId),
     /// This connection, or the attempt at it, ended.
     Ended(ConnId, Failure),
-    /// Something changed that makes a try worth it now: a wake, another network, a person.
+    /// A person asks for a try now.
     Nudge,
+    /// The machine woke, or its network is another one: a link may be dead without knowing, and a try may succeed now.
+    Stirred,
     /// Time passed; see [`Tunnel::deadline`].
     Tick,
 }
@@ -56,6 +64,8 @@ pub enum Effect {
     Dial(ConnId),
     /// Drop this connection or attempt; nothing it still says counts.
     Hangup(ConnId),
+    /// See at once whether this connection lives; it ends if not.
+    Probe(ConnId),
     /// The Hub no longer accepts this sign-in: forget the credential.
     ForgetCredential,
 }
@@ -106,11 +116,13 @@ pub struct Tunnel {
     next_conn: u64,
     /// When the last good link ended; waits grow with the time since then.
     outage: Option<Moment>,
+    /// The connection that is being probed because the machine's circumstances changed, and since when.
+    probed: Option<(ConnId, Moment)>,
 }
 
 impl Default for Tunnel {
     fn default() -> Self {
-        Self { wanted: false, signed_in: false, state: State::Off, next_conn: 1, outage: None }
+        Self { wanted: false, signed_in: false, state: State::Off, next_conn: 1, outage: None, probed: None }
     }
 }
 
@@ -151,8 +163,10 @@ impl Tunnel {
             Input::Ended(..) => Vec::new(),
             Input::Nudge => match self.state {
                 State::Waiting { .. } | State::Stuck { .. } => self.dial(now),
-                _ => Vec::new(),
+                State::Up { conn, .. } => vec![Effect::Probe(conn)],
+                State::Off | State::SignedOut(_) | State::Dialling { .. } => Vec::new(),
             },
+            Input::Stirred => self.stir(now),
             Input::Tick => self.tick(now, luck),
         }
     }
@@ -188,6 +202,30 @@ impl Tunnel {
         }
     }
 
+    /// The circumstances are new: the waits of the old ones do not count any more.
+    fn stir(&mut self, now: Moment) -> Vec<Effect> {
+        match &self.state {
+            State::Up { conn, .. } => {
+                let conn = *conn;
+                self.probed = Some((conn, now));
+                vec![Effect::Probe(conn)]
+            }
+            // It began on the old network, where its answers may go.
+            State::Dialling { conn, .. } => {
+                let mut effects = vec![Effect::Hangup(*conn)];
+                self.outage = None;
+                effects.extend(self.dial(now));
+                effects
+            }
+            State::Waiting { why, .. } if why.is_ours_to_end() => {
+                self.outage = None;
+                self.dial(now)
+            }
+            State::Stuck { why, .. } if why.depends_on_the_network() => self.dial(now),
+            State::Off | State::SignedOut(_) | State::Waiting { .. } | State::Stuck { .. } => Vec::new(),
+        }
+    }
+
     fn dial(&mut self, now: Moment) -> Vec<Effect> {
         let conn = ConnId(self.next_conn);
         self.next_conn += 1;
@@ -201,11 +239,21 @@ impl Tunnel {
         {
             self.outage = None;
         }
+        let ended = self.conn();
+        let is_probed = |(conn, since)| Some(conn) == ended && now.since(since) <= PROBE_ENDS;
         match failure {
+            // Nothing is wrong with the Hub, as far as is known.
+            Failure::Lost(_) if self.probed.take().is_some_and(is_probed) => {
+                self.outage.get_or_insert(now);
+                self.dial(now)
+            }
             Failure::Lost(why) => {
                 let outage = *self.outage.get_or_insert(now);
-                let least = why.retry_after().unwrap_or_default();
-                self.state = State::Waiting { until: now + wait(now.since(outage), luck).max(least), why };
+                let asked = why.retry_after().map(|least| spread(least, luck));
+                // A Hub that restarts is not dialled by all its nodes in one second, if it says how many they are.
+                let share = why.within().map(|within| within.mul_f64(luck.clamp(0.0, 1.0)));
+                let wait = wait(now.since(outage), luck).max(asked.or(share).unwrap_or_default());
+                self.state = State::Waiting { until: now + wait, why };
                 Vec::new()
             }
             Failure::Refused(why) if why.needs_sign_in() => {

@@ -21,6 +21,7 @@ fn up() -> Tunnel {
     tunnel
 }
 
+/// Fault A5: after a lasting link the first try comes within a second, before any longer wait.
 #[test]
 fn a_lost_link_is_dialled_again_within_a_second() {
     let mut tunnel = up();
@@ -42,6 +43,7 @@ fn what_a_dead_connection_still_says_is_not_believed() {
     assert!(matches!(tunnel.state(), State::Dialling { conn: ConnId(2), .. }));
 }
 
+/// Fault A10: a dial that hangs anywhere is given up after 15 s in all, and counts as a failure.
 #[test]
 fn a_dial_that_hangs_is_dropped_at_its_deadline() {
     let mut tunnel = Tunnel::default();
@@ -100,6 +102,129 @@ fn the_hubs_retry_after_is_honoured() {
     let busy = Lost::Busy { status: 503, retry_after: Some(Duration::from_secs(40)) };
     tunnel.on(Input::Ended(ConnId(1), Failure::Lost(busy)), at(50), 0.0);
     assert_eq!(tunnel.deadline(), Some(at(90)));
+    assert_eq!(tunnel.on(Input::Stirred, at(51), 0.0), [], "a wake is no reason to knock before");
+    assert_eq!(tunnel.deadline(), Some(at(90)));
+    assert_eq!(tunnel.on(Input::Nudge, at(52), 0.0), [Effect::Dial(ConnId(2))], "a person is");
+}
+
+#[test]
+fn those_who_were_told_the_same_time_do_not_come_back_as_one() {
+    let mut tunnel = up();
+    let busy = Lost::Busy { status: 503, retry_after: Some(Duration::from_secs(40)) };
+    tunnel.on(Input::Ended(ConnId(1), Failure::Lost(busy)), at(50), 0.5);
+    assert_eq!(tunnel.deadline(), Some(at(100)));
+}
+
+/// Fault A6: after a sleep a link that was up is probed, and a waiting tunnel dials at once, its next waits short again.
+/// Fault A7: the same after a change of the network.
+#[test]
+fn a_change_around_the_machine_probes_what_is_up_and_dials_without_leftover_waits() {
+    let mut tunnel = up();
+    assert_eq!(tunnel.on(Input::Stirred, at(50), 0.0), [Effect::Probe(ConnId(1))]);
+    assert_eq!(*tunnel.state(), State::Up { conn: ConnId(1), since: at(0) }, "until the probe has its answer");
+    assert_eq!(tunnel.on(Input::Ended(ConnId(1), lost()), at(53), 1.0), [Effect::Dial(ConnId(2))], "it had none");
+    tunnel.on(Input::Ended(ConnId(2), lost()), at(53), 1.0);
+    assert_eq!(at(53).until(tunnel.deadline().unwrap()), Duration::from_secs(1), "once, and then with waits");
+    let mut tunnel = up();
+    assert_eq!(tunnel.on(Input::Stirred, at(50), 0.0), [Effect::Probe(ConnId(1))]);
+    tunnel.on(Input::Ended(ConnId(1), lost()), at(100), 1.0);
+    let mut now = at(100);
+    for conn in 2..40 {
+        now = tunnel.deadline().unwrap();
+        assert_eq!(tunnel.on(Input::Tick, now, 1.0), [Effect::Dial(ConnId(conn))]);
+        tunnel.on(Input::Ended(ConnId(conn), lost()), now, 1.0);
+    }
+    assert!(now.until(tunnel.deadline().unwrap()) > Duration::from_secs(3), "the waits have grown");
+    assert_eq!(tunnel.on(Input::Stirred, now, 1.0), [Effect::Dial(ConnId(40))]);
+    tunnel.on(Input::Ended(ConnId(40), lost()), now, 1.0);
+    assert_eq!(now.until(tunnel.deadline().unwrap()), Duration::from_secs(1));
+}
+
+#[test]
+fn a_dial_that_began_before_the_change_begins_anew() {
+    let mut tunnel = Tunnel::default();
+    tunnel.on(Input::SignedIn(true), at(0), 0.0);
+    tunnel.on(Input::Wanted(true), at(0), 0.0);
+    assert_eq!(tunnel.on(Input::Stirred, at(9), 0.0), [Effect::Hangup(ConnId(1)), Effect::Dial(ConnId(2))]);
+    assert_eq!(tunnel.deadline(), Some(at(24)));
+}
+
+/// Fault A12: who was replaced stays away for five minutes, whatever the network does; only a person ends that sooner.
+#[test]
+fn who_was_replaced_is_not_brought_back_by_a_wake_or_another_network() {
+    for (why, stays) in [
+        (Refused::Replaced, true),
+        (Refused::Forbidden("HTTP 403".into()), true),
+        (Refused::NotPorten("HTTP 302".into()), false),
+        (Refused::Certificate(Certificate::UnknownIssuer("Hotel".into())), false),
+        (Refused::Proxy("the proxy proxy.test:3128 asks for a password".into()), false),
+    ] {
+        let mut tunnel = up();
+        tunnel.on(Input::Ended(ConnId(1), Failure::Refused(why.clone())), at(5), 0.0);
+        assert_eq!(tunnel.deadline(), Some(at(305)), "{why}");
+        assert_eq!(tunnel.on(Input::Stirred, at(6), 0.0).is_empty(), stays, "{why}");
+    }
+}
+
+/// How many of a thousand dials fall into the fullest second.
+fn fullest_second(dials: &[Moment]) -> usize {
+    let mut seconds = std::collections::BTreeMap::<u64, usize>::new();
+    dials.iter().for_each(|dial| *seconds.entry(dial.since_start().as_secs()).or_default() += 1);
+    seconds.values().copied().max().unwrap_or_default()
+}
+
+/// Numbers in `[0, 1)` that are the same in each run (a linear congruential generator with Knuth's constants).
+fn lucky(seed: u64) -> impl FnMut() -> f64 {
+    let mut state = seed;
+    move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// Fault A2: of 1,000 nodes of a Hub that restarts, and says over which time they may come back, no second sees more than
+/// 5 %; a Hub with a few nodes has them back within a second.
+#[test]
+fn a_thousand_nodes_of_a_hub_that_restarts_come_back_spread_out() {
+    for seed in 0..20 {
+        let mut luck = lucky(seed);
+        let mut dials = Vec::new();
+        for _ in 0..1000 {
+            let mut tunnel = up();
+            let restart = Lost::Restart { within: Duration::from_secs(40) };
+            tunnel.on(Input::Ended(ConnId(1), Failure::Lost(restart)), at(100), luck());
+            let due = tunnel.deadline().unwrap();
+            assert_eq!(tunnel.on(Input::Tick, due, luck()), [Effect::Dial(ConnId(2))]);
+            dials.push(due);
+        }
+        assert!(fullest_second(&dials) <= 50, "seed {seed}: {}", fullest_second(&dials));
+        assert!(dials.iter().all(|dial| at(100).until(*dial) <= Duration::from_secs(40)));
+    }
+    let mut tunnel = up();
+    let restart = Lost::Restart { within: Duration::ZERO };
+    tunnel.on(Input::Ended(ConnId(1), Failure::Lost(restart)), at(100), 0.999);
+    assert!(at(100).until(tunnel.deadline().unwrap()) <= Duration::from_secs(1));
+}
+
+/// Fault A1: while no Hub is there, waits grow to a minute at most, so an hour costs some hundred tries; one that comes
+/// back after a minute is found within six seconds.
+#[test]
+fn a_hub_that_is_away_is_looked_for_ever_more_rarely_and_found_soon() {
+    let mut luck = lucky(7);
+    for _ in 0..1000 {
+        let mut tunnel = up();
+        tunnel.on(Input::Ended(ConnId(1), lost()), at(100), luck());
+        let (mut now, mut conn, mut found) = (at(100), 2, None);
+        while now < at(3700) {
+            now = tunnel.deadline().unwrap();
+            tunnel.on(Input::Tick, now, luck());
+            found = found.or_else(|| now.reached(at(160)).then_some(now));
+            tunnel.on(Input::Ended(ConnId(conn), lost()), now, luck());
+            conn += 1;
+        }
+        assert!(at(160).until(found.unwrap()) <= Duration::from_secs(7), "{found:?}");
+        assert!((60..160).contains(&conn), "{conn} tries in an hour");
+    }
 }
 
 #[test]

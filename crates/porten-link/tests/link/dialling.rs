@@ -52,6 +52,23 @@ async fn an_upgrade_asks_for_our_protocol_with_the_token_and_for_no_compression(
     soon(dialling).await.unwrap().unwrap();
 }
 
+/// Fault E1: a redirect of the upgrade, to another host, to http or with any status, is refused and not followed.
+#[tokio::test]
+async fn a_redirect_is_refused_and_nobody_knocks_at_its_target() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = elsewhere.local_addr().unwrap();
+    for status in [301, 302, 303, 307, 308] {
+        for scheme in ["ws", "wss", "http", "https"] {
+            let location = format!("{scheme}://{target}/v1/node/tunnel");
+            let answer = format!("HTTP/1.1 {status} Moved\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
+            assert_eq!(answered(&answer).await, not_porten(&format!("HTTP {status}")), "{location}");
+        }
+    }
+    let knock = tokio::time::timeout(Duration::from_millis(300), elsewhere.accept()).await;
+    assert!(knock.is_err(), "somebody followed a redirect");
+}
+
+/// Fault E4: 429 and 503 are read with their `Retry-After`, which the next dial honours.
 #[tokio::test]
 async fn each_status_is_read_for_what_it_means() {
     for (status, more, meaning) in [
@@ -142,6 +159,22 @@ async fn a_hub_that_is_not_there_is_told_in_plain_words() {
         let connect: Connect = Arc::new(move |_, _| Box::pin(async move { Err::<Transport, _>(kind.into()) }));
         let lost = soon(dial::dial(request(URL, connect))).await.map(drop);
         assert_eq!(lost, Err(Failure::Lost(Lost::Unreachable(words.into()))));
+    }
+}
+
+/// Fault F12: a name that is announced in both families is reached where only one of them listens.
+#[tokio::test]
+#[expect(clippy::print_stderr, reason = "a family that this machine does not have is said to be left out")]
+async fn a_hub_in_one_family_alone_is_reached_by_its_name() {
+    for loopback in ["127.0.0.1:0", "[::1]:0"] {
+        let Ok(listener) = TcpListener::bind(loopback).await else {
+            eprintln!("not tried: this machine has no {loopback}");
+            continue;
+        };
+        let url = format!("ws://localhost:{}/v1/node/tunnel", listener.local_addr().unwrap().port());
+        let hub = tokio::spawn(async move { crate::support::upgrade(&mut listener.accept().await.unwrap().0).await });
+        soon(dial::dial(request(&url, dial::tcp()))).await.unwrap();
+        soon(hub).await.unwrap();
     }
 }
 

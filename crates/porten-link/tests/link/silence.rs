@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::Response;
 use porten_link::{Beat, End, http2};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, duplex};
 
 use crate::support::{
     ask, dialled, end_of, frame, head, linked, opened, opened_in_memory, opened_over, read_frame, send_chunk, soon,
@@ -13,6 +13,7 @@ use crate::support::{
 
 const FAST: Beat = Beat { interval: Duration::from_millis(100), patience: Duration::from_millis(200) };
 
+/// Fault A3: a Hub that falls silent is noticed after one ping and its patience.
 #[tokio::test]
 async fn a_hub_that_falls_silent_is_noticed_after_one_beat() {
     let (near, far) = duplex(64 * 1024);
@@ -139,4 +140,56 @@ async fn a_beat_beyond_the_clock_is_no_beat_and_no_crash() {
     ends.hub.outgoing.send(porten_link::Outgoing::Text("hello".into())).await.unwrap();
     assert_eq!(soon(ends.agent.incoming.recv()).await.unwrap(), "hello");
     assert!(ends.agent.end.borrow().is_none());
+}
+
+/// Passes bytes on one way, and cuts what was silent for a minute, as proxies on the way do.
+async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
+    let mut buffer = [0; 4096];
+    while let Ok(Ok(count @ 1..)) = tokio::time::timeout(Duration::from_secs(60), from.read(&mut buffer)).await {
+        if to.write_all(&buffer[..count]).await.is_err() || to.flush().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Fault A11: a proxy that cuts either direction after 60 s of silence never does, in an hour in which nothing is said: both
+/// ends ping every 15 s.
+#[tokio::test(start_paused = true)]
+async fn an_idle_link_is_never_silent_for_a_minute_either_way() {
+    let ((near, near_end), (far, far_end)) = (duplex(64 * 1024), duplex(64 * 1024));
+    let ((near_reads, near_writes), (far_reads, far_writes)) = (tokio::io::split(near_end), tokio::io::split(far_end));
+    let up = tokio::spawn(pass(near_reads, far_writes));
+    let down = tokio::spawn(pass(far_reads, near_writes));
+    let ends = linked(opened_over(near, far).await, Beat::default(), |_, _| async {}).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert!(!up.is_finished() && !down.is_finished());
+    assert!(ends.agent.end.borrow().is_none() && ends.hub.end.borrow().is_none());
+    assert!(ends.agent.rtt.borrow().is_some());
+}
+
+/// Fault A6: a peer that is asked for is given up after three seconds of silence, also while this side is stuck writing.
+#[tokio::test]
+async fn a_probe_of_a_silent_peer_ends_the_link_in_three_seconds() {
+    let (near, far) = duplex(4096);
+    let (agent, _silent) = dialled(near, far).await;
+    let (mut bytes, mut control) = agent.into_link(Beat::default());
+    let stuck = tokio::spawn(async move { bytes.write_all(&vec![1; 4 * 1024 * 1024]).await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let asked = Instant::now();
+    control.probe.notify_one();
+    assert_eq!(end_of(&mut control.end).await, End::NoPong);
+    let took = asked.elapsed();
+    assert!(took >= Duration::from_secs(3) && took < Duration::from_secs(6), "{took:?}");
+    assert!(soon(stuck).await.unwrap().is_err());
+}
+
+/// Fault A6: a peer that answers the probe is kept.
+#[tokio::test]
+async fn a_probe_of_a_living_peer_measures_it_and_changes_nothing() {
+    let mut ends = linked(opened().await, Beat::default(), |_, _| async {}).await;
+    for _ in 0..3 {
+        ends.agent.probe.notify_one();
+        soon(ends.agent.rtt.changed()).await.unwrap();
+    }
+    assert!(ends.agent.end.borrow().is_none() && ends.hub.end.borrow().is_none());
 }
