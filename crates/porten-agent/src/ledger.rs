@@ -57,6 +57,8 @@ pub enum Outcome {
     Failed,
     /// The client, or the tunnel, left.
     Cancelled,
+    /// The same request came again and took its place: that one is counted.
+    Superseded,
 }
 
 /// One request on its way; if it is dropped before it said how it ended, it was cancelled.
@@ -146,6 +148,7 @@ impl Entry {
                     counts.failed.insert(engine_id.clone());
                 }
                 Outcome::Cancelled => counts.traffic.cancelled += 1,
+                Outcome::Superseded => {}
             }
         });
     }

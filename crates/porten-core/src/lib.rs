@@ -21,6 +21,7 @@ pub mod models_list;
 pub mod nearest;
 
 // The decisions and machines.
+pub mod capacity;
 pub mod desk;
 pub mod engine;
 pub mod exo;

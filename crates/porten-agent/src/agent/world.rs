@@ -334,14 +334,16 @@ impl World {
         self.hands.adverts.send_if_modified(|told| replace(told, advert));
         let draining = self.leaving.is_some();
         let broken = self.broken();
+        let bounds = self.bounds();
         self.hands.facts.send_if_modified(|told| {
             let same = *told.serving == serving
                 && told.engine == engine
                 && told.draining == draining
-                && *told.broken == broken;
+                && *told.broken == broken
+                && *told.bounds == bounds;
             if !same {
-                let (serving, broken) = (Arc::new(serving), Arc::new(broken));
-                *told = Arc::new(RelayFacts { serving, engine, draining, broken });
+                let (serving, broken, bounds) = (Arc::new(serving), Arc::new(broken), Arc::new(bounds));
+                *told = Arc::new(RelayFacts { serving, engine, draining, broken, bounds });
             }
             !same
         });

@@ -1,5 +1,6 @@
 //! Asks the engine and sends back what it says, through `core`'s answer machine; ends in exactly one way.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -7,13 +8,18 @@ use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use porten_core::api_error::ApiError;
 use porten_core::relay::answer::{MAX_ENGINE_DOCUMENT, member_lost};
-use porten_core::relay::engine_error::{self, Failure, MAX_ERROR_BODY, may_go_elsewhere};
+use porten_core::relay::engine_error::{self, Failure, MAX_ERROR_BODY};
+use porten_core::relay::queue::Wish;
+use porten_core::relay::repeat::superseded;
 use porten_core::relay::{Answer, AnswerShape, End, Ended, Flow, KEEP_ALIVE, Opening, RequestId, Tokens, headers};
 use reqwest::Response;
+use tokio::sync::oneshot;
 
 use super::back::{Back, Body, Left};
+use super::once::Gone;
+use super::queue::{Seat, Turn};
 use super::receive::{Job, Prompt};
-use super::{Limits, Relay};
+use super::{Limits, Relay, Stop, is_refusal};
 use crate::engine::EngineError;
 use crate::ledger::{Entry, Outcome};
 
@@ -29,17 +35,57 @@ const LOST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Answers one job. Dropping this future at any point closes the engine's connection.
 pub(super) async fn answer(relay: &Relay, job: &Job, prompt: Prompt, back: Back) {
+    let id = back.id().clone();
+    let (mut running, replaced) = relay.once.begin(&id, &prompt.bytes);
+    running.has_place().await;
+    let mut way = Way::new(relay, job, back, replaced);
+    let mut seat = match seat(relay, job, running.again, &mut way).await {
+        Ok(seat) => seat,
+        Err(Stop::Refused(error)) => {
+            relay.turned_away(&id, &error);
+            way.refuse(error, true).await;
+            return;
+        }
+        Err(Stop::Left) => {
+            way.gone().await;
+            return;
+        }
+    };
     let entry = relay.ledger.begin(job.names.hub_id(), &job.engine_id);
     let begun = Instant::now();
-    let id = back.id().clone();
-    let mut way = Way::new(relay, job, back);
     let outcome = match way.wait(ask(relay, job, prompt, &id), relay.broken(&job.engine_id)).await {
         Ok(Some(Ok(response))) => respond(relay, job, response, way).await,
         Ok(Some(Err(error))) => way.refuse(error, true).await,
         Ok(None) => way.refuse(member_lost(), true).await,
-        Err(Left) => Outcome::Cancelled,
+        Err(Left) => way.gone().await,
     };
+    if let Outcome::Complete { .. } = outcome {
+        seat.took(begun.elapsed());
+    }
+    if outcome != Outcome::Cancelled {
+        running.told();
+    }
     finish(entry, job.names.hub_id(), &id, outcome, begun);
+}
+
+/// Its place at the engine, once it is its turn.
+async fn seat<'a>(relay: &'a Relay, job: &'a Job, again: bool, way: &mut Way) -> Result<Seat<'a>, Stop> {
+    let wish = Wish { model: job.names.hub_id(), tokens: job.tokens, again };
+    let bounds = Arc::clone(&relay.facts.borrow().bounds);
+    let waiting = match relay.queue.enter(&bounds, wish, relay.limits.turn)? {
+        Turn::Seat(seat) => return Ok(seat),
+        Turn::Waits(waiting) => waiting,
+    };
+    let turn = waiting.turn(relay.facts.clone(), relay.limits.turn);
+    match way.wait(turn, relay.broken(&job.engine_id)).await {
+        Ok(Some(seat)) => {
+            let seat = seat?;
+            relay.still_serves(job)?;
+            Ok(seat)
+        }
+        Ok(None) => Err(member_lost().into()),
+        Err(Left) => Err(Stop::Left),
+    }
 }
 
 /// What went as it should is no news.
@@ -80,7 +126,7 @@ async fn respond(relay: &Relay, job: &Job, response: Response, mut way: Way) -> 
         AnswerShape::Document => document(way, response).await,
         AnswerShape::Stream => match way.stream(response, relay, &job.engine_id).await {
             Ok((ended, since)) => way.end(ended, since).await,
-            Err(Left) => Outcome::Cancelled,
+            Err(Left) => way.gone().await,
         },
     }
 }
@@ -91,7 +137,7 @@ async fn fail(mut way: Way, job: &Job, mut response: Response) -> Outcome {
     let head = response.headers().clone();
     let patience = way.limits.silence.min(ERROR_PATIENCE);
     let body = tokio::select! {
-        () = way.left() => return Outcome::Cancelled,
+        () = way.left() => return way.gone().await,
         body = read_up_to(&mut response, MAX_ERROR_BODY, patience) => body.unwrap_or_else(|partial| partial),
     };
     let retry_after = headers::retry_after(&head);
@@ -104,7 +150,7 @@ async fn document(mut way: Way, mut response: Response) -> Outcome {
     let since = Instant::now();
     let silence = way.limits.silence;
     let read = read_up_to(&mut response, MAX_ENGINE_DOCUMENT, silence);
-    let Ok(body) = way.wait(read, std::future::pending()).await else { return Outcome::Cancelled };
+    let Ok(body) = way.wait(read, std::future::pending()).await else { return way.gone().await };
     // What is cut or too long does not read as a document, and is answered as such.
     let body = body.and_then(Result::ok).unwrap_or_default();
     let mut out = Vec::new();
@@ -142,6 +188,10 @@ struct Way {
     said: tokio::time::Instant,
     /// What came with the end, and was not sent before it.
     rest: Vec<u8>,
+    /// Tells when the same request came again.
+    replaced: oneshot::Receiver<Gone>,
+    /// It did: held until this one has let go of the engine.
+    made_way: Option<Gone>,
 }
 
 /// The next piece, if it is there. The connection to the engine is a task of its own that hands over piece by piece, so
@@ -163,7 +213,7 @@ async fn sleep_until(moment: Option<tokio::time::Instant>) {
 }
 
 impl Way {
-    fn new(relay: &Relay, job: &Job, back: Back) -> Self {
+    fn new(relay: &Relay, job: &Job, back: Back, replaced: oneshot::Receiver<Gone>) -> Self {
         let opening = Opening {
             dialect: job.route.dialect(),
             names: job.names.clone(),
@@ -179,6 +229,8 @@ impl Way {
             body: None,
             said: tokio::time::Instant::now(),
             rest: Vec::new(),
+            replaced,
+            made_way: None,
         }
     }
 
@@ -287,13 +339,31 @@ impl Way {
         }
     }
 
-    /// Ends when the client leaves; otherwise never.
+    /// Ends when the client leaves, or has asked again; otherwise never.
     async fn left(&mut self) {
-        match (&mut self.head, &mut self.body) {
-            (_, Some(body)) => body.left().await,
-            (Some(head), None) => head.left().await,
-            (None, None) => {}
+        let Self { head, body, replaced, made_way, .. } = self;
+        let reset = async {
+            match (head, body) {
+                (_, Some(body)) => body.left().await,
+                (Some(head), None) => head.left().await,
+                (None, None) => {}
+            }
+        };
+        tokio::select! {
+            biased;
+            () = reset => {}
+            Ok(gone) = &mut *replaced, if made_way.is_none() => *made_way = Some(gone),
         }
+    }
+
+    /// Nobody waits for this answer any more. If its client has asked again, that must not look like a cut, after which a
+    /// Hub would ask once more.
+    async fn gone(self) -> Outcome {
+        if self.made_way.is_some() {
+            self.refuse(superseded(), false).await;
+            return Outcome::Superseded;
+        }
+        Outcome::Cancelled
     }
 
     /// Sends bytes, after the head if they are the first: until then an error can still have a status of its own.
@@ -301,7 +371,16 @@ impl Way {
         if out.is_empty() {
             return Ok(());
         }
-        self.open()?.send(Bytes::from(out)).await?;
+        self.open()?;
+        let Self { body: Some(body), replaced, made_way, .. } = self else { return Err(Left) };
+        tokio::select! {
+            biased;
+            sent = body.send(Bytes::from(out)) => sent?,
+            Ok(gone) = &mut *replaced, if made_way.is_none() => {
+                *made_way = Some(gone);
+                return Err(Left);
+            }
+        }
         self.said = tokio::time::Instant::now();
         Ok(())
     }
@@ -354,7 +433,7 @@ impl Way {
             return self.cut(error, event).await;
         };
         let outcome = if error.status >= 500 { Outcome::Failed } else { Outcome::Declined };
-        back.refuse(&error, untouched && may_go_elsewhere(&error)).await;
+        back.refuse(&error, untouched && is_refusal(&error)).await;
         outcome
     }
 

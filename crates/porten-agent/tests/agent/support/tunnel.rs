@@ -63,7 +63,7 @@ pub(crate) fn chat(stream: bool) -> String {
 pub(crate) fn facts(engine: &Engine) -> RelayFacts {
     let served = Served { engine_id: ENGINE_ID.into(), routes: Route::ALL.to_vec() };
     let serving: Serving = [("tiny".to_owned(), served)].into_iter().collect();
-    RelayFacts { serving: Arc::new(serving), engine: Some(engine.url.clone()), draining: false, broken: Arc::default() }
+    RelayFacts { serving: Arc::new(serving), engine: Some(engine.url.clone()), ..RelayFacts::default() }
 }
 
 impl Tunnel {
