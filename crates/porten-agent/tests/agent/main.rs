@@ -9,3 +9,4 @@ mod local;
 mod relay;
 mod session;
 mod support;
+mod turns;
