@@ -10,3 +10,4 @@ mod relay;
 mod session;
 mod support;
 mod turns;
+mod wire;
