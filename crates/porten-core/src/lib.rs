@@ -29,6 +29,7 @@ pub mod fit;
 pub mod fitting;
 pub mod idle;
 pub mod limits;
+pub mod lingering;
 pub mod memory;
 pub mod models;
 pub mod picture;

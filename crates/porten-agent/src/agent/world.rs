@@ -285,6 +285,10 @@ impl World {
         let served = std::mem::take(&mut self.reading.served);
         let failed = std::mem::take(&mut self.reading.failed);
         let has_failed = !failed.is_empty();
+        let now = self.hands.clock.now().mono;
+        for id in std::mem::take(&mut self.reading.left) {
+            self.following.lingering.left(&id, now);
+        }
         self.step_health(engine::Input::Busy(self.reading.traffic.in_flight > 0));
         for id in served {
             self.step_health(engine::Input::Served(id));
@@ -384,6 +388,7 @@ impl World {
             telling: &self.following.telling,
             desk: &self.following.desk,
             idle: &self.following.idle,
+            lingering: &self.following.lingering,
             catalog: &self.catalog,
             off: &self.following.unwanted,
             standings: &self.standings,

@@ -1,15 +1,13 @@
 //! Asks the engine and sends back what it says, through `core`'s answer machine; ends in exactly one way.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use porten_core::api_error::ApiError;
-use porten_core::relay::answer::{MAX_ENGINE_DOCUMENT, member_lost};
-use porten_core::relay::engine_error::{self, Failure, MAX_ERROR_BODY};
-use porten_core::relay::queue::Wish;
+use porten_core::relay::answer::member_lost;
+use porten_core::relay::engine_error;
 use porten_core::relay::repeat::superseded;
 use porten_core::relay::{Answer, AnswerShape, End, Ended, Flow, KEEP_ALIVE, Opening, RequestId, Tokens, headers};
 use reqwest::Response;
@@ -17,14 +15,12 @@ use tokio::sync::oneshot;
 
 use super::back::{Back, Body, Left};
 use super::once::Gone;
-use super::queue::{Seat, Turn};
+use super::piece::{document, fail};
+use super::queue::seat;
 use super::receive::{Job, Prompt};
 use super::{Limits, Relay, Stop, is_refusal};
 use crate::engine::EngineError;
 use crate::ledger::{Entry, Outcome};
-
-/// For the body of an engine's refusal: it was decided already, and its words are few.
-const ERROR_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is read from the engine before it is sent on, if so much is there already (bytes).
 const TOGETHER: usize = 8 * 1024;
@@ -66,26 +62,6 @@ pub(super) async fn answer(relay: &Relay, job: &Job, prompt: Prompt, back: Back)
         running.told();
     }
     finish(entry, job.names.hub_id(), &id, outcome, begun);
-}
-
-/// Its place at the engine, once it is its turn.
-async fn seat<'a>(relay: &'a Relay, job: &'a Job, again: bool, way: &mut Way) -> Result<Seat<'a>, Stop> {
-    let wish = Wish { model: job.names.hub_id(), tokens: job.tokens, again };
-    let bounds = Arc::clone(&relay.facts.borrow().bounds);
-    let waiting = match relay.queue.enter(&bounds, wish, relay.limits.turn)? {
-        Turn::Seat(seat) => return Ok(seat),
-        Turn::Waits(waiting) => waiting,
-    };
-    let turn = waiting.turn(relay.facts.clone(), relay.limits.turn);
-    match way.wait(turn, relay.broken(&job.engine_id)).await {
-        Ok(Some(seat)) => {
-            let seat = seat?;
-            relay.still_serves(job)?;
-            Ok(seat)
-        }
-        Ok(None) => Err(member_lost().into()),
-        Err(Left) => Err(Stop::Left),
-    }
 }
 
 /// What went as it should is no news.
@@ -131,57 +107,17 @@ async fn respond(relay: &Relay, job: &Job, response: Response, mut way: Way) -> 
     }
 }
 
-/// The engine said no: its words in one shape, its status kept.
-async fn fail(mut way: Way, job: &Job, mut response: Response) -> Outcome {
-    let status = response.status().as_u16();
-    let head = response.headers().clone();
-    let patience = way.limits.silence.min(ERROR_PATIENCE);
-    let body = tokio::select! {
-        () = way.left() => return way.gone().await,
-        body = read_up_to(&mut response, MAX_ERROR_BODY, patience) => body.unwrap_or_else(|partial| partial),
-    };
-    let retry_after = headers::retry_after(&head);
-    let failure = Failure { status, media_type: headers::essence(&head), body: &body, retry_after };
-    way.refuse(engine_error::read(&failure, &job.names), true).await
-}
-
-/// An engine that ignores `stream` sent a whole document.
-async fn document(mut way: Way, mut response: Response) -> Outcome {
-    let since = Instant::now();
-    let silence = way.limits.silence;
-    let read = read_up_to(&mut response, MAX_ENGINE_DOCUMENT, silence);
-    let Ok(body) = way.wait(read, std::future::pending()).await else { return way.gone().await };
-    // What is cut or too long does not read as a document, and is answered as such.
-    let body = body.and_then(Result::ok).unwrap_or_default();
-    let mut out = Vec::new();
-    let Some(answer) = way.answer.take() else { return Outcome::Cancelled };
-    let end = answer.take_document(&body, &mut out);
-    way.close(end, out, since, true).await
-}
-
 fn complete(tokens: Tokens, since: Instant) -> Outcome {
     Outcome::Complete { tokens: tokens.completion_tokens, took: since.elapsed() }
 }
 
-/// The body up to a limit; what was read so far if it is longer or was cut.
-async fn read_up_to(response: &mut Response, limit: usize, patience: Duration) -> Result<Vec<u8>, Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        match tokio::time::timeout(patience, response.chunk()).await {
-            Ok(Ok(Some(chunk))) if body.len() + chunk.len() <= limit => body.extend_from_slice(&chunk),
-            Ok(Ok(None)) => return Ok(body),
-            Ok(Ok(Some(_)) | Err(_)) | Err(_) => return Err(body),
-        }
-    }
-}
-
 /// One answer on its way: either its head or its body is there.
-struct Way {
-    limits: Limits,
+pub(super) struct Way {
+    pub(super) limits: Limits,
     /// Whether the client streams.
     streams: bool,
     /// Until it is finished.
-    answer: Option<Answer>,
+    pub(super) answer: Option<Answer>,
     head: Option<Back>,
     body: Option<Body>,
     /// When the client last got a byte.
@@ -236,7 +172,7 @@ impl Way {
 
     /// Waits for the engine, and keeps a client that streams from taking the silence for an end. `None`: `broken` ended
     /// first, and nothing can come any more.
-    async fn wait<T>(
+    pub(super) async fn wait<T>(
         &mut self,
         engine: impl Future<Output = T>,
         broken: impl Future<Output = ()>,
@@ -340,7 +276,7 @@ impl Way {
     }
 
     /// Ends when the client leaves, or has asked again; otherwise never.
-    async fn left(&mut self) {
+    pub(super) async fn left(&mut self) {
         let Self { head, body, replaced, made_way, .. } = self;
         let reset = async {
             match (head, body) {
@@ -358,7 +294,7 @@ impl Way {
 
     /// Nobody waits for this answer any more. If its client has asked again, that must not look like a cut, after which a
     /// Hub would ask once more.
-    async fn gone(self) -> Outcome {
+    pub(super) async fn gone(self) -> Outcome {
         if self.made_way.is_some() {
             self.refuse(superseded(), false).await;
             return Outcome::Superseded;
@@ -408,7 +344,7 @@ impl Way {
     }
 
     /// Sends what is left of an answer that is over. `untouched`: the engine produced nothing of it.
-    async fn close(mut self, end: End, out: Vec<u8>, since: Instant, untouched: bool) -> Outcome {
+    pub(super) async fn close(mut self, end: End, out: Vec<u8>, since: Instant, untouched: bool) -> Outcome {
         match end {
             End::Error(error) if self.body.is_none() => self.refuse(error, untouched).await,
             // The error event is among what is left to send, where the client streams.
@@ -427,7 +363,7 @@ impl Way {
 
     /// Answers with an error: with its own status if nothing was sent yet, else as the stream's last event.
     /// `untouched`: the engine produced nothing of an answer, so another node may be asked, if it could do better.
-    async fn refuse(mut self, error: ApiError, untouched: bool) -> Outcome {
+    pub(super) async fn refuse(mut self, error: ApiError, untouched: bool) -> Outcome {
         let Some(back) = self.head.take() else {
             let event = error.event().into_bytes();
             return self.cut(error, event).await;

@@ -3,6 +3,7 @@
 mod ask;
 mod back;
 mod once;
+mod piece;
 mod queue;
 mod receive;
 mod room;

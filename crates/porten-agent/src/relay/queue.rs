@@ -7,10 +7,14 @@ use std::time::Duration;
 use porten_core::api_error::ApiError;
 use porten_core::relay::Bounds;
 use porten_core::relay::admit::draining;
+use porten_core::relay::answer::member_lost;
 use porten_core::relay::queue::{self, Entered, Full, Ticket, Wish};
 use tokio::sync::{oneshot, watch};
 
-use super::RelayFacts;
+use super::ask::Way;
+use super::back::Left;
+use super::receive::Job;
+use super::{Relay, RelayFacts, Stop};
 
 /// The places at the engine and the line before them; clones share it.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +30,7 @@ struct Inner {
 }
 
 /// What a request gets.
-pub(super) enum Turn<'a> {
+enum Turn<'a> {
     /// It goes now.
     Seat(Seat<'a>),
     /// It waits.
@@ -41,7 +45,7 @@ pub(super) struct Seat<'a> {
 }
 
 /// A place in the line; free again when it is dropped.
-pub(super) struct Waiting<'a> {
+struct Waiting<'a> {
     queue: &'a Queue,
     wish: Wish<'a>,
     ticket: Ticket,
@@ -50,17 +54,32 @@ pub(super) struct Waiting<'a> {
     taken: bool,
 }
 
+/// Its place at the engine, once it is its turn.
+pub(super) async fn seat<'a>(relay: &'a Relay, job: &'a Job, again: bool, way: &mut Way) -> Result<Seat<'a>, Stop> {
+    let wish = Wish { model: job.names.hub_id(), tokens: job.tokens, again };
+    let bounds = Arc::clone(&relay.facts.borrow().bounds);
+    let waiting = match relay.queue.enter(&bounds, wish, relay.limits.turn)? {
+        Turn::Seat(seat) => return Ok(seat),
+        Turn::Waits(waiting) => waiting,
+    };
+    let turn = waiting.turn(relay.facts.clone(), relay.limits.turn);
+    match way.wait(turn, relay.broken(&job.engine_id)).await {
+        Ok(Some(seat)) => {
+            let seat = seat?;
+            relay.still_serves(job)?;
+            Ok(seat)
+        }
+        Ok(None) => Err(member_lost().into()),
+        Err(Left) => Err(Stop::Left),
+    }
+}
+
 impl Queue {
     /// A request comes, and would wait so long.
     ///
     /// # Errors
     /// 429: it is not worth waiting.
-    pub(super) fn enter<'a>(
-        &'a self,
-        bounds: &Arc<Bounds>,
-        wish: Wish<'a>,
-        patience: Duration,
-    ) -> Result<Turn<'a>, ApiError> {
+    fn enter<'a>(&'a self, bounds: &Arc<Bounds>, wish: Wish<'a>, patience: Duration) -> Result<Turn<'a>, ApiError> {
         let mut inner = self.lock();
         inner.bound_by(bounds);
         let Inner { queue, bounds, waiting } = &mut *inner;
@@ -123,7 +142,7 @@ impl<'a> Waiting<'a> {
     ///
     /// # Errors
     /// 429: it was not in time. 503: this node drains.
-    pub(super) async fn turn(
+    async fn turn(
         mut self,
         mut facts: watch::Receiver<Arc<RelayFacts>>,
         patience: Duration,
