@@ -22,6 +22,7 @@ pub mod models_list;
 pub mod nearest;
 
 // The decisions and machines.
+pub mod capacity;
 pub mod desk;
 pub mod engine;
 pub mod exo;
@@ -29,6 +30,7 @@ pub mod fit;
 pub mod fitting;
 pub mod idle;
 pub mod limits;
+pub mod lingering;
 pub mod memory;
 pub mod models;
 pub mod picture;

@@ -7,18 +7,20 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use porten_core::api_error::ApiError;
-use porten_core::relay::answer::{MAX_ENGINE_DOCUMENT, member_lost};
-use porten_core::relay::engine_error::{self, Failure, MAX_ERROR_BODY, may_go_elsewhere};
+use porten_core::relay::answer::member_lost;
+use porten_core::relay::engine_error;
+use porten_core::relay::repeat::superseded;
 use porten_core::relay::{Answer, AnswerShape, End, Ended, Flow, KEEP_ALIVE, Opening, RequestId, Tokens, headers};
+use tokio::sync::oneshot;
 
 use super::back::{Back, Body, Left};
+use super::once::Gone;
+use super::piece::{document, fail};
+use super::queue::seat;
 use super::receive::{Job, Prompt};
-use super::{Limits, Relay};
+use super::{Limits, Relay, Stop, is_refusal};
 use crate::engine::{EngineAnswer, EngineError};
 use crate::ledger::{Entry, Outcome};
-
-/// For the body of an engine's refusal: it was decided already, and its words are few.
-const ERROR_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is read from the engine before it is sent on, if so much is there already (bytes).
 const TOGETHER: usize = 8 * 1024;
@@ -29,11 +31,25 @@ const LOST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Answers one job. Dropping this future at any point closes the engine's connection.
 pub(super) async fn answer(relay: &Relay, job: &Job, prompt: Prompt, back: Back) {
+    let id = back.id().clone();
+    let (mut running, replaced) = relay.once.begin(&id, &prompt.bytes);
+    running.has_place().await;
+    // On the heap: it is handed on by value, and what is large in it would be copied each time.
+    let mut way = Box::new(Way::new(relay, job, back, replaced));
+    let mut seat = match seat(relay, job, running.again, &mut way).await {
+        Ok(seat) => seat,
+        Err(Stop::Refused(error)) => {
+            relay.turned_away(&id, &error);
+            way.refuse(error, true).await;
+            return;
+        }
+        Err(Stop::Left) => {
+            way.gone().await;
+            return;
+        }
+    };
     let entry = relay.ledger.begin(job.names.hub_id(), &job.engine_id);
     let begun = Instant::now();
-    let id = back.id().clone();
-    // On the heap: it is handed on by value, and what is large in it would be copied each time.
-    let mut way = Box::new(Way::new(relay, job, back));
     let asked = {
         let asked = pin!(ask(relay, job, prompt, &id));
         way.wait(asked, pin!(relay.broken(&job.engine_id))).await
@@ -42,8 +58,14 @@ pub(super) async fn answer(relay: &Relay, job: &Job, prompt: Prompt, back: Back)
         Ok(Some(Ok(response))) => respond(relay, job, response, way).await,
         Ok(Some(Err(error))) => way.refuse(error, true).await,
         Ok(None) => way.refuse(member_lost(), true).await,
-        Err(Left) => Outcome::Cancelled,
+        Err(Left) => way.gone().await,
     };
+    if let Outcome::Complete { .. } = outcome {
+        seat.took(begun.elapsed());
+    }
+    if outcome != Outcome::Cancelled {
+        running.told();
+    }
     finish(entry, job.names.hub_id(), &id, outcome, begun);
 }
 
@@ -86,68 +108,32 @@ async fn respond(relay: &Relay, job: &Job, response: EngineAnswer, mut way: Box<
         AnswerShape::Document => Box::pin(document(way, response)).await,
         AnswerShape::Stream => match way.stream(response, relay, &job.engine_id).await {
             Ok((ended, since)) => way.end(ended, since).await,
-            Err(Left) => Outcome::Cancelled,
+            Err(Left) => way.gone().await,
         },
     }
-}
-
-/// The engine said no: its words in one shape, its status kept.
-async fn fail(mut way: Box<Way>, job: &Job, mut response: EngineAnswer) -> Outcome {
-    let status = response.status().as_u16();
-    let head = response.headers().clone();
-    let patience = way.limits.silence.min(ERROR_PATIENCE);
-    let body = tokio::select! {
-        () = way.left() => return Outcome::Cancelled,
-        body = read_up_to(&mut response, MAX_ERROR_BODY, patience) => body.unwrap_or_else(|partial| partial),
-    };
-    let retry_after = headers::retry_after(&head);
-    let failure = Failure { status, media_type: headers::essence(&head), body: &body, retry_after };
-    way.refuse(engine_error::read(&failure, &job.names), true).await
-}
-
-/// An engine that ignores `stream` sent a whole document.
-async fn document(mut way: Box<Way>, mut response: EngineAnswer) -> Outcome {
-    let since = Instant::now();
-    let silence = way.limits.silence;
-    let read = read_up_to(&mut response, MAX_ENGINE_DOCUMENT, silence);
-    let Ok(body) = way.wait(pin!(read), std::future::pending()).await else { return Outcome::Cancelled };
-    // What is cut or too long does not read as a document, and is answered as such.
-    let body = body.and_then(Result::ok).unwrap_or_default();
-    let mut out = Vec::new();
-    let Some(answer) = way.answer.take() else { return Outcome::Cancelled };
-    let end = answer.take_document(&body, &mut out);
-    way.close(end, out, since, true).await
 }
 
 fn complete(tokens: Tokens, since: Instant) -> Outcome {
     Outcome::Complete { tokens: tokens.completion_tokens, took: since.elapsed() }
 }
 
-/// The body up to a limit; what was read so far if it is longer or was cut.
-async fn read_up_to(response: &mut EngineAnswer, limit: usize, patience: Duration) -> Result<Vec<u8>, Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        match tokio::time::timeout(patience, response.chunk()).await {
-            Ok(Ok(Some(chunk))) if body.len() + chunk.len() <= limit => body.extend_from_slice(&chunk),
-            Ok(Ok(None)) => return Ok(body),
-            Ok(Ok(Some(_)) | Err(_)) | Err(_) => return Err(body),
-        }
-    }
-}
-
 /// One answer on its way: either its head or its body is there.
-struct Way {
-    limits: Limits,
+pub(super) struct Way {
+    pub(super) limits: Limits,
     /// Whether the client streams.
     streams: bool,
     /// Until it is finished.
-    answer: Option<Answer>,
+    pub(super) answer: Option<Answer>,
     head: Option<Back>,
     body: Option<Body>,
     /// When the client last got a byte.
     said: tokio::time::Instant,
     /// What came with the end, and was not sent before it.
     rest: Vec<u8>,
+    /// Tells when the same request came again.
+    replaced: oneshot::Receiver<Gone>,
+    /// It did: held until this one has let go of the engine.
+    made_way: Option<Gone>,
 }
 
 /// Ends at a moment, or never.
@@ -159,7 +145,7 @@ async fn sleep_until(moment: Option<tokio::time::Instant>) {
 }
 
 impl Way {
-    fn new(relay: &Relay, job: &Job, back: Back) -> Self {
+    fn new(relay: &Relay, job: &Job, back: Back, replaced: oneshot::Receiver<Gone>) -> Self {
         let opening = Opening {
             dialect: job.route.dialect(),
             names: job.names.clone(),
@@ -175,12 +161,14 @@ impl Way {
             body: None,
             said: tokio::time::Instant::now(),
             rest: Vec::new(),
+            replaced,
+            made_way: None,
         }
     }
 
     /// Waits for the engine, and keeps a client that streams from taking the silence for an end. `None`: `broken` ended
     /// first, and nothing can come any more. Both are pinned where they were made: a copy of them would be in each task.
-    async fn wait<T>(
+    pub(super) async fn wait<T>(
         &mut self,
         mut engine: impl Future<Output = T> + Unpin,
         mut broken: impl Future<Output = ()> + Unpin,
@@ -281,13 +269,31 @@ impl Way {
         }
     }
 
-    /// Ends when the client leaves; otherwise never.
-    async fn left(&mut self) {
-        match (&mut self.head, &mut self.body) {
-            (_, Some(body)) => body.left().await,
-            (Some(head), None) => head.left().await,
-            (None, None) => {}
+    /// Ends when the client leaves, or has asked again; otherwise never.
+    pub(super) async fn left(&mut self) {
+        let Self { head, body, replaced, made_way, .. } = self;
+        let reset = async {
+            match (head, body) {
+                (_, Some(body)) => body.left().await,
+                (Some(head), None) => head.left().await,
+                (None, None) => {}
+            }
+        };
+        tokio::select! {
+            biased;
+            () = reset => {}
+            Ok(gone) = &mut *replaced, if made_way.is_none() => *made_way = Some(gone),
         }
+    }
+
+    /// Nobody waits for this answer any more. If its client has asked again, that must not look like a cut, after which a
+    /// Hub would ask once more.
+    pub(super) async fn gone(self: Box<Self>) -> Outcome {
+        if self.made_way.is_some() {
+            self.refuse(superseded(), false).await;
+            return Outcome::Superseded;
+        }
+        Outcome::Cancelled
     }
 
     /// Sends bytes, after the head if they are the first: until then an error can still have a status of its own.
@@ -295,7 +301,16 @@ impl Way {
         if out.is_empty() {
             return Ok(());
         }
-        self.open()?.send(Bytes::from(out)).await?;
+        self.open()?;
+        let Self { body: Some(body), replaced, made_way, .. } = self else { return Err(Left) };
+        tokio::select! {
+            biased;
+            sent = body.send(Bytes::from(out)) => sent?,
+            Ok(gone) = &mut *replaced, if made_way.is_none() => {
+                *made_way = Some(gone);
+                return Err(Left);
+            }
+        }
         self.said = tokio::time::Instant::now();
         Ok(())
     }
@@ -323,7 +338,7 @@ impl Way {
     }
 
     /// Sends what is left of an answer that is over. `untouched`: the engine produced nothing of it.
-    async fn close(mut self: Box<Self>, end: End, out: Vec<u8>, since: Instant, untouched: bool) -> Outcome {
+    pub(super) async fn close(mut self: Box<Self>, end: End, out: Vec<u8>, since: Instant, untouched: bool) -> Outcome {
         match end {
             End::Error(error) if self.body.is_none() => self.refuse(error, untouched).await,
             // The error event is among what is left to send, where the client streams.
@@ -342,13 +357,13 @@ impl Way {
 
     /// Answers with an error: with its own status if nothing was sent yet, else as the stream's last event.
     /// `untouched`: the engine produced nothing of an answer, so another node may be asked, if it could do better.
-    async fn refuse(mut self: Box<Self>, error: ApiError, untouched: bool) -> Outcome {
+    pub(super) async fn refuse(mut self: Box<Self>, error: ApiError, untouched: bool) -> Outcome {
         let Some(back) = self.head.take() else {
             let event = error.event().into_bytes();
             return self.cut(error, event).await;
         };
         let outcome = if error.status >= 500 { Outcome::Failed } else { Outcome::Declined };
-        back.refuse(&error, untouched && may_go_elsewhere(&error)).await;
+        back.refuse(&error, untouched && is_refusal(&error)).await;
         outcome
     }
 

@@ -2,6 +2,9 @@
 
 mod ask;
 mod back;
+mod once;
+mod piece;
+mod queue;
 mod receive;
 mod room;
 
@@ -16,7 +19,7 @@ use http::Request;
 use porten_core::api_error::ApiError;
 use porten_core::config::EngineUrl;
 use porten_core::relay::engine_error::may_go_elsewhere;
-use porten_core::relay::{RequestId, Serving};
+use porten_core::relay::{Bounds, RequestId, Serving, admit_body};
 use porten_core::wire::MAX_STREAMS;
 use tokio::sync::{Semaphore, watch};
 use tracing::Instrument as _;
@@ -24,6 +27,9 @@ use tracing::Instrument as _;
 use crate::engine::EngineClient;
 use crate::ledger::Ledger;
 use back::Back;
+use once::Once;
+use queue::Queue;
+use receive::Job;
 use room::Room;
 
 /// When to ask again after the engine could not be reached (seconds).
@@ -43,6 +49,9 @@ pub struct Limits {
     /// Without a byte to a client that streams, before it gets a keep-alive comment: proxies cut what is silent for a
     /// minute or two, and some engines say nothing through a prefill of minutes (measured: mlx_lm, 120 s).
     pub quiet: Duration,
+    /// Until a place at the engine is free: answers on pooled Macs take a minute or two, and who would wait longer for one
+    /// does better elsewhere.
+    pub turn: Duration,
 }
 
 impl Default for Limits {
@@ -53,6 +62,7 @@ impl Default for Limits {
             silence: Duration::from_secs(30 * 60),
             stall: Duration::from_secs(60),
             quiet: Duration::from_secs(15),
+            turn: Duration::from_secs(120),
         }
     }
 }
@@ -68,6 +78,8 @@ pub struct RelayFacts {
     pub draining: bool,
     /// The engine ids of models that cannot answer any more, as far as is known: their machines are gone, or stand still.
     pub broken: Arc<BTreeSet<String>>,
+    /// How much the engine does at a time.
+    pub bounds: Arc<Bounds>,
 }
 
 /// What a relay task needs; cheap to clone.
@@ -78,6 +90,8 @@ pub struct Relay {
     ledger: Ledger,
     places: Arc<Semaphore>,
     room: Room,
+    queue: Queue,
+    once: Once,
     limits: Limits,
 }
 
@@ -86,7 +100,8 @@ impl Relay {
     #[must_use]
     pub fn new(engine: EngineClient, facts: watch::Receiver<Arc<RelayFacts>>, ledger: Ledger, limits: Limits) -> Self {
         let places = Arc::new(Semaphore::new(MAX_STREAMS as usize));
-        Self { engine, facts, ledger, places, room: Room::default(), limits }
+        let (room, queue, once) = (Room::default(), Queue::default(), Once::default());
+        Self { engine, facts, ledger, places, room, queue, once, limits }
     }
 
     /// Ends when this model cannot answer any more; otherwise never.
@@ -101,6 +116,23 @@ impl Relay {
     /// Whether this model cannot answer any more, as far as is known.
     fn is_broken(&self, engine_id: &str) -> bool {
         self.facts.borrow().broken.contains(engine_id)
+    }
+
+    /// A request did not reach the engine.
+    fn turned_away(&self, id: &RequestId, error: &ApiError) {
+        self.ledger.refuse();
+        tracing::info!(id = id.as_str(), status = error.status, code = error.code, "refused");
+    }
+
+    /// Whether a request that waited for its turn may still go to the engine: much may have changed.
+    fn still_serves(&self, job: &Job) -> Result<(), ApiError> {
+        let facts = Arc::clone(&self.facts.borrow());
+        let served = admit_body(&facts.serving, job.route, job.names.hub_id())?;
+        if served.engine_id == job.engine_id && facts.engine.as_ref() == Some(&job.engine) {
+            Ok(())
+        } else {
+            Err(unreachable())
+        }
     }
 
     /// Requests running now.
@@ -135,8 +167,7 @@ pub async fn serve(relay: Relay, request: Request<RecvStream>, respond: SendResp
         match receive::receive(&relay, request, place.is_some()).await {
             Ok((job, prompt)) => ask::answer(&relay, &job, prompt, back).await,
             Err(Stop::Refused(error)) => {
-                relay.ledger.refuse();
-                tracing::info!(id = back.id().as_str(), status = error.status, code = error.code, "refused");
+                relay.turned_away(back.id(), &error);
                 back.refuse(&error, is_refusal(&error)).await;
             }
             Err(Stop::Left) => tracing::debug!("left before it was read"),

@@ -113,6 +113,7 @@ async fn an_engine_that_never_answers_a_byte_is_asked_twice_and_no_more() {
     assert_eq!(tunnel.ledger.read().failed.len(), 1, "the loop looks at the engine at once");
 }
 
+/// Fault D1: an engine that refuses connections is a typed 503 within 100 ms, and another node may be asked.
 #[tokio::test]
 async fn an_engine_that_is_gone_is_a_503_within_100_ms() {
     let engine = Engine::saying("").await;
@@ -141,6 +142,7 @@ async fn nothing_is_tried_again_once_a_byte_was_answered() {
     }
 }
 
+/// Fault D4: an answer whose end comes before its `finish_reason` ends in an error event with the trailer `error`, never in `[DONE]`.
 #[tokio::test]
 async fn an_answer_that_ends_before_its_finish_is_an_error_event_and_never_done() {
     for cut in
@@ -169,6 +171,7 @@ async fn a_document_of_an_answer_that_was_cut_is_a_502_that_the_hub_does_not_ask
     assert_eq!((nothing.status, nothing.refusal()), (502, Some("upstream_truncated")), "it produced nothing");
 }
 
+/// Fault D12: whatever shape an engine gives its error, the client gets one OpenAI error with the status and the words, without paths.
 #[tokio::test]
 async fn an_engines_error_keeps_its_status_and_its_words_without_its_path() {
     let error = |words: &str| format!(r#"{{"error":{{"message":"{words}","type":"x"}}}}"#);
@@ -247,6 +250,7 @@ async fn the_engines_id_is_in_no_byte_that_goes_back() {
     }
 }
 
+/// Fault D6: an engine that sends no head in time is left, and is a 504 `engine_timeout` that another node may be asked after.
 #[tokio::test]
 async fn a_head_that_does_not_come_is_a_504() {
     let engine = Engine::start(|_, _, mut socket| async move { until_closed(&mut socket).await }).await;
@@ -271,6 +275,7 @@ async fn an_engine_that_falls_silent_in_its_answer_is_an_error_event() {
 }
 
 /// mlx_lm says nothing through a prefill of minutes (measured); what stands between cuts what is silent.
+/// Fault D5: while the engine is silent a client that streams gets a keep-alive comment after each quiet time, and its answer after them.
 #[tokio::test]
 async fn a_client_that_streams_gets_keep_alives_while_the_engine_is_silent_and_its_answer_after_them() {
     let engine = Engine::start(|_, _, mut socket| async move {
@@ -396,6 +401,7 @@ async fn a_body_that_turns_out_too_long_is_refused_where_the_limit_is() {
     assert!(sent <= MAX_BODY + 4 * (1 << 20), "only the window was sent beyond it: {sent}");
 }
 
+/// Fault D9: a client that leaves while the engine reads its prompt has the connection to the engine closed within a second.
 #[tokio::test]
 async fn a_client_that_leaves_before_the_head_leaves_the_engine_too() {
     let engine = Engine::start(|_, _, mut socket| async move { until_closed(&mut socket).await }).await;
@@ -409,6 +415,7 @@ async fn a_client_that_leaves_before_the_head_leaves_the_engine_too() {
     assert_eq!(tunnel.ledger.read().traffic.cancelled, 2);
 }
 
+/// Fault D7: a client that leaves its stream has the connection to the engine closed within a second.
 #[tokio::test]
 async fn a_client_that_leaves_in_the_answer_leaves_the_engine_too_also_when_nothing_was_sent_to_it_yet() {
     let engine = Engine::start(|_, _, mut socket| async move {
@@ -435,6 +442,7 @@ async fn left_within_a_second(engine: &Engine, connections: usize) {
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
+/// Fault B9: a client that takes nothing is given up after its time, the engine is left, and others are answered.
 #[tokio::test]
 async fn a_client_that_stops_reading_is_cut_off_and_the_engine_left_and_others_do_not_notice() {
     let engine = Engine::start(|number, _, mut socket| async move {

@@ -60,8 +60,7 @@ pub struct Admitted {
 pub fn admit(facts: &Facts, head: &Head<'_>) -> Result<Admitted, ApiError> {
     let route = admit_route(head.method, head.path)?;
     if facts.draining {
-        let error = ApiError::unavailable(503, "draining", "This node is finishing its work; ask again in a moment.");
-        return Err(error.retry_after(DRAIN_RETRY));
+        return Err(draining());
     }
     if facts.in_flight >= facts.cap {
         let text = "This node has as many requests as it can take; ask again in a moment.";
@@ -99,6 +98,13 @@ pub fn admit_body<'a>(serving: &'a Serving, route: Route, model: &str) -> Result
             Err(ApiError::new(404, "invalid_request_error", "model_not_found", text))
         }
     }
+}
+
+/// The refusal while this node finishes its work, also for a request that waits for its turn.
+#[must_use]
+pub fn draining() -> ApiError {
+    let error = ApiError::unavailable(503, "draining", "This node is finishing its work; ask again in a moment.");
+    error.retry_after(DRAIN_RETRY)
 }
 
 fn admit_route(method: &Method, path_and_query: &str) -> Result<Route, ApiError> {

@@ -313,4 +313,6 @@ fn too_large() -> ApiError {
 }
 
 #[cfg(test)]
+mod canonical;
+#[cfg(test)]
 mod tests;

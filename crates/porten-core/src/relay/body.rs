@@ -69,7 +69,12 @@ pub fn read(route: Route, body: &[u8]) -> Result<Ask<'_>, ApiError> {
     Ok(Ask { model, wants, kept })
 }
 
-impl Ask<'_> {
+impl<'a> Ask<'a> {
+    /// The fields that reach the engine, as they were written.
+    pub(super) fn kept(&self) -> &[(&'static str, &'a RawValue)] {
+        &self.kept
+    }
+
     /// The body for the engine: the kept fields as they were, with the engine's id of the model, and always a stream
     /// with usage, because only a stream stops when the client leaves (mlx_lm computes a whole document to its end).
     #[must_use]

@@ -4,6 +4,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use porten_core::api_error::ApiError;
+use porten_core::relay::headers::retry_after;
 
 use crate::answer;
 
@@ -54,7 +55,14 @@ impl Refusal {
             Self::Lost => answer::error(&upstream_cut()),
             // The node dropped the model while the request was on its way: for the client, nobody has it now.
             Self::Said { status: StatusCode::NOT_FOUND, .. } => answer::error(&no_node(model)),
-            Self::Said { status: StatusCode::TOO_MANY_REQUESTS, .. } => answer::error(&all_busy(model)),
+            // It knows how long its answers take; this Hub does not.
+            Self::Said { status: StatusCode::TOO_MANY_REQUESTS, headers, .. } => {
+                let busy = all_busy(model);
+                answer::error(&match retry_after(&headers) {
+                    Some(seconds) => busy.retry_after(seconds),
+                    None => busy,
+                })
+            }
             Self::Said { status, headers, body } => {
                 let mut response = Response::new(body.into());
                 *response.status_mut() = status;
@@ -130,6 +138,13 @@ mod tests {
     fn the_last_word_is_in_the_hubs_terms() {
         assert_eq!(said(404).answer("m").status(), 503, "the catalog has it, so it is not unknown");
         assert_eq!(said(429).answer("m").headers()[header::RETRY_AFTER], "2");
+        let Refusal::Said { status, mut headers, body } = said(429) else { panic!("it said so") };
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("98"));
+        let busy = Refusal::Said { status, headers, body }.answer("m");
+        assert_eq!(
+            (busy.status(), busy.headers()[header::RETRY_AFTER].as_bytes()),
+            (StatusCode::TOO_MANY_REQUESTS, &b"98"[..])
+        );
         assert_eq!(Refusal::Lost.answer("m").status(), 502);
         let passed = said(503).answer("m");
         assert_eq!(passed.headers()[header::CONTENT_TYPE], "application/json");
