@@ -45,8 +45,9 @@ unit: build ## unit, property, documentation and whole-process tests (these run 
 	@# They wait more than they work.
 	RUST_TEST_THREADS=8 cargo test -p porten-cluster-tests --locked
 
-soak: build ## what takes minutes each: a stalled download, a model that rests, the cost of six idle Macs, who looks at a stream
+soak: build ## what takes minutes each: a stalled download, a model that rests, the cost of six idle Macs, who looks at a stream, 100,000 requests
 	cargo test -p porten-cluster-tests --locked -- --ignored --nocapture --test-threads 2
+	cargo test -p porten-tests --locked -- --ignored --nocapture --test-threads 1
 
 doc: ui ## the documentation of everything, also what is private, its warnings as errors
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --locked
