@@ -2,7 +2,7 @@
 # CARGO_TARGET_DIR is respected: everything that is built or downloaded lands there (else in target/).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-tools deps types fmt ui ui-check clippy build unit soak doc check-macos real-engine picture bench audit
+.PHONY: help run test check-tools deps types fmt ui ui-check clippy build unit soak doc check-macos real-engine picture bench audit faults
 
 # What a change must pass, in this order: cheap and telling first.
 STEPS := check-tools deps fmt types ui-check clippy build unit doc check-macos real-engine
@@ -57,6 +57,9 @@ check-macos: ui ## types and lints for macOS, also from Linux
 
 real-engine: build ## the commands just built, MLX's own server and the official OpenAI client, together
 	@tests/engine/run.sh
+
+faults: ## docs/faults.md, from what the tests say they show
+	PORTEN_WRITE_FAULTS=1 cargo test -p porten-tests --test faults --locked
 
 picture: build ## the picture in README, taken from the real app on a screen of its own
 	@tools/picture.sh
