@@ -75,6 +75,14 @@ fn read(text: &str) -> Vec<Shown> {
             waiting.push((row.to_owned(), happens.to_owned()));
             continue;
         }
+        // A sentence may go on in the next line.
+        if let (Some(more), Some((_, happens))) =
+            (comment, waiting.last_mut().filter(|(_, happens)| !happens.ends_with('.')))
+        {
+            happens.push(' ');
+            happens.push_str(more);
+            continue;
+        }
         is_long |= line.starts_with("#[ignore");
         if waiting.is_empty() || line.starts_with("#[") || line.starts_with("///") {
             continue;
@@ -183,7 +191,7 @@ mod tests {
 
     #[test]
     fn what_stands_above_a_test_is_its_word_in_each_language() {
-        let rust = "/// Says more.\n/// Fault A1: it waits.\n/// Fault A2: it comes back.\n#[tokio::test]\n#[ignore = \"long\"]\nasync fn a_test() {\n}\n/// Fault A3: short.\n#[test]\nfn another() {}\n";
+        let rust = "/// Says more.\n/// Fault A1: it waits.\n/// Fault A2: it\n/// comes back.\n#[tokio::test]\n#[ignore = \"long\"]\nasync fn a_test() {\n}\n/// Fault A3: short.\n#[test]\nfn another() {}\n";
         let told: Vec<_> = read(rust).into_iter().map(|one| (one.row, one.happens, one.test, one.is_long)).collect();
         let of = |row: &str, happens: &str, test: &str, is_long| {
             (row.to_owned(), happens.to_owned(), test.to_owned(), is_long)

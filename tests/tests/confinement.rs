@@ -66,6 +66,13 @@ fn chat() -> Bytes {
     json!({ "model": "tiny", "messages": [{ "role": "user", "content": "Hi" }] }).to_string().into()
 }
 
+/// Fault C1: refused, and the engine sees none of them.
+/// Fault C2: refused, and the engine sees none of them.
+/// Fault C3: refused, and the engine sees none of them.
+/// Fault C4: refused, and the engine sees none of them.
+/// Fault C5: the authority is nobody's business: a good request goes to the one engine, whatever it names.
+/// Fault C6: a query of up to 8 KiB is dropped, a longer one refused.
+/// Fault C9: refused, whatever its spelling; an engine is never asked for what it does not serve.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_other_path_and_method_is_refused_and_the_engine_sees_none_of_them() {
     let (scene, requests, _control) = scene().await;
@@ -145,6 +152,9 @@ fn assert_only_probes(engine: &Engine) {
 }
 
 /// What no well-behaved HTTP/2 library would send: written as raw frames.
+///
+/// Fault B11: targets with control characters, spaces and nothing at all never reach the engine.
+/// Fault C3: a backslash, a zero byte and an absolute target never reach the engine.
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_targets_in_raw_frames_never_reach_the_engine() {
     let (scene, requests, _control) = scene().await;

@@ -59,12 +59,20 @@ async fn ask(client: &Client, number: usize) -> How {
     }
 }
 
+/// The most memory that the agent held (KiB).
+fn peak(id: u32) -> f64 {
+    kib(id, "VmHWM:")
+}
+
 /// What the agent holds: memory (KiB) and open files.
 fn held(id: u32) -> (f64, usize) {
+    (kib(id, "VmRSS:"), std::fs::read_dir(format!("/proc/{id}/fd")).expect("its files").count())
+}
+
+fn kib(id: u32, what: &str) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("the agent runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
-    let kib = line.trim().trim_end_matches("kB").trim().parse().expect("a number");
-    (kib, std::fs::read_dir(format!("/proc/{id}/fd")).expect("its files").count())
+    let line = status.lines().find_map(|line| line.strip_prefix(what)).expect("its memory");
+    line.trim().trim_end_matches("kB").trim().parse().expect("a number")
 }
 
 /// As people run it: the most talkative logs would be most of the work.
@@ -180,4 +188,25 @@ async fn through_a_restart_of_the_hub_nothing_is_lost_doubled_or_cut_in_silence(
 #[ignore = "takes many minutes: make soak"]
 async fn a_hundred_thousand_requests_and_five_restarts_lose_nothing() {
     endure(100_000, 5, 2_000).await;
+}
+
+/// Fault F6: all of 512 streams of 1,000 tokens are whole, and the agent holds at most 64 MiB (a release build; twice that in debug).
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute or two: make soak"]
+async fn five_hundred_and_twelve_streams_of_a_thousand_tokens_are_all_whole() {
+    let mut house = quiet_house().await;
+    house.wait_ready(BACK).await;
+    house.engine.change(|manner| manner.chunks = Some(1000));
+    let agent = house.agent.process().id();
+    let client = house.client();
+    let mut streams = JoinSet::new();
+    for number in 0..512 {
+        let client = client.clone();
+        streams.spawn(async move { ask(&client, number).await });
+    }
+    let told = streams.join_all().await;
+    let mib = peak(agent) / 1024.0;
+    eprintln!("512 streams of 1,000 tokens: the agent held at most {mib:.1} MiB");
+    assert!(told.iter().all(|how| *how == How::Whole), "{told:?}");
+    assert!(mib <= if cfg!(debug_assertions) { 128.0 } else { 64.0 }, "{mib} MiB");
 }

@@ -58,6 +58,7 @@ async fn busy() -> Busy {
     Busy { go, hub, agent, link, body, _kept: (home, engine) }
 }
 
+/// Fault F1: running answers are finished, nothing new is taken, and the Hub is told.
 #[tokio::test]
 async fn an_agent_that_is_asked_to_end_finishes_what_runs_and_takes_nothing_new() {
     let Busy { go, hub: _hub, mut agent, mut link, mut body, _kept } = busy().await;

@@ -40,6 +40,9 @@ async fn a_chat_is_streamed_back_with_the_hubs_id_and_a_trailer_that_says_it_is_
     assert_eq!(tunnel.ledger.read().traffic.completed, 2);
 }
 
+/// Fault B12: the engine gets six headers of the agent's own, and none that was sent.
+/// Fault B13: neither credentials nor cookies nor host names of the Hub reach the engine.
+/// Fault B14: the engine is told to send everything uncompressed.
 #[tokio::test]
 async fn the_engine_gets_our_headers_and_nothing_of_the_hubs() {
     let engine = Engine::saying(stream(&["a"])).await;
@@ -73,6 +76,8 @@ async fn the_engine_gets_our_headers_and_nothing_of_the_hubs() {
     assert_eq!((&asked["model"], &asked["stream"]), (&ENGINE_ID.into(), &true.into()));
 }
 
+/// Fault B12: the Hub gets three headers of the agent's own, and none of the engine's.
+/// Fault B13: cookies and server names of the engine do not leave.
 #[tokio::test]
 async fn the_hub_gets_our_headers_and_nothing_of_the_engines() {
     let extra = "set-cookie: a=1\r\nserver: uvicorn\r\nx-powered-by: /Users/ada\r\nporten-refusal: x\r\n";
@@ -206,6 +211,7 @@ async fn an_error_whose_body_never_ends_is_still_told() {
     assert_eq!((got.status, got.code().as_str()), (500, "engine_failed"));
 }
 
+/// Fault C7: a redirect is a typed 502 and is never followed.
 #[tokio::test]
 async fn a_redirect_is_never_followed() {
     let elsewhere = Engine::saying(stream(&["a"])).await;
@@ -368,6 +374,7 @@ async fn a_body_that_stops_coming_is_a_408_and_the_engine_is_not_asked() {
     assert!(engine.seen().is_empty());
 }
 
+/// Fault C11: a body that announces too much is refused before a byte of it.
 #[tokio::test]
 async fn a_body_that_is_announced_too_long_is_refused_before_a_byte_of_it() {
     let engine = Engine::saying("").await;
@@ -379,6 +386,7 @@ async fn a_body_that_is_announced_too_long_is_refused_before_a_byte_of_it() {
     assert_eq!((got.status, got.code().as_str(), got.end()), (413, "request_too_large", "complete"));
 }
 
+/// Fault C11: a body that turns out too long is refused where the limit is.
 #[tokio::test]
 async fn a_body_that_turns_out_too_long_is_refused_where_the_limit_is() {
     let engine = Engine::saying("").await;

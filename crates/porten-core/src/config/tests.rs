@@ -127,6 +127,7 @@ fn a_bad_variable_is_one_sentence_with_its_remedy() {
     "#);
 }
 
+/// Fault F3: settings that do not read are one sentence with key and line.
 #[test]
 fn a_bad_file_is_one_sentence_with_key_and_line() {
     let table = [
