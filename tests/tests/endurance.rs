@@ -1,5 +1,6 @@
 //! Many requests while the Hub is restarted again and again: what fails, fails because no Hub is there; nothing is lost, computed
 //! twice or cut in silence, and the agent comes out as it went in.
+#![cfg(target_os = "linux")]
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "a test that cannot go on says so")]
 
 use std::collections::BTreeMap;

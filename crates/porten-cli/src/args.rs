@@ -1,8 +1,11 @@
 //! What can be typed after `porten`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+
+use crate::commands::drain;
 
 /// Connects this machine's inference engine to a Porten Hub.
 ///
@@ -64,6 +67,18 @@ pub(crate) enum Command {
     Online,
     /// Go offline: finishes the running requests and takes no new ones
     Offline,
+    /// Go offline and follow it: no new requests, what runs is finished, and what takes too long is cut with an error
+    Drain {
+        /// How long running requests may take, like 90s, 10m or 1h30m
+        #[arg(long, value_name = "TIME", default_value = "10m", value_parser = drain::patience)]
+        within: Duration,
+        /// Cut what runs at once
+        #[arg(long, conflicts_with = "within")]
+        now: bool,
+        /// Print JSON, one object whenever the number changes
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

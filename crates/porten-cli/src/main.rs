@@ -7,6 +7,7 @@ mod printer;
 mod words;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 
@@ -47,6 +48,9 @@ async fn run(args: Args) -> Exit {
         Command::Cluster { json, .. } => commands::cluster::run(&setup, json).await,
         Command::Online => commands::wish::online(&setup, true).await,
         Command::Offline => commands::wish::online(&setup, false).await,
+        Command::Drain { within, now, json } => {
+            commands::drain::run(&setup, if now { Duration::ZERO } else { within }, json).await
+        }
     };
     match done {
         Ok(exit) => exit,

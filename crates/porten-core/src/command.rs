@@ -15,6 +15,11 @@ pub enum Command {
         /// The wish.
         online: bool,
     },
+    /// Go offline, and cut what still runs after a time; also while that is going on already.
+    Drain {
+        /// How long running requests may take (seconds); 0 cuts them now.
+        within_s: u64,
+    },
     /// Serve a model, or not.
     SetModel {
         /// Which, by its Hub id.

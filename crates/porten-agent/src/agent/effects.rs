@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use porten_core::command::{Command, Declined, DeclinedCode};
 use porten_core::config::EngineKind;
@@ -175,7 +176,7 @@ impl World {
                 // The front end may be gone already.
                 let _ = asked.answer.send(self.tell_limit(&mac, mib));
             }
-            Command::SetOnline { .. } | Command::SetModel { .. } => {
+            Command::SetOnline { .. } | Command::Drain { .. } | Command::SetModel { .. } => {
                 self.waiting.push_back(asked);
                 self.store_next();
             }
@@ -189,6 +190,7 @@ impl World {
             let mut wishes = self.wishes.clone();
             match &command {
                 Command::SetOnline { online } => wishes.online = *online,
+                Command::Drain { .. } => wishes.online = false,
                 Command::SetModel { id, on, how, keep } => {
                     let known = self.matched.pairs.iter().map(|pair| &pair.hub);
                     let known = known.chain(self.matched.unmatched.iter().map(porten_core::ids::Unmatched::hub));
@@ -284,6 +286,13 @@ impl World {
                     self.said(id, *on);
                 }
                 // Who is ending ends; the wish is for the next time.
+                if let Command::Drain { within_s } = command
+                    && !self.is_quitting()
+                {
+                    self.leave_within(Duration::from_secs(*within_s));
+                    reply(Some(answer), Ok(()));
+                    return self.store_next();
+                }
                 match (changed && !self.is_quitting(), online) {
                     (true, true) => {
                         self.leaving = None;

@@ -17,6 +17,8 @@ pub(super) struct Leaving {
     /// What still runs then is cut.
     latest: Moment,
     quit: bool,
+    /// It was: each client is told so until then.
+    cut: Option<Moment>,
     /// Nothing runs any more, only the last bytes are on their way: until then.
     last_words: Option<Moment>,
 }
@@ -24,16 +26,30 @@ pub(super) struct Leaving {
 impl Leaving {
     /// When it is over, whatever still runs.
     pub(super) fn until(self) -> Moment {
-        self.last_words.map_or(self.latest, |last| last.min(self.latest))
+        let end = self.cut.unwrap_or(self.latest);
+        self.last_words.map_or(end, |last| last.min(end))
+    }
+
+    /// Whether what still runs is told to end.
+    pub(super) fn is_cutting(self) -> bool {
+        self.cut.is_some()
     }
 }
 
 impl World {
     /// Begins to go offline (or to end): nothing new is taken, what runs is finished.
     pub(super) fn leave(&mut self, quit: bool) {
-        let patience = if quit { QUIT_PATIENCE } else { OFFLINE_PATIENCE };
+        self.begin_leaving(if quit { QUIT_PATIENCE } else { OFFLINE_PATIENCE }, quit);
+    }
+
+    /// Begins to go offline, or changes how long that may take.
+    pub(super) fn leave_within(&mut self, patience: Duration) {
+        self.begin_leaving(patience, false);
+    }
+
+    fn begin_leaving(&mut self, patience: Duration, quit: bool) {
         let latest = self.hands.clock.now().mono + patience;
-        self.leaving = Some(Leaving { latest, quit, last_words: None });
+        self.leaving = Some(Leaving { latest, quit, cut: None, last_words: None });
         self.sessions.drain();
     }
 
@@ -43,12 +59,16 @@ impl World {
 
     /// Goes on with leaving: the links end by themselves when their last bytes are out, which is bounded here.
     pub(super) fn settle(&mut self) {
+        let now = self.hands.clock.now().mono;
         let Some(leaving) = &mut self.leaving else { return };
+        if leaving.cut.is_none() && self.hands.ledger.in_flight() > 0 && now.reached(leaving.latest) {
+            leaving.cut = Some(now + LAST_WORDS);
+        }
         if self.hands.ledger.in_flight() > 0 {
             // A prompt that was on its way when the leaving began.
             leaving.last_words = None;
         } else if leaving.last_words.is_none() {
-            leaving.last_words = Some(self.hands.clock.now().mono + LAST_WORDS);
+            leaving.last_words = Some(now + LAST_WORDS);
         }
         if !leaving.quit && self.has_left_links() {
             self.leaving = None;

@@ -354,17 +354,19 @@ impl World {
         let caring = !matches!(self.tunnel.state(), tunnel::State::Off | tunnel::State::SignedOut(_));
         self.hands.caring.send_if_modified(|told| replace(told, caring));
         let draining = self.leaving.is_some();
+        let cut = self.leaving.is_some_and(Leaving::is_cutting);
         let broken = self.broken();
         let bounds = self.bounds();
         self.hands.facts.send_if_modified(|told| {
             let same = *told.serving == serving
                 && told.engine == engine
                 && told.draining == draining
+                && told.cut == cut
                 && *told.broken == broken
                 && *told.bounds == bounds;
             if !same {
                 let (serving, broken, bounds) = (Arc::new(serving), Arc::new(broken), Arc::new(bounds));
-                *told = Arc::new(RelayFacts { serving, engine, draining, broken, bounds });
+                *told = Arc::new(RelayFacts { serving, engine, draining, cut, broken, bounds });
             }
             !same
         });

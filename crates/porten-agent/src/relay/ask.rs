@@ -7,7 +7,6 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use porten_core::api_error::ApiError;
-use porten_core::relay::answer::member_lost;
 use porten_core::relay::engine_error;
 use porten_core::relay::repeat::superseded;
 use porten_core::relay::{Answer, AnswerShape, End, Ended, Flow, KEEP_ALIVE, Opening, RequestId, Tokens, headers};
@@ -57,7 +56,7 @@ pub(super) async fn answer(relay: &Relay, job: &Job, prompt: Prompt, back: Back)
     let outcome = match asked {
         Ok(Some(Ok(response))) => respond(relay, job, response, way).await,
         Ok(Some(Err(error))) => way.refuse(error, true).await,
-        Ok(None) => way.refuse(member_lost(), true).await,
+        Ok(None) => way.refuse(relay.why_broken(), true).await,
         Err(Left) => way.gone().await,
     };
     if let Outcome::Complete { .. } = outcome {
@@ -216,6 +215,9 @@ impl Way {
                 biased;
                 () = self.left() => return Err(Left),
                 () = &mut broken, if !is_broken => {
+                    if relay.is_cut() {
+                        return Ok((Ended::Stopped, *first.get_or_insert_with(Instant::now)));
+                    }
                     is_broken = true;
                     continue;
                 }

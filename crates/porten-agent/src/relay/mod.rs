@@ -18,6 +18,7 @@ use h2::server::SendResponse;
 use http::Request;
 use porten_core::api_error::ApiError;
 use porten_core::config::EngineUrl;
+use porten_core::relay::answer::{member_lost, node_stopped};
 use porten_core::relay::engine_error::may_go_elsewhere;
 use porten_core::relay::{Bounds, RequestId, Serving, admit_body};
 use porten_core::wire::MAX_STREAMS;
@@ -76,6 +77,8 @@ pub struct RelayFacts {
     pub engine: Option<EngineUrl>,
     /// No new requests.
     pub draining: bool,
+    /// What still runs has to end: the time that it was given is up.
+    pub cut: bool,
     /// The engine ids of models that cannot answer any more, as far as is known: their machines are gone, or stand still.
     pub broken: Arc<BTreeSet<String>>,
     /// How much the engine does at a time.
@@ -104,13 +107,23 @@ impl Relay {
         Self { engine, facts, ledger, places, room, queue, once, limits }
     }
 
-    /// Ends when this model cannot answer any more; otherwise never.
+    /// Ends when this model cannot answer any more, or this node ends; otherwise never.
     async fn broken(&self, engine_id: &str) {
         let mut facts = self.facts.clone();
-        if facts.wait_for(|facts| facts.broken.contains(engine_id)).await.is_err() {
+        if facts.wait_for(|facts| facts.cut || facts.broken.contains(engine_id)).await.is_err() {
             // The agent ends, and cuts what runs by itself.
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Whether what still runs has to end.
+    fn is_cut(&self) -> bool {
+        self.facts.borrow().cut
+    }
+
+    /// Why nothing can come any more.
+    fn why_broken(&self) -> ApiError {
+        if self.is_cut() { node_stopped() } else { member_lost() }
     }
 
     /// Whether this model cannot answer any more, as far as is known.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use porten_core::api_error::ApiError;
 use porten_core::relay::Bounds;
 use porten_core::relay::admit::draining;
-use porten_core::relay::answer::member_lost;
 use porten_core::relay::queue::{self, Entered, Full, Ticket, Wish};
 use tokio::sync::{oneshot, watch};
 
@@ -70,7 +69,7 @@ pub(super) async fn seat<'a>(relay: &'a Relay, job: &'a Job, again: bool, way: &
             relay.still_serves(job)?;
             Ok(seat)
         }
-        Ok(None) => Err(member_lost().into()),
+        Ok(None) => Err(relay.why_broken().into()),
         Err(Left) => Err(Stop::Left),
     }
 }

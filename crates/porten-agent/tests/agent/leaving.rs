@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use h2::RecvStream;
 use porten_agent::agent::Agent;
+use porten_core::command::Command;
 use porten_core::snapshot::Overall;
 use porten_core::wire::{self, FromAgent, FromHub, close};
 use porten_link::End;
@@ -93,7 +94,7 @@ async fn an_agent_that_is_asked_to_end_ends_also_when_it_is_then_asked_to_go_onl
     let Busy { go, hub, mut agent, link: _link, mut body, _kept } = busy().await;
     agent.quit();
     for online in [false, true] {
-        agent.client().send(porten_core::command::Command::SetOnline { online }).await.unwrap();
+        agent.client().send(Command::SetOnline { online }).await.unwrap();
     }
     go.notify_one();
     while next(&mut body).await.is_some() {}
@@ -134,4 +135,27 @@ async fn a_hub_that_asks_to_drain_gets_the_running_answer_and_a_new_link() {
     let end = first.ended(Duration::from_secs(1)).await;
     assert!(matches!(end, End::Closed { code: close::NORMAL, .. }), "{end:?}");
     link(&mut hub).await;
+}
+
+/// Fault F1: an answer that takes longer than the drain may is cut, and its client is told in a typed error event.
+#[tokio::test]
+async fn what_outlasts_a_drain_ends_in_a_typed_error_event_and_then_the_node_is_offline() {
+    for within_s in [0, 1] {
+        let Busy { go: _go, hub: _hub, agent, link: _link, mut body, _kept } = busy().await;
+        agent.client().send(Command::Drain { within_s: 600 }).await.unwrap();
+        shows(&agent, "finishing", |picture| picture.overall == Overall::Finishing { requests: 1 }).await;
+        let begun = Instant::now();
+        agent.client().send(Command::Drain { within_s }).await.unwrap();
+        let mut rest = Vec::new();
+        while let Some(chunk) = next(&mut body).await {
+            rest.extend_from_slice(&chunk);
+        }
+        let rest = String::from_utf8(rest).unwrap();
+        assert!(rest.contains(r#""code":"node_stopped""#) && !rest.contains("[DONE]"), "{rest}");
+        assert_eq!(body.trailers().await.unwrap().unwrap()["porten-end"], "error");
+        assert!(
+            begun.elapsed() >= Duration::from_secs(within_s) && begun.elapsed() < Duration::from_secs(within_s + 3)
+        );
+        shows(&agent, "offline", |picture| picture.overall == Overall::Off).await;
+    }
 }

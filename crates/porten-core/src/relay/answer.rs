@@ -59,6 +59,8 @@ pub enum Ended {
     Silent,
     /// A machine that holds a part of the model is gone: nothing more will come.
     Broke,
+    /// This node ends before the answer does.
+    Stopped,
 }
 
 /// How an answer ended.
@@ -290,10 +292,18 @@ fn cut(ended: Ended) -> ApiError {
             ApiError::unavailable(502, "upstream_truncated", "The engine stopped before its answer was whole.")
         }
         Ended::Broke => member_lost(),
+        Ended::Stopped => node_stopped(),
         Ended::Silent => {
             ApiError::unavailable(504, "engine_timeout", "The engine fell silent before its answer was whole.")
         }
     }
+}
+
+/// The time that running answers were given is up: this node goes offline.
+#[must_use]
+pub fn node_stopped() -> ApiError {
+    let text = "This node went offline before the answer was whole. Try again.";
+    ApiError::unavailable(503, "node_stopped", text)
 }
 
 /// The model cannot answer any more, nor can it begin to: a machine that holds a part of it is gone.
