@@ -53,6 +53,12 @@ impl Agent {
         self
     }
 
+    /// Serves the model `tiny` of the engine at this address, with memory enough for it.
+    pub fn set_engine(&mut self, url: &str) -> &mut Self {
+        self.set("PORTEN_ENGINE", "openai").set("PORTEN_ENGINE_URL", url);
+        self.set("PORTEN_ENGINE_MODELS", "tiny").set("PORTEN_VRAM_BUDGET_MB", "4096")
+    }
+
     /// Takes one away.
     pub fn unset(&mut self, name: &str) -> &mut Self {
         self.environment.remove(name);

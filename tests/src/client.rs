@@ -88,9 +88,7 @@ impl Client {
     /// # Panics
     /// Not even a head came.
     pub async fn stream_chat(&self, model: &str, prompt: &str) -> Transcript {
-        let mut body = chat(model, prompt);
-        body["stream"] = true.into();
-        self.stream("/v1/chat/completions", &body).await.finish().await
+        self.stream("/v1/chat/completions", &streamed_chat(model, prompt)).await.finish().await
     }
 
     /// Posts JSON, and returns when the head of the answer is there.
@@ -218,6 +216,14 @@ impl Answer {
 #[must_use]
 pub fn chat(model: &str, prompt: &str) -> Value {
     json!({"model": model, "messages": [{"role": "user", "content": prompt}]})
+}
+
+/// The same, for an answer that is streamed.
+#[must_use]
+pub fn streamed_chat(model: &str, prompt: &str) -> Value {
+    let mut body = chat(model, prompt);
+    body["stream"] = true.into();
+    body
 }
 
 /// A client for loopback: follows nothing, asks no proxy, and trusts nobody (there is no TLS in these tests).

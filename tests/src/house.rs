@@ -36,10 +36,7 @@ impl House {
         let engine = Engine::start(manner).await;
         let hub = Hub::start_dev().await;
         let mut agent = Agent::new(&hub);
-        agent.set("PORTEN_ENGINE", "openai");
-        agent.set("PORTEN_ENGINE_URL", &engine.url());
-        agent.set("PORTEN_ENGINE_MODELS", "tiny");
-        agent.set("PORTEN_VRAM_BUDGET_MB", "4096");
+        agent.set_engine(&engine.url());
         settings(&mut agent);
         agent.login(&hub).await;
         agent.run();

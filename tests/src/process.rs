@@ -176,6 +176,24 @@ pub fn cpu_time(id: u32) -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
+/// The memory that a process holds (bytes); nothing where there is no /proc.
+#[must_use]
+pub fn resident(id: u32) -> Option<u64> {
+    read_memory(&std::fs::read_to_string(format!("/proc/{id}/status")).ok()?, "VmRSS:")
+}
+
+/// The most that it held (bytes).
+#[must_use]
+pub fn peak(id: u32) -> Option<u64> {
+    read_memory(&std::fs::read_to_string(format!("/proc/{id}/status")).ok()?, "VmHWM:")
+}
+
+/// A line of a /proc/PID/status (bytes).
+fn read_memory(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
 /// Whether there still is such a process.
 #[cfg(target_os = "linux")]
 #[must_use]
@@ -221,4 +239,17 @@ fn tail(text: &str) -> &str {
 #[expect(clippy::print_stderr, reason = "a failed test shows what its programs said")]
 fn show(text: &str) {
     eprintln!("{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_words_about_memory_are_read() {
+        let status = "Name:\tx\nVmHWM:\t   2048 kB\nVmRSS:\t 9 kB\n";
+        assert_eq!(read_memory(status, "VmHWM:"), Some(2 * 1024 * 1024));
+        assert_eq!(read_memory(status, "VmRSS:"), Some(9 * 1024));
+        assert_eq!(read_memory("Name:\tx\n", "VmHWM:"), None);
+    }
 }

@@ -24,8 +24,7 @@ async fn an_agent_that_runs_out_of_files_refuses_new_requests_and_keeps_its_tunn
     let link = house.agent.status().await["hub"]["link"].clone();
     let agent = house.agent.process().id();
     bound(agent, 64);
-    let mut body = client::chat("tiny", "Hi");
-    body["stream"] = true.into();
+    let body = client::streamed_chat("tiny", "Hi");
     let client = house.client();
     // Each takes a connection to the engine, which never ends its answer.
     let streams = join_all((0..100).map(|_| client.stream("/v1/chat/completions", &body))).await;

@@ -13,8 +13,7 @@ fn slow() -> Manner {
 }
 
 async fn begin(house: &House) -> client::Streaming {
-    let mut body = client::chat("tiny", "Hi");
-    body["stream"] = true.into();
+    let body = client::streamed_chat("tiny", "Hi");
     let mut stream = house.client().stream("/v1/chat/completions", &body).await;
     assert!(stream.read(2).await, "the answer has begun");
     stream

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use porten_tests::client::{Client, chat};
+use porten_tests::client::{Client, streamed_chat};
 use porten_tests::engine::{Engine, Manner};
+use porten_tests::process::{peak, resident};
 use porten_tests::{Agent, House, Hub, wait_until};
 use tokio::task::JoinSet;
 
@@ -47,8 +48,7 @@ enum How {
 type Outages = Arc<Mutex<Vec<(Instant, Instant)>>>;
 
 async fn ask(client: &Client, number: usize) -> How {
-    let mut body = chat("tiny", &format!("question {number}"));
-    body["stream"] = true.into();
+    let body = streamed_chat("tiny", &format!("question {number}"));
     let asked = async { client.send("/v1/chat/completions", &body).await?.error_for_status()?.text().await };
     match tokio::time::timeout(PATIENCE, asked).await {
         Err(_) => How::Silent,
@@ -60,20 +60,14 @@ async fn ask(client: &Client, number: usize) -> How {
     }
 }
 
-/// The most memory that the agent held (KiB).
-fn peak(id: u32) -> f64 {
-    kib(id, "VmHWM:")
-}
-
-/// What the agent holds: memory (KiB) and open files.
+/// What the agent holds: memory (MiB) and open files.
 fn held(id: u32) -> (f64, usize) {
-    (kib(id, "VmRSS:"), std::fs::read_dir(format!("/proc/{id}/fd")).expect("its files").count())
+    (mib(resident(id)), std::fs::read_dir(format!("/proc/{id}/fd")).expect("its files").count())
 }
 
-fn kib(id: u32, what: &str) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("the agent runs");
-    let line = status.lines().find_map(|line| line.strip_prefix(what)).expect("its memory");
-    line.trim().trim_end_matches("kB").trim().parse().expect("a number")
+#[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
+fn mib(bytes: Option<u64>) -> f64 {
+    bytes.expect("the agent runs") as f64 / (1024.0 * 1024.0)
 }
 
 /// As people run it: the most talkative logs would be most of the work.
@@ -81,8 +75,7 @@ async fn quiet_house() -> House {
     let engine = Engine::start(Manner::llama("tiny")).await;
     let hub = Hub::start_with_log("info").await;
     let mut agent = Agent::new(&hub);
-    agent.set("PORTEN_ENGINE", "openai").set("PORTEN_ENGINE_URL", &engine.url()).set("PORTEN_ENGINE_MODELS", "tiny");
-    agent.set("PORTEN_VRAM_BUDGET_MB", "4096").set("PORTEN_LOG", "info");
+    agent.set_engine(&engine.url()).set("PORTEN_LOG", "info");
     agent.login(&hub).await;
     agent.run();
     House { engine, hub, agent }
@@ -158,12 +151,12 @@ async fn endure(requests: usize, restarts: usize, warm: usize) {
     // Idle connections to the engine close after a few seconds.
     let as_before = async || (held(agent).1 <= files).then_some(());
     wait_until(Duration::from_secs(20), "the agent holds as many files as before", as_before).await;
-    let (kib, at) = before.expect("it was warm");
+    let (mib, at) = before.expect("it was warm");
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-    let slope = (held(agent).0 - kib) / 1024.0 / ((requests - at) as f64 / 10_000.0);
+    let slope = (held(agent).0 - mib) / ((requests - at) as f64 / 10_000.0);
     eprintln!(
         "the agent grew by {slope:.2} MiB for 10,000 requests after the first {at}, and holds {:.1} MiB",
-        held(agent).0 / 1024.0
+        held(agent).0
     );
     if requests >= 50_000 {
         assert!(slope <= 1.0, "{slope} MiB for 10,000 requests");
@@ -206,7 +199,7 @@ async fn five_hundred_and_twelve_streams_of_a_thousand_tokens_are_all_whole() {
         streams.spawn(async move { ask(&client, number).await });
     }
     let told = streams.join_all().await;
-    let mib = peak(agent) / 1024.0;
+    let mib = mib(peak(agent));
     eprintln!("512 streams of 1,000 tokens: the agent held at most {mib:.1} MiB");
     assert!(told.iter().all(|how| *how == How::Whole), "{told:?}");
     assert!(mib <= if cfg!(debug_assertions) { 128.0 } else { 64.0 }, "{mib} MiB");

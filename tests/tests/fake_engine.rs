@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use porten_tests::client::{Client, chat};
+use porten_tests::client::{Client, streamed_chat};
 use porten_tests::engine::{Cut, Dialect, Engine, ErrorShape, Framing, List, Manner, Reply};
 use porten_tests::transcript::{End, Transcript};
 use porten_tests::wait_until;
@@ -39,8 +39,7 @@ async fn a_whole_stream_is_a_success_in_every_dialect() {
         assert_eq!((told.content(), told.finish_reason()), (text, Some("stop")));
         assert_eq!(told.models(), ["tiny"]);
         assert_eq!(told.usage().is_some(), manner.dialect == Dialect::Exo, "only exo tells without being asked");
-        let mut body = chat("tiny", "Hello");
-        body["stream"] = true.into();
+        let mut body = streamed_chat("tiny", "Hello");
         body["stream_options"] = json!({"include_usage": true});
         let told = client(&engine).stream(CHAT, &body).await.finish().await;
         assert_eq!(told.usage().unwrap()["completion_tokens"], 8, "{:?}", manner.dialect);
@@ -66,8 +65,7 @@ async fn the_text_route_and_documents_carry_the_same_content() {
 #[tokio::test]
 async fn max_tokens_ends_it_early_even_if_it_would_never_end() {
     let engine = Engine::start(Manner { chunks: None, ..Manner::exo("tiny") }).await;
-    let mut body = chat("tiny", "Hello");
-    body["stream"] = true.into();
+    let mut body = streamed_chat("tiny", "Hello");
     body["max_tokens"] = 1.into();
     let told = client(&engine).stream(CHAT, &body).await.finish().await;
     assert_eq!((told.finish_reason(), told.is_success()), (Some("length"), true));
@@ -153,8 +151,7 @@ async fn a_client_that_leaves_is_noticed_in_any_silence_and_in_any_flood() {
         Manner { chunk_size: 200..=200, ..base },
     ] {
         let engine = Engine::start(manner).await;
-        let mut body = chat("tiny", "Hello");
-        body["stream"] = true.into();
+        let body = streamed_chat("tiny", "Hello");
         let asker = client(&engine);
         let asking = tokio::spawn(async move { asker.stream(CHAT, &body).await.finish().await });
         wait_until(SOON, "it generates", async || (engine.generating() == 1).then_some(())).await;
@@ -168,8 +165,7 @@ async fn a_client_that_leaves_is_noticed_in_any_silence_and_in_any_flood() {
 async fn a_reader_that_stalls_stops_the_generation_and_not_the_engine() {
     let manner = Manner { chunks: None, chunk_size: 200..=200, ..Manner::llama("tiny") };
     let engine = Engine::start(manner).await;
-    let mut body = chat("tiny", "Hello");
-    body["stream"] = true.into();
+    let body = streamed_chat("tiny", "Hello");
     let stalled = client(&engine).stall(CHAT, &body).await;
     assert!(stalled.head.starts_with("HTTP/1.1 200"), "{}", stalled.head);
     let mut before = u64::MAX;
@@ -252,8 +248,7 @@ async fn lists_are_good_or_bad_as_wanted_and_only_exo_has_a_node_id() {
 #[tokio::test]
 async fn a_killed_engine_is_gone_and_comes_back_on_its_port() {
     let mut engine = Engine::start(Manner { chunks: None, ..Manner::mlx("tiny") }).await;
-    let mut body = chat("tiny", "Hello");
-    body["stream"] = true.into();
+    let body = streamed_chat("tiny", "Hello");
     let mut streaming = client(&engine).stream(CHAT, &body).await;
     assert!(streaming.read(3).await);
     let (url, port) = (engine.url(), engine.port());

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use porten_tests::engine::Manner;
+use porten_tests::process::resident;
 use porten_tests::{Engine, House, client, wait_until};
 
 /// Clients that do not read.
@@ -14,13 +15,6 @@ const STALLED: usize = 64;
 const HELD: u64 = 2 * 128 * 1024 + 64 * 1024;
 /// What the agent may take beside that (bytes).
 const BASE: u64 = 40 << 20;
-
-/// Resident memory of a process (bytes).
-fn resident(id: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("a process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
-    line.trim().trim_end_matches(" kB").trim().parse::<u64>().expect("a number") * 1024
-}
 
 /// Waits until the engine cannot write any more, and says how many chunks it could.
 async fn stuck(engine: &Engine) -> u64 {
@@ -40,19 +34,18 @@ async fn stuck(engine: &Engine) -> u64 {
 async fn a_flood_is_held_back_at_the_engines_socket_and_the_agents_memory_stays_bounded() {
     let mut house = House::ready(Manner::llama("tiny")).await;
     let agent = house.agent.process().id();
-    let before = resident(agent);
+    let before = resident(agent).expect("a process");
     house.engine.change(|manner| {
         manner.chunks = None;
         manner.chunk_size = 1000..=1000;
     });
-    let mut body = client::chat("tiny", "Hi");
-    body["stream"] = true.into();
+    let body = client::streamed_chat("tiny", "Hi");
     let client = house.client();
     let stalled = join_all((0..STALLED).map(|_| client.stall("/v1/chat/completions", &body))).await;
     assert!(stalled.iter().all(|stream| stream.head.starts_with("HTTP/1.1 200")));
     let chunks = stuck(&house.engine).await;
     assert_eq!(house.engine.generating(), STALLED, "all of them would go on");
-    let grown = resident(agent).saturating_sub(before);
+    let grown = resident(agent).expect("a process").saturating_sub(before);
     eprintln!(
         "{STALLED} stalled readers of an endless flood: the engine stopped after {} KiB each, the agent took {} KiB more",
         chunks / STALLED as u64,

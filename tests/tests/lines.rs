@@ -18,10 +18,7 @@ const READY: Duration = Duration::from_secs(30);
 async fn agent(engine: &Engine, hub: &Hub, detour: &Detour) -> Agent {
     let mut agent = Agent::bare();
     agent.set("PORTEN_HUB_URL", &detour.ws_url());
-    agent.set("PORTEN_ENGINE", "openai");
-    agent.set("PORTEN_ENGINE_URL", &engine.url());
-    agent.set("PORTEN_ENGINE_MODELS", "tiny");
-    agent.set("PORTEN_VRAM_BUDGET_MB", "4096");
+    agent.set_engine(&engine.url());
     agent.set("PORTEN_LOG", "info");
     agent.login(hub).await;
     agent.run();

@@ -6,7 +6,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use porten_tests::client::{Streaming, chat};
+use porten_tests::client::{Streaming, streamed_chat};
 use porten_tests::engine::Manner;
 use porten_tests::house::is_ready;
 use porten_tests::process::cpu_time;
@@ -36,10 +36,7 @@ impl Scene {
         let detour = Detour::to(hub.port());
         let mut agent = Agent::bare();
         agent.set("PORTEN_HUB_URL", &detour.ws_url());
-        agent.set("PORTEN_ENGINE", "openai");
-        agent.set("PORTEN_ENGINE_URL", &engine.url());
-        agent.set("PORTEN_ENGINE_MODELS", "tiny");
-        agent.set("PORTEN_VRAM_BUDGET_MB", "4096");
+        agent.set_engine(&engine.url());
         agent.login(&hub).await;
         Self { engine, hub, detour, agent }
     }
@@ -53,8 +50,7 @@ impl Scene {
 
     /// A stream of which something has come.
     async fn stream(&self) -> Streaming {
-        let mut body = chat("tiny", "Hi");
-        body["stream"] = true.into();
+        let body = streamed_chat("tiny", "Hi");
         let mut stream = self.hub.client().stream("/v1/chat/completions", &body).await;
         assert!(stream.read(3).await);
         stream

@@ -102,8 +102,7 @@ async fn an_answer_that_the_engine_cuts_is_an_error_event_and_never_a_clean_end(
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_process_that_dies_in_the_middle_of_an_answer_is_told_too() {
     let mut house = House::ready(long()).await;
-    let mut body = client::chat("tiny", "Hi");
-    body["stream"] = true.into();
+    let body = client::streamed_chat("tiny", "Hi");
     let mut stream = house.client().stream("/v1/chat/completions", &body).await;
     assert!(stream.read(3).await);
     house.engine.stop().await;
@@ -149,8 +148,7 @@ async fn a_client_that_leaves_stops_the_engine_within_a_second_streamed_or_not()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_dies_in_the_middle_of_an_answer_frees_the_engine() {
     let mut house = House::ready(long()).await;
-    let mut body = client::chat("tiny", "Hi");
-    body["stream"] = true.into();
+    let body = client::streamed_chat("tiny", "Hi");
     let mut stream = house.client().stream("/v1/chat/completions", &body).await;
     assert!(stream.read(3).await);
     house.hub.kill();

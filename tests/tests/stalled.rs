@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use porten_tests::engine::Manner;
 use porten_tests::{Engine, House, client, wait_until};
-use serde_json::Value;
 use tokio::sync::Mutex;
 
 /// One at a time: what is measured is the tunnel, not the machine.
@@ -14,12 +13,6 @@ static TURN: Mutex<()> = Mutex::const_new(());
 
 /// What a healthy stream beside them may at most wait between two of its chunks, on a busy two-core machine.
 const UNNOTICED: Duration = Duration::from_secs(2);
-
-fn streamed() -> Value {
-    let mut body = client::chat("tiny", "Hi");
-    body["stream"] = true.into();
-    body
-}
 
 /// A long answer: more than fits on the way to a client that does not read (the tunnel's window of 128 KiB, as much
 /// again in the Hub's socket, and what the Hub holds itself), so that a good part of it is stuck in the agent.
@@ -45,7 +38,7 @@ async fn beside(stalled: usize) {
         manner.chunk_size = 20..=200;
         manner.delay = Duration::ZERO;
     });
-    let body = streamed();
+    let body = client::streamed_chat("tiny", "Hi");
     let stuck = join_all((0..stalled).map(|_| client.stall("/v1/chat/completions", &body))).await;
     assert!(stuck.iter().all(|stream| stream.head.starts_with("HTTP/1.1 200")), "all of them began");
     wait_until_full(&house.engine, stalled).await;

@@ -44,7 +44,7 @@ pub fn tune(socket: &TcpStream) -> io::Result<()> {
 pub(crate) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     let addresses = match host {
         // Both loopbacks (RFC 6761), whatever the system's list of names has: some know it in one family only.
-        "localhost" => [IpAddr::V6(Ipv6Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::LOCALHOST)]
+        "localhost" => [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]
             .map(|ip| SocketAddr::new(ip, port))
             .to_vec(),
         _ => in_turn(tokio::net::lookup_host((host, port)).await?),

@@ -88,8 +88,7 @@ pub(crate) async fn porten(engine: &Engine) -> Path {
     let mut agent = Agent::new(&hub);
     // As people run it. The bed's own wish, the most talkative log, would be measured with it.
     agent.unset("PORTEN_LOG");
-    agent.set("PORTEN_ENGINE", "openai").set("PORTEN_ENGINE_URL", &engine.url).set("PORTEN_ENGINE_MODELS", MODEL);
-    agent.set("PORTEN_VRAM_BUDGET_MB", "4096");
+    agent.set_engine(&engine.url);
     agent.login(&hub).await;
     agent.run();
     agent.status_until(READY, "the agent is ready", is_ready).await;

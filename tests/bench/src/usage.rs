@@ -1,5 +1,7 @@
 //! What a process uses, read from Linux's /proc; elsewhere nothing is known.
 
+use porten_tests::process::peak;
+
 /// What a process has used since it was last asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Usage {
@@ -26,8 +28,7 @@ impl Meter {
 
     /// What was used since.
     pub(crate) fn stop(&self) -> Option<Usage> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id)).ok()?;
-        Some(Usage { peak_rss: read_peak(&status)?, cpu_ms: cpu_ms(self.id)? - self.cpu_before })
+        Some(Usage { peak_rss: peak(self.id)?, cpu_ms: cpu_ms(self.id)? - self.cpu_before })
     }
 }
 
@@ -36,12 +37,6 @@ fn cpu_ms(id: u32) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "both are far below 2^53")]
     let (ticks, a_second) = (read_ticks(&stat)? as f64, rustix::param::clock_ticks_per_second() as f64);
     Some(ticks / a_second * 1000.0)
-}
-
-/// `VmHWM` of a /proc/PID/status (bytes).
-fn read_peak(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
 /// User and system time of a /proc/PID/stat (clock ticks): fields 14 and 15, counted after the name in brackets.
@@ -60,8 +55,6 @@ mod tests {
         let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 900 0 0 0 31 11 0 0 20 0 3 0 100 1 1";
         assert_eq!(read_ticks(stat), Some(42));
         assert_eq!(read_ticks("7 (a) S 1"), None);
-        assert_eq!(read_peak("Name:\tx\nVmHWM:\t   2048 kB\nVmRSS:\t 9 kB\n"), Some(2 * 1024 * 1024));
-        assert_eq!(read_peak("Name:\tx\n"), None);
     }
 
     #[cfg(target_os = "linux")]

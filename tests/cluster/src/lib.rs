@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use porten_tests::client::{Streaming, chat};
+use porten_tests::client::{Streaming, streamed_chat};
 use porten_tests::house::is_ready;
 use porten_tests::process::Process;
 use porten_tests::{Agent, Hub, Sim};
@@ -78,8 +78,7 @@ impl Scene {
 
     /// A long answer that is running on the loaded model.
     pub async fn long_answer(&self) -> Streaming {
-        let mut body = chat(LOADED.0, "Tell a long story.");
-        body["stream"] = true.into();
+        let mut body = streamed_chat(LOADED.0, "Tell a long story.");
         body["max_tokens"] = 4_000.into();
         let mut answer = self.hub.client().stream("/v1/chat/completions", &body).await;
         assert!(answer.read(3).await, "an answer is running");

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use porten_tests::Sim;
 use porten_tests::agent::Agent;
-use porten_tests::client::{Client, chat};
+use porten_tests::client::{Client, streamed_chat};
 use porten_tests::house::is_ready;
 use porten_tests::hub::Hub;
 use porten_tests::process::{app, binary};
@@ -193,8 +193,7 @@ async fn own_hub(end: End, cluster: &Cluster) -> ExitCode {
 /// Streams one answer through the whole chain, printing each piece as it comes.
 async fn answer(hub: &Hub, model: &str) -> bool {
     println!("{model} is asked: {QUESTION}\n");
-    let mut body = chat(model, QUESTION);
-    body["stream"] = true.into();
+    let mut body = streamed_chat(model, QUESTION);
     body["max_tokens"] = 60.into();
     let mut answer = hub.client().stream("/v1/chat/completions", &body).await;
     let mut printed = 0;

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::OFFLINE_PATIENCE;
 use super::world::World;
 use crate::client::Asked;
 use crate::credentials::SignedIn;
@@ -286,20 +287,15 @@ impl World {
                     self.said(id, *on);
                 }
                 // Who is ending ends; the wish is for the next time.
-                if let Command::Drain { within_s } = command
-                    && !self.is_quitting()
-                {
-                    self.leave_within(Duration::from_secs(*within_s));
-                    reply(Some(answer), Ok(()));
-                    return self.store_next();
-                }
-                match (changed && !self.is_quitting(), online) {
-                    (true, true) => {
+                match (command, online) {
+                    _ if self.is_quitting() => {}
+                    (Command::Drain { within_s }, _) => self.leave(Duration::from_secs(*within_s), false),
+                    _ if !changed => {}
+                    (_, true) => {
                         self.leaving = None;
                         self.step_tunnel(tunnel::Input::Wanted(true));
                     }
-                    (true, false) => self.leave(false),
-                    (false, _) => {}
+                    (_, false) => self.leave(OFFLINE_PATIENCE, false),
                 }
                 Ok(())
             }

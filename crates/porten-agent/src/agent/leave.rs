@@ -6,7 +6,6 @@ use porten_core::time::Moment;
 use porten_core::tunnel;
 
 use super::world::World;
-use super::{OFFLINE_PATIENCE, QUIT_PATIENCE};
 
 /// After the last request: for its last bytes and the goodbye.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -37,17 +36,8 @@ impl Leaving {
 }
 
 impl World {
-    /// Begins to go offline (or to end): nothing new is taken, what runs is finished.
-    pub(super) fn leave(&mut self, quit: bool) {
-        self.begin_leaving(if quit { QUIT_PATIENCE } else { OFFLINE_PATIENCE }, quit);
-    }
-
-    /// Begins to go offline, or changes how long that may take.
-    pub(super) fn leave_within(&mut self, patience: Duration) {
-        self.begin_leaving(patience, false);
-    }
-
-    fn begin_leaving(&mut self, patience: Duration, quit: bool) {
+    /// Begins to go offline (or to end): nothing new is taken, what runs may take so long. Again, it changes how long.
+    pub(super) fn leave(&mut self, patience: Duration, quit: bool) {
         let latest = self.hands.clock.now().mono + patience;
         self.leaving = Some(Leaving { latest, quit, cut: None, last_words: None });
         self.sessions.drain();
@@ -61,10 +51,10 @@ impl World {
     pub(super) fn settle(&mut self) {
         let now = self.hands.clock.now().mono;
         let Some(leaving) = &mut self.leaving else { return };
-        if leaving.cut.is_none() && self.hands.ledger.in_flight() > 0 && now.reached(leaving.latest) {
-            leaving.cut = Some(now + LAST_WORDS);
-        }
         if self.hands.ledger.in_flight() > 0 {
+            if leaving.cut.is_none() && now.reached(leaving.latest) {
+                leaving.cut = Some(now + LAST_WORDS);
+            }
             // A prompt that was on its way when the leaving began.
             leaving.last_words = None;
         } else if leaving.last_words.is_none() {

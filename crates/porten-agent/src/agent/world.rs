@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::QUIT_PATIENCE;
 use super::cluster::Following;
 use super::effects::{Done, Sessions};
 use super::leave::Leaving;
@@ -184,7 +185,7 @@ impl World {
                 // A person's wish goes before what flows.
                 biased;
                 () = inputs.now.cancelled() => break,
-                () = inputs.quit.cancelled(), if !quitting => { self.leave(true); true }
+                () = inputs.quit.cancelled(), if !quitting => { self.leave(QUIT_PATIENCE, true); true }
                 Some(asked) = inputs.asked.recv() => { self.ask(asked); true }
                 Some(change) = inputs.stirs.recv() => { self.stir(change); true }
                 Some((conn, told)) = inputs.told.recv() => self.hear(conn, told),

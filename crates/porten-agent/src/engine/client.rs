@@ -10,12 +10,7 @@ use porten_core::route::Route;
 use reqwest::{Client, RequestBuilder, redirect};
 use url::Url;
 
-use super::line::{EngineAnswer, LineError, Lines};
-
-/// A local engine that takes longer to accept a connection is as good as down.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
-/// llama.cpp closes idle connections after 5 s; one that was used a moment ago is still there.
-const IDLE: Duration = Duration::from_secs(3);
+use super::line::{CONNECT_DEADLINE, EngineAnswer, IDLE, LineError, Lines};
 
 /// The engine's side of the relay.
 #[derive(Debug, Clone)]

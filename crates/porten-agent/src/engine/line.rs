@@ -2,7 +2,6 @@
 //! connection that is dropped is closed at once.
 
 use std::future::{Future as _, poll_fn};
-use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -18,15 +17,14 @@ use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use porten_core::config::EngineUrl;
 use porten_core::route::Route;
-use porten_link::dial::{Connect, Transport};
-use rustls::pki_types::ServerName;
+use porten_core::tunnel::{Failure, Lost};
+use porten_link::dial::{Connect, Transport, reach, tcp};
 use tokio::time::Instant;
-use tokio_rustls::TlsConnector;
 
 /// A local engine that takes longer to accept a connection is as good as down.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// llama.cpp closes idle connections after 5 s; one that was used a moment ago is still there.
-const IDLE: Duration = Duration::from_secs(3);
+pub(super) const IDLE: Duration = Duration::from_secs(3);
 /// What is read from a socket at once, and the longest head of an answer (bytes). 520 answers that flood hold 8 MiB.
 const READ: usize = 16 * 1024;
 
@@ -35,7 +33,7 @@ const READ: usize = 16 * 1024;
 pub enum LineError {
     /// Nothing listens there, or not in time.
     #[error("no connection")]
-    Connect(#[from] io::Error),
+    Connect(Failure),
     /// The connection ended, or what came is no HTTP.
     #[error("the connection broke")]
     Http(#[from] hyper::Error),
@@ -51,7 +49,7 @@ impl LineError {
 /// The engine's connections; clones share them.
 #[derive(Clone)]
 pub(super) struct Lines {
-    tls: TlsConnector,
+    tls: Arc<rustls::ClientConfig>,
     connect: Connect,
     idle: Arc<Mutex<Idle>>,
 }
@@ -97,7 +95,7 @@ impl std::fmt::Debug for EngineAnswer {
 
 impl Lines {
     pub(super) fn new(tls: rustls::ClientConfig) -> Self {
-        Self { tls: TlsConnector::from(Arc::new(tls)), connect: porten_link::dial::tcp(), idle: Arc::default() }
+        Self { tls: Arc::new(tls), connect: tcp(), idle: Arc::default() }
     }
 
     /// Posts one request and answers with the head of the engine's answer.
@@ -117,9 +115,8 @@ impl Lines {
         *request.method_mut() = route.method();
         *request.uri_mut() = http::Uri::from_static(route.path());
         *request.headers_mut() = headers;
-        let host =
-            HeaderValue::try_from(engine.authority()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-        request.headers_mut().insert(header::HOST, host);
+        // The authority of a URL is always a header value; without one the engine refuses the request.
+        request.headers_mut().extend(HeaderValue::try_from(engine.authority()).map(|host| (header::HOST, host)));
         let (head, body) = line.send(request).await?.into_parts();
         Ok(EngineAnswer { head, body: Some(body), line: Some(line), engine: engine.clone(), lines: self.clone() })
     }
@@ -174,29 +171,11 @@ impl Lines {
     }
 
     async fn open(&self, engine: &EngineUrl) -> Result<Line, LineError> {
-        let late = |_| io::Error::from(io::ErrorKind::TimedOut);
-        let socket = tokio::time::timeout(CONNECT_DEADLINE, self.connect(engine)).await.map_err(late)??;
+        let url = engine.at("/");
+        let reached = tokio::time::timeout(CONNECT_DEADLINE, reach(&url, &self.tls, &self.connect)).await;
+        let socket = reached.unwrap_or(Err(Failure::Lost(Lost::TimedOut))).map_err(LineError::Connect)?;
         let (sender, connection) = http1::Builder::new().max_buf_size(READ).handshake(TokioIo::new(socket)).await?;
         Ok(Line { sender, connection: Box::pin(connection), is_over: false })
-    }
-
-    async fn connect(&self, engine: &EngineUrl) -> io::Result<Transport> {
-        let host = engine.host();
-        let port = engine.port().unwrap_or_default();
-        let socket = if host == "localhost" {
-            // Both loopbacks, whatever the system's name look-up thinks of it.
-            match (self.connect)("127.0.0.1".to_owned(), port).await {
-                Ok(socket) => socket,
-                Err(_) => (self.connect)("::1".to_owned(), port).await?,
-            }
-        } else {
-            (self.connect)(host.to_owned(), port).await?
-        };
-        if !engine.is_tls() {
-            return Ok(socket);
-        }
-        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        Ok(Box::new(self.tls.connect(name, socket).await?))
     }
 
     /// Each change is one push, pop or assignment: a panic elsewhere leaves nothing half done.

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use porten_agent::local::{Local, LocalError};
 use porten_agent::setup::Setup;
 use porten_core::command::Command;
-use porten_core::snapshot::Overall;
+use porten_core::snapshot::{Overall, count};
 
 use crate::commands::{pictures, wish};
 use crate::exit::Exit;
@@ -68,8 +68,7 @@ fn tell(json: bool, left: u32, is_over: bool) {
     } else if is_over {
         say("Nothing runs any more, and this node is offline; back again: porten online");
     } else {
-        let requests = if left == 1 { "1 request".to_owned() } else { format!("{left} requests") };
-        say(&format!("Finishing {requests}; no new ones are taken."));
+        say(&format!("Finishing {}; no new ones are taken.", count(left, "request")));
     }
 }
 

@@ -99,19 +99,6 @@ impl EngineUrl {
         self.url.port_or_known_default()
     }
 
-    /// Whether it is asked over TLS.
-    #[must_use]
-    pub fn is_tls(&self) -> bool {
-        self.url.scheme() == "https"
-    }
-
-    /// The name or the IP address, without the brackets that URLs put around IPv6.
-    #[must_use]
-    pub fn host(&self) -> &str {
-        let host = self.url.host_str().unwrap_or_default();
-        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
-    }
-
     /// What a `Host` header says: the host, and the port if it is not the scheme's own.
     #[must_use]
     pub fn authority(&self) -> &str {
@@ -176,11 +163,10 @@ mod tests {
             let engine = EngineUrl::read(text, false).expect(text);
             assert_eq!(engine.as_str(), "http://localhost:8000");
             assert_eq!(engine.at("/v1/models").as_str(), "http://localhost:8000/v1/models");
-            assert_eq!((engine.authority(), engine.host(), engine.port()), ("localhost:8000", "localhost", Some(8000)));
-            assert!(!engine.is_tls());
+            assert_eq!((engine.authority(), engine.port()), ("localhost:8000", Some(8000)));
         }
         let six = EngineUrl::read("https://[::1]", false).unwrap();
-        assert_eq!((six.authority(), six.host(), six.is_tls()), ("[::1]", "::1", true));
+        assert_eq!((six.authority(), six.at("/").scheme()), ("[::1]", "https"));
         assert_eq!(EngineUrl::localhost(80).map(String::from).as_deref(), Some("http://localhost"));
         assert_eq!(EngineUrl::read("https://[::1]", false).ok().and_then(|e| e.port()), Some(443));
     }

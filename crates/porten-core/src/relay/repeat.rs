@@ -4,6 +4,7 @@
 //! its place: the answer of the first has nobody to go to. For a while after a cut a repeated prompt has not lost its turn.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use super::headers::RequestId;
@@ -32,8 +33,9 @@ impl Mark {
     pub fn new(id: &RequestId, prompt: &[u8]) -> Self {
         let head = prompt.get(..LOOK).unwrap_or(prompt);
         let tail = prompt.get(prompt.len().saturating_sub(LOOK)..).unwrap_or_default();
-        // An id has no zero byte, so it cannot run into the prompt.
-        Self(fnv(&[id.as_str().as_bytes(), &[0], head, tail, &prompt.len().to_le_bytes()]))
+        let mut hasher = DefaultHasher::new();
+        (id.as_str(), head, tail, prompt.len()).hash(&mut hasher);
+        Self(hasher.finish())
     }
 }
 
@@ -103,12 +105,6 @@ impl Repeats {
             self.cut.push_back((mark, now));
         }
     }
-}
-
-/// FNV-1a, 64 bits: no secret is kept by it, and what is not a repetition must only be unlikely to look like one.
-fn fnv(parts: &[&[u8]]) -> u64 {
-    let bytes = parts.iter().flat_map(|part| part.iter());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::support::{client_tls, no_tls, request, soon, upgrade};
@@ -140,6 +141,23 @@ async fn a_certificate_signed_over_sha_1_is_refused() {
     assert_eq!(refused, Err(certificate(Certificate::Other(words.into()))));
 }
 
+/// A server that speaks no TLS and says only this; and all that it is told.
+async fn plain(answer: Vec<u8>) -> (String, JoinHandle<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("wss://{}/", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut seen = vec![0; 4096];
+        let got = socket.read(&mut seen).await.unwrap();
+        socket.write_all(&answer).await.unwrap();
+        seen.truncate(got);
+        // Whatever the agent still says before it leaves.
+        let _ = socket.read_to_end(&mut seen).await;
+        seen
+    });
+    (url, server)
+}
+
 /// Fault E2: a server that can do no better than TLS 1.1 is told as such, and is asked for nothing.
 #[tokio::test]
 async fn a_server_whose_tls_is_too_old_is_refused() {
@@ -149,18 +167,7 @@ async fn a_server_whose_tls_is_too_old_is_refused() {
     hello.extend([7; 32]);
     hello.extend([0, 0, 0x2f, 0]);
     for answer in [alert, hello] {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("wss://{}/", listener.local_addr().unwrap());
-        let server = tokio::spawn(async move {
-            let (mut socket, _) = listener.accept().await.unwrap();
-            let mut seen = vec![0; 4096];
-            let got = socket.read(&mut seen).await.unwrap();
-            socket.write_all(&answer).await.unwrap();
-            seen.truncate(got);
-            // Whatever the agent still says before it leaves.
-            let _ = socket.read_to_end(&mut seen).await;
-            seen
-        });
+        let (url, server) = plain(answer).await;
         let refused = soon(dial::dial(request(&url, dial::tcp()))).await.map(drop);
         assert_eq!(refused, Err(Failure::Refused(Refused::NotPorten("its TLS is too old".into()))));
         assert!(!soon(server).await.unwrap().windows(9).any(|part| part == b"swordfish"));
@@ -202,16 +209,7 @@ async fn a_certificate_that_is_not_for_servers_is_refused() {
 
 #[tokio::test]
 async fn a_server_without_tls_is_told_as_such_and_sees_no_token() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("wss://{}/", listener.local_addr().unwrap());
-    let server = tokio::spawn(async move {
-        let (mut socket, _) = listener.accept().await.unwrap();
-        let mut seen = vec![0; 4096];
-        let got = socket.read(&mut seen).await.unwrap();
-        socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
-        seen.truncate(got);
-        seen
-    });
+    let (url, server) = plain(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()).await;
     let refused = soon(dial::dial(request(&url, dial::tcp()))).await.map(drop);
     assert_eq!(refused, Err(Failure::Refused(Refused::NotPorten("it does not speak TLS".into()))));
     let seen = soon(server).await.unwrap();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use porten_cluster_tests::{LOADED, OTHER, Scene, model};
-use porten_tests::client::chat;
+use porten_tests::client::streamed_chat;
 use porten_tests::house::is_ready;
 use porten_tests::process::cpu_time;
 use porten_tests::{Agent, Hub, Sim};
@@ -90,8 +90,7 @@ async fn who_looks_does_not_slow_a_running_stream() {
     sim.trouble("slow-state 300").await;
     let client = hub.client();
     let speed = async || {
-        let mut body = chat(LOADED.0, "Tell a long story.");
-        body["stream"] = true.into();
+        let mut body = streamed_chat(LOADED.0, "Tell a long story.");
         body["max_tokens"] = 600.into();
         let answer = client.stream("/v1/chat/completions", &body).await.finish().await;
         assert!(answer.is_success(), "{}", answer.body);

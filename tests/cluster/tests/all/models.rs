@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use porten_cluster_tests::{LOADED, OTHER, SOON, Scene, model};
-use porten_tests::client::chat;
+use porten_tests::client::streamed_chat;
 use porten_tests::house::is_ready;
 use porten_tests::{Agent, Hub, Sim, wait_until};
 use serde_json::{Value, json};
@@ -67,8 +67,7 @@ async fn a_model_that_is_turned_on_is_placed_and_offered_and_off_finishes_what_r
     assert_eq!(sim.instances_of(engine_id).await.len(), 1);
     assert!(hub.offered().await.contains(&id.to_owned()));
 
-    let mut body = chat(id, "Tell a long story.");
-    body["stream"] = true.into();
+    let mut body = streamed_chat(id, "Tell a long story.");
     body["max_tokens"] = 400.into();
     let client = hub.client();
     let mut answer = client.stream("/v1/chat/completions", &body).await;
