@@ -1,6 +1,7 @@
 //! What can be typed after `porten`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -62,8 +63,22 @@ pub(crate) enum Command {
     },
     /// Go online (the default; the wish survives a restart)
     Online,
-    /// Go offline: finishes the running requests and takes no new ones
+    /// Go offline: takes no new requests, and finishes the running ones within ten minutes
     Offline,
+    /// Go offline and wait until it is done: takes no new requests, shows how many still run, and cuts what runs when the
+    /// time is up, with an error to each client. The node stays offline until `porten online`, which also undoes a drain
+    /// under way; Ctrl-C ends the waiting alone
+    Drain {
+        /// How long running requests may take, like 90s, 10m or 1h
+        #[arg(long, value_name = "TIME", default_value = "10m", value_parser = porten_core::lasting::read)]
+        within: Duration,
+        /// Cut them now
+        #[arg(long, conflicts_with = "within")]
+        now: bool,
+        /// Print JSON, one object a change
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,6 +7,7 @@ mod printer;
 mod words;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 
@@ -47,6 +48,8 @@ async fn run(args: Args) -> Exit {
         Command::Cluster { json, .. } => commands::cluster::run(&setup, json).await,
         Command::Online => commands::wish::online(&setup, true).await,
         Command::Offline => commands::wish::online(&setup, false).await,
+        Command::Drain { now: true, json, .. } => commands::drain::run(&setup, Duration::ZERO, json).await,
+        Command::Drain { within, json, .. } => commands::drain::run(&setup, within, json).await,
     };
     match done {
         Ok(exit) => exit,

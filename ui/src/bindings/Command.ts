@@ -9,7 +9,11 @@ export type Command = { "command": "set_online",
 /**
  * The wish.
  */
-online: boolean, } | { "command": "set_model", 
+online: boolean, } | { "command": "drain", 
+/**
+ * How long running requests may take (seconds); 0 cuts them now.
+ */
+within_s: number, } | { "command": "set_model", 
 /**
  * Which, by its Hub id.
  */

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use porten_core::command::{Command, Declined, DeclinedCode};
 use porten_core::config::EngineKind;
@@ -175,7 +176,7 @@ impl World {
                 // The front end may be gone already.
                 let _ = asked.answer.send(self.tell_limit(&mac, mib));
             }
-            Command::SetOnline { .. } | Command::SetModel { .. } => {
+            Command::SetOnline { .. } | Command::Drain { .. } | Command::SetModel { .. } => {
                 self.waiting.push_back(asked);
                 self.store_next();
             }
@@ -189,6 +190,7 @@ impl World {
             let mut wishes = self.wishes.clone();
             match &command {
                 Command::SetOnline { online } => wishes.online = *online,
+                Command::Drain { .. } => wishes.online = false,
                 Command::SetModel { id, on, how, keep } => {
                     let known = self.matched.pairs.iter().map(|pair| &pair.hub);
                     let known = known.chain(self.matched.unmatched.iter().map(porten_core::ids::Unmatched::hub));
@@ -283,15 +285,11 @@ impl World {
                 if let Command::SetModel { id, on, .. } = command {
                     self.said(id, *on);
                 }
-                // Who is ending ends; the wish is for the next time.
-                match (changed && !self.is_quitting(), online) {
-                    (true, true) => {
-                        self.leaving = None;
-                        self.step_tunnel(tunnel::Input::Wanted(true));
-                    }
-                    (true, false) => self.leave(false),
-                    (false, _) => {}
-                }
+                let within = match command {
+                    Command::Drain { within_s } => Some(Duration::from_secs(u64::from(*within_s))),
+                    _ => None,
+                };
+                self.wished(online, changed, within);
                 Ok(())
             }
             Err(error) => Err(Declined { code: DeclinedCode::NotKept, text: error.to_string() }),

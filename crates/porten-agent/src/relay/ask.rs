@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use porten_core::api_error::ApiError;
-use porten_core::relay::answer::{MAX_ENGINE_DOCUMENT, member_lost};
+use porten_core::relay::answer::{MAX_ENGINE_DOCUMENT, node_draining};
 use porten_core::relay::engine_error::{self, Failure, MAX_ERROR_BODY, may_go_elsewhere};
 use porten_core::relay::{Answer, AnswerShape, End, Ended, Flow, KEEP_ALIVE, Opening, RequestId, Tokens, headers};
 
@@ -36,12 +36,11 @@ pub(super) async fn answer(relay: &Relay, job: &Job, prompt: Prompt, back: Back)
     let mut way = Box::new(Way::new(relay, job, back));
     let asked = {
         let asked = pin!(ask(relay, job, prompt, &id));
-        way.wait(asked, pin!(relay.broken(&job.engine_id))).await
+        way.wait(asked, pin!(relay.over(&job.engine_id))).await
     };
     let outcome = match asked {
-        Ok(Some(Ok(response))) => respond(relay, job, response, way).await,
-        Ok(Some(Err(error))) => way.refuse(error, true).await,
-        Ok(None) => way.refuse(member_lost(), true).await,
+        Ok(Ok(Ok(response))) => respond(relay, job, response, way).await,
+        Ok(Ok(Err(error)) | Err(error)) => way.refuse(error, true).await,
         Err(Left) => Outcome::Cancelled,
     };
     finish(entry, job.names.hub_id(), &id, outcome, begun);
@@ -83,7 +82,7 @@ async fn respond(relay: &Relay, job: &Job, response: EngineAnswer, mut way: Box<
     match AnswerShape::read(status, response.headers()) {
         // What is rare does not make every request's task larger.
         AnswerShape::Failure => Box::pin(fail(way, job, response)).await,
-        AnswerShape::Document => Box::pin(document(way, response)).await,
+        AnswerShape::Document => Box::pin(document(relay, way, response)).await,
         AnswerShape::Stream => match way.stream(response, relay, &job.engine_id).await {
             Ok((ended, since)) => way.end(ended, since).await,
             Err(Left) => Outcome::Cancelled,
@@ -106,13 +105,20 @@ async fn fail(mut way: Box<Way>, job: &Job, mut response: EngineAnswer) -> Outco
 }
 
 /// An engine that ignores `stream` sent a whole document.
-async fn document(mut way: Box<Way>, mut response: EngineAnswer) -> Outcome {
+async fn document(relay: &Relay, mut way: Box<Way>, mut response: EngineAnswer) -> Outcome {
     let since = Instant::now();
     let silence = way.limits.silence;
     let read = read_up_to(&mut response, MAX_ENGINE_DOCUMENT, silence);
-    let Ok(body) = way.wait(pin!(read), std::future::pending()).await else { return Outcome::Cancelled };
-    // What is cut or too long does not read as a document, and is answered as such.
-    let body = body.and_then(Result::ok).unwrap_or_default();
+    let cut = async {
+        relay.is_cut().await;
+        node_draining()
+    };
+    let body = match way.wait(pin!(read), pin!(cut)).await {
+        // What broke off or is too long does not read as a document, and is answered as such.
+        Ok(Ok(body)) => body.unwrap_or_default(),
+        Ok(Err(error)) => return way.refuse(error, true).await,
+        Err(Left) => return Outcome::Cancelled,
+    };
     let mut out = Vec::new();
     let Some(answer) = way.answer.take() else { return Outcome::Cancelled };
     let end = answer.take_document(&body, &mut out);
@@ -178,21 +184,21 @@ impl Way {
         }
     }
 
-    /// Waits for the engine, and keeps a client that streams from taking the silence for an end. `None`: `broken` ended
+    /// Waits for the engine, and keeps a client that streams from taking the silence for an end. An error: `over` ended
     /// first, and nothing can come any more. Both are pinned where they were made: a copy of them would be in each task.
     async fn wait<T>(
         &mut self,
         mut engine: impl Future<Output = T> + Unpin,
-        mut broken: impl Future<Output = ()> + Unpin,
-    ) -> Result<Option<T>, Left> {
+        mut over: impl Future<Output = ApiError> + Unpin,
+    ) -> Result<Result<T, ApiError>, Left> {
         loop {
             let quiet = sleep_until(self.quiet_at());
             tokio::select! {
                 // A client that leaves must not wait for the engine.
                 biased;
                 () = self.left() => return Err(Left),
-                () = &mut broken => return Ok(None),
-                done = &mut engine => return Ok(Some(done)),
+                error = &mut over => return Ok(Err(error)),
+                done = &mut engine => return Ok(Ok(done)),
                 () = quiet => self.keep_alive().await?,
             }
         }
@@ -215,6 +221,7 @@ impl Way {
         engine_id: &str,
     ) -> Result<(Ended, Instant), Left> {
         let mut broken = pin!(relay.broken(engine_id));
+        let mut cut = pin!(relay.is_cut());
         let mut is_broken = false;
         let mut first = None;
         // When the engine last came on: comments that only keep the connection open do not count.
@@ -227,6 +234,7 @@ impl Way {
                 // A client that leaves must not wait for the engine's next token.
                 biased;
                 () = self.left() => return Err(Left),
+                () = &mut cut => return Ok((Ended::Cut, first.unwrap_or_else(Instant::now))),
                 () = &mut broken, if !is_broken => {
                     is_broken = true;
                     continue;

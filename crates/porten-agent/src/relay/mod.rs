@@ -15,6 +15,7 @@ use h2::server::SendResponse;
 use http::Request;
 use porten_core::api_error::ApiError;
 use porten_core::config::EngineUrl;
+use porten_core::relay::answer::{member_lost, node_draining};
 use porten_core::relay::engine_error::may_go_elsewhere;
 use porten_core::relay::{RequestId, Serving};
 use porten_core::wire::MAX_STREAMS;
@@ -79,6 +80,8 @@ pub struct Relay {
     places: Arc<Semaphore>,
     room: Room,
     limits: Limits,
+    /// Whether what runs is waited for no longer; shared by all holds on this relay.
+    cut: Arc<watch::Sender<bool>>,
 }
 
 impl Relay {
@@ -86,7 +89,7 @@ impl Relay {
     #[must_use]
     pub fn new(engine: EngineClient, facts: watch::Receiver<Arc<RelayFacts>>, ledger: Ledger, limits: Limits) -> Self {
         let places = Arc::new(Semaphore::new(MAX_STREAMS as usize));
-        Self { engine, facts, ledger, places, room: Room::default(), limits }
+        Self { engine, facts, ledger, places, room: Room::default(), limits, cut: Arc::default() }
     }
 
     /// Ends when this model cannot answer any more; otherwise never.
@@ -101,6 +104,25 @@ impl Relay {
     /// Whether this model cannot answer any more, as far as is known.
     fn is_broken(&self, engine_id: &str) -> bool {
         self.facts.borrow().broken.contains(engine_id)
+    }
+
+    /// Cuts what runs, and whatever still begins, with a typed error; or takes that back.
+    pub fn cut(&self, cut: bool) {
+        self.cut.send_if_modified(|told| std::mem::replace(told, cut) != cut);
+    }
+
+    /// Ends when what runs is cut; otherwise never.
+    async fn is_cut(&self) {
+        // The sender lives in this relay.
+        let _ = self.cut.subscribe().wait_for(|cut| *cut).await;
+    }
+
+    /// Ends when this model cannot answer any more or what runs is cut, and says which; otherwise never.
+    async fn over(&self, engine_id: &str) -> ApiError {
+        tokio::select! {
+            () = self.is_cut() => node_draining(),
+            () = self.broken(engine_id) => member_lost(),
+        }
     }
 
     /// Requests running now.

@@ -132,6 +132,12 @@ impl Health {
         self.models.get(engine_id).map_or(&Standing::Unproven, |owed| &owed.standing)
     }
 
+    /// How long ago this engine id last generated, as far as is known.
+    #[must_use]
+    pub fn proof_age(&self, engine_id: &str, now: Moment) -> Option<Duration> {
+        Some(now.since(self.models.get(engine_id)?.generated?))
+    }
+
     /// Whether this engine id is being proven now.
     #[must_use]
     pub fn proving(&self, engine_id: &str) -> bool {

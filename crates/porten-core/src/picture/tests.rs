@@ -22,6 +22,11 @@ pub(crate) fn example() -> Snapshot {
 }
 
 const HUB_ID: &str = "deepseek-v4-flash";
+
+fn told(standing: wire::Standing) -> (String, wire::ModelTraffic) {
+    (HUB_ID.to_owned(), wire::ModelTraffic::new(HUB_ID, standing))
+}
+
 const ENGINE_ID: &str = "mlx-community/DeepSeek-V4-Flash";
 
 /// Everything well: connected, proven, offered. Tests change what they are about.
@@ -36,7 +41,8 @@ struct Scene {
     desk: Desk,
     matched: Matched,
     off: BTreeSet<ModelId>,
-    standings: BTreeMap<String, wire::Standing>,
+    standings: BTreeMap<String, wire::ModelTraffic>,
+    hub_drains: Option<&'static str>,
     traffic: TrafficView,
     by_model: BTreeMap<String, ModelTraffic>,
     online: bool,
@@ -68,7 +74,8 @@ impl Scene {
             desk: Desk::default(),
             matched: crate::ids::match_wanted(&[Wanted::read(HUB_ID).unwrap()], &[EngineId::read(ENGINE_ID).unwrap()]),
             off: BTreeSet::new(),
-            standings: BTreeMap::from([(HUB_ID.to_owned(), wire::Standing::Eligible)]),
+            standings: BTreeMap::from([told(wire::Standing::Eligible)]),
+            hub_drains: None,
             traffic: TrafficView::default(),
             by_model: BTreeMap::new(),
             online: true,
@@ -113,6 +120,8 @@ impl Scene {
             matched: &self.matched,
             off: &self.off,
             standings: &self.standings,
+            said: Some(Timestamp::UNIX_EPOCH),
+            hub_drains: self.hub_drains,
             memory: budget(&pool::alone(Some(131_072), None), None),
             wired: Wired { read_mib: None, limits: &limits },
             traffic: self.traffic,
@@ -222,7 +231,7 @@ fn waiting_names_the_time_of_the_next_try_and_becomes_a_notice_only_if_it_lasts(
 #[test]
 fn an_id_that_the_hub_does_not_offer_is_said_with_a_remedy() {
     let mut scene = Scene::well();
-    scene.standings.insert(HUB_ID.into(), wire::Standing::NotOffered);
+    scene.standings.extend([told(wire::Standing::NotOffered)]);
     let snapshot = scene.draw_later();
     assert_eq!(codes(&snapshot), [Code::NotOffered]);
     assert_eq!(rung(&snapshot, Step::Offered), RungState::Failed);

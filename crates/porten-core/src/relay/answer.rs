@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::admit::DRAIN_RETRY;
 use super::assemble::{AssembleError, Document};
 use super::body::Wants;
 use super::chunk::{self, Chunk, Finish, Said};
@@ -59,6 +60,8 @@ pub enum Ended {
     Silent,
     /// A machine that holds a part of the model is gone: nothing more will come.
     Broke,
+    /// The node leaves and waits no longer.
+    Cut,
 }
 
 /// How an answer ended.
@@ -290,6 +293,7 @@ fn cut(ended: Ended) -> ApiError {
             ApiError::unavailable(502, "upstream_truncated", "The engine stopped before its answer was whole.")
         }
         Ended::Broke => member_lost(),
+        Ended::Cut => node_draining(),
         Ended::Silent => {
             ApiError::unavailable(504, "engine_timeout", "The engine fell silent before its answer was whole.")
         }
@@ -301,6 +305,13 @@ fn cut(ended: Ended) -> ApiError {
 pub fn member_lost() -> ApiError {
     let text = "The machines behind this model were lost, or do not come on. Try again.";
     ApiError::unavailable(502, "member_lost", text)
+}
+
+/// The node goes offline or ends, and has waited for its answers as long as it was told to.
+#[must_use]
+pub fn node_draining() -> ApiError {
+    let text = "The node that was answering is leaving and could not wait for the end of this answer. Ask again.";
+    ApiError::unavailable(503, "node_draining", text).retry_after(DRAIN_RETRY)
 }
 
 fn fewer(finished: usize, asked: usize) -> ApiError {
