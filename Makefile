@@ -2,7 +2,7 @@
 # CARGO_TARGET_DIR is respected: everything that is built or downloaded lands there (else in target/).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-tools deps types fmt ui ui-check clippy build unit soak doc check-macos real-engine picture bench audit
+.PHONY: help run test check-tools deps types fmt ui ui-check clippy build unit soak doc check-macos real-engine picture bench audit faults
 
 # What a change must pass, in this order: cheap and telling first.
 STEPS := check-tools deps fmt types ui-check clippy build unit doc check-macos real-engine
@@ -45,8 +45,9 @@ unit: build ## unit, property, documentation and whole-process tests (these run 
 	@# They wait more than they work.
 	RUST_TEST_THREADS=8 cargo test -p porten-cluster-tests --locked
 
-soak: build ## what takes minutes each: a stalled download, a model that rests, the cost of six idle Macs, who looks at a stream
+soak: build ## what takes minutes each: a stalled download, a model that rests, the cost of six idle Macs, who looks at a stream, 100,000 requests
 	cargo test -p porten-cluster-tests --locked -- --ignored --nocapture --test-threads 2
+	cargo test -p porten-tests --locked -- --ignored --nocapture --test-threads 1
 
 doc: ui ## the documentation of everything, also what is private, its warnings as errors
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --locked
@@ -56,6 +57,9 @@ check-macos: ui ## types and lints for macOS, also from Linux
 
 real-engine: build ## the commands just built, MLX's own server and the official OpenAI client, together
 	@tests/engine/run.sh
+
+faults: ## docs/faults.md, from what the tests say they show
+	PORTEN_WRITE_FAULTS=1 cargo test -p porten-tests --test faults --locked
 
 picture: build ## the picture in README, taken from the real app on a screen of its own
 	@tools/picture.sh

@@ -5,6 +5,12 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 cd "$root"
 
+case " $* " in *" --peers "*)
+    # The other tunnels come from the crates' registry, into the target folder.
+    [ -x "$target/peers/bin/rathole" ] && [ -x "$target/peers/bin/bore" ] ||
+        cargo install --locked --root "$target/peers" rathole@0.5.0 bore-cli@0.6.0
+    ;;
+esac
 cargo build --release --locked -p porten-bench -p porten-hub -p porten-cli
 # (bash 3.2 takes an empty list for an unset one.) Other work on this machine is noise in both paths; where it is allowed, it stands back.
 front=()

@@ -191,6 +191,8 @@ const TRIES: &str = r"
     await tell('all tried');
 ";
 
+/// Fault E10: the page reaches no command, by any way it knows.
+/// Fault E11: popups, downloads and the app's own schemes go nowhere.
 #[tokio::test]
 async fn the_sign_in_page_can_reach_no_command_no_popup_and_no_other_place() {
     if !inside::desktop("the_sign_in_page_can_reach_no_command_no_popup_and_no_other_place") {
@@ -213,6 +215,7 @@ async fn the_sign_in_page_can_reach_no_command_no_popup_and_no_other_place() {
     page.says("Finish in the sign-in window").await;
 }
 
+/// Fault E11: another site ends the window and is continued in the browser.
 #[tokio::test]
 async fn a_page_that_goes_to_another_site_is_continued_in_the_browser() {
     if !inside::desktop("a_page_that_goes_to_another_site_is_continued_in_the_browser") {

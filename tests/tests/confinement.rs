@@ -66,6 +66,13 @@ fn chat() -> Bytes {
     json!({ "model": "tiny", "messages": [{ "role": "user", "content": "Hi" }] }).to_string().into()
 }
 
+/// Fault C1: refused, and the engine sees none of them.
+/// Fault C2: refused, and the engine sees none of them.
+/// Fault C3: refused, and the engine sees none of them.
+/// Fault C4: refused, and the engine sees none of them.
+/// Fault C5: the authority is nobody's business: a good request goes to the one engine, whatever it names.
+/// Fault C6: a query of up to 8 KiB is dropped, a longer one refused.
+/// Fault C9: refused, whatever its spelling; an engine is never asked for what it does not serve.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_other_path_and_method_is_refused_and_the_engine_sees_none_of_them() {
     let (scene, requests, _control) = scene().await;
@@ -145,6 +152,9 @@ fn assert_only_probes(engine: &Engine) {
 }
 
 /// What no well-behaved HTTP/2 library would send: written as raw frames.
+///
+/// Fault B11: targets with control characters, spaces and nothing at all never reach the engine.
+/// Fault C3: a backslash, a zero byte and an absolute target never reach the engine.
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_targets_in_raw_frames_never_reach_the_engine() {
     let (scene, requests, _control) = scene().await;
@@ -177,6 +187,92 @@ async fn malformed_targets_in_raw_frames_never_reach_the_engine() {
     })
     .await;
     drop(scene.agent);
+}
+
+/// What the agent holds (KiB), where the system tells.
+fn memory(agent: &mut Agent) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", agent.process().id())).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().trim_end_matches("kB").trim().parse().ok()
+}
+
+/// A hundred thousand requests, each reset at once.
+fn rapid_resets() -> Vec<u8> {
+    let head = head(b"POST", b"/v1/chat/completions");
+    let ids = (0..100_000).map(|n| 2 * n + 1);
+    ids.flat_map(|id| [frame(1, 0x4, id, &head), frame(3, 0, id, &8_u32.to_be_bytes())].concat()).collect()
+}
+
+/// A header block that never ends: 64 MB of it.
+fn endless_headers() -> Vec<u8> {
+    let piece = vec![0; 16 * 1024];
+    let first = frame(1, 0, 1, &head(b"POST", b"/v1/chat/completions"));
+    std::iter::once(first).chain((0..4000).map(|_| frame(9, 0, 1, &piece))).flatten().collect()
+}
+
+/// One field of 60 KB, well-formed.
+fn long_header() -> Vec<u8> {
+    let mut block = head(b"POST", b"/v1/chat/completions");
+    block.extend([0, 1, b'x']);
+    // 60,000 as an integer with a prefix of seven bits (RFC 7541, 5.1).
+    block.extend([0x7f, 0xe1, 0xd3, 0x03]);
+    block.extend(vec![b'y'; 60_000]);
+    let mut parts = block.chunks(16 * 1024).peekable();
+    let mut octets = frame(1, 0x1, 1, parts.next().unwrap_or_default());
+    while let Some(part) = parts.next() {
+        octets.extend(frame(9, if parts.peek().is_none() { 0x4 } else { 0 }, 1, part));
+    }
+    octets
+}
+
+/// What a Hub may do to wear the agent out: nothing of it reaches the engine, what the agent holds stays as it was, and good
+/// requests go through afterwards.
+///
+/// Fault B5: a hundred thousand requests that are reset at once end the link, none reaches the engine, and the agent comes back.
+/// Fault B6: header blocks that are too long or never end cost one stream or the link, and no memory.
+/// Fault B7: floods of settings, pings and window updates cost at most the link, and no memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn floods_in_raw_frames_cost_the_link_at_most_and_neither_memory_nor_the_engine() {
+    let (mut scene, requests, _control) = scene().await;
+    drop(requests);
+    let before = memory(&mut scene.agent);
+    let window = frame(8, 0, 0, &(i32::MAX as u32).to_be_bytes());
+    let floods = [
+        ("rapid resets", rapid_resets()),
+        ("endless headers", endless_headers()),
+        ("a long header", long_header()),
+        ("settings", frame(4, 0, 0, &[]).repeat(100_000)),
+        ("pings", frame(6, 0, 0, &[7; 8]).repeat(100_000)),
+        ("windows over the limit", window.repeat(3)),
+    ];
+    for (what, flood) in floods {
+        let (mut bytes, _control) = scene.hub.welcome().await;
+        let mut octets = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        octets.extend(frame(4, 0, 0, &[]));
+        octets.extend(flood);
+        // The agent ends the link, or takes no more: both are an answer.
+        let written = tokio::time::timeout(Duration::from_secs(5), async {
+            bytes.write_all(&octets).await?;
+            bytes.flush().await
+        })
+        .await;
+        let now = memory(&mut scene.agent);
+        let grown = now.zip(before).map_or(0, |(now, before)| now.saturating_sub(before));
+        eprintln!(
+            "{what}: {} MB, {:?}, the agent grew by {} MiB",
+            octets.len() / 1_000_000,
+            written.map(|done| done.is_ok()),
+            grown / 1024
+        );
+        assert!(grown < 32 * 1024, "{what}: the agent grew by {grown} KiB");
+    }
+    assert_only_probes(&scene.engine);
+    let (requests, _control) = scene.hub.requests().await;
+    wait_until(Duration::from_secs(20), "good requests go through again", async || {
+        let (status, _) = ask(&requests, request("POST", "http://h/v1/chat/completions"), chat()).await;
+        (status == 200).then_some(())
+    })
+    .await;
 }
 
 /// An HTTP/2 frame (RFC 9113, 4.1).

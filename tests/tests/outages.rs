@@ -41,6 +41,7 @@ async fn a_hub_that_was_gone_for_a_minute_is_served_again_within_eight_seconds()
     assert!(took <= Duration::from_secs(8), "{took:?}");
 }
 
+/// Fault D1: with the engine gone requests are typed 503s within 100 ms, the model is withdrawn, the tunnel stays, and it recovers by itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_engine_is_a_typed_503_at_once_the_tunnel_stays_and_it_recovers_by_itself() {
     let mut house = House::ready(Manner::mlx("tiny")).await;
@@ -71,6 +72,7 @@ async fn a_killed_engine_is_a_typed_503_at_once_the_tunnel_stays_and_it_recovers
     assert_eq!(house.agent.status().await["hub"]["link"], link, "and still the same");
 }
 
+/// Fault D4: whichever way an engine cuts its answer, the client gets what came and an error event, or a 502; never a clean end.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_the_engine_cuts_is_an_error_event_and_never_a_clean_end() {
     for (framing, cut) in [
@@ -96,6 +98,7 @@ async fn an_answer_that_the_engine_cuts_is_an_error_event_and_never_a_clean_end(
     }
 }
 
+/// Fault D3: when the engine dies with one of its machines each stream ends in an error event.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_process_that_dies_in_the_middle_of_an_answer_is_told_too() {
     let mut house = House::ready(long()).await;
@@ -108,6 +111,8 @@ async fn an_engine_process_that_dies_in_the_middle_of_an_answer_is_told_too() {
     assert!(!stream.is_success() && stream.error().is_some(), "{}", stream.body);
 }
 
+/// Fault D7: a client that leaves stops the generation within a second.
+/// Fault D8: a client that leaves an answer it did not ask to stream stops the generation within a second, since the engine is always asked to stream.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_stops_the_engine_within_a_second_streamed_or_not() {
     let house = House::ready(long()).await;
@@ -154,6 +159,7 @@ async fn a_hub_that_dies_in_the_middle_of_an_answer_frees_the_engine() {
     assert!(!stream.finish().await.is_success());
 }
 
+/// Fault D12: ten recorded failures of real engines reach the client as one OpenAI error each.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_engine_says_when_it_fails_reaches_the_client_in_one_shape() {
     let house = House::ready(Manner::mlx("tiny")).await;
@@ -166,4 +172,24 @@ async fn what_an_engine_says_when_it_fails_reaches_the_client_in_one_shape() {
             assert!(error[part].is_string(), "{shape:?} has no {part}: {}", answer.text);
         }
     }
+}
+
+/// Fault D15: an engine that comes back with another model has the old one withdrawn within a period, and is not asked for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_restarts_on_another_model_is_not_asked_for_the_old_one() {
+    let mut house = House::ready(Manner::llama("tiny")).await;
+    let link = house.agent.status().await["hub"]["link"].clone();
+    house.engine.stop().await;
+    house.engine.change(|manner| manner.models = vec!["other".into()]);
+    house.engine.restart().await;
+    let begun = Instant::now();
+    let offered = async || house.client().get("/v1/models").await.json["data"].as_array().is_some_and(Vec::is_empty);
+    // An engine that answers is asked for its list every 15 s.
+    wait_until(Duration::from_secs(18), "the Hub offers nothing", async || offered().await.then_some(())).await;
+    eprintln!("engine restarted on another model: withdrawn after {:?}", begun.elapsed());
+    house.engine.forget();
+    let answer = house.client().chat("tiny", "Hi").await;
+    assert_eq!((answer.status, answer.code()), (503, Some("no_node")), "{}", answer.text);
+    assert!(house.engine.asked().is_empty(), "llama-server would have answered with whatever it has");
+    assert_eq!(house.agent.status().await["hub"]["link"], link, "the tunnel is the same one");
 }

@@ -31,6 +31,7 @@ fn exposed(pid: u32) -> String {
         .concat()
 }
 
+/// Fault E13: no token, prompt or answer is in any log, argument, environment or other file.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_token_prompt_or_answer_is_in_any_log_argument_environment_or_other_file() {
     let manner = Manner { chunk_size: 40..=40, ..Manner::mlx("tiny") };

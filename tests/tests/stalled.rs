@@ -78,6 +78,7 @@ async fn one_stalled_reader() {
     beside(1).await;
 }
 
+/// Fault B9: twenty stalled clients do not slow the stream beside them, new requests, or the tunnel.
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_stalled_readers() {
     beside(20).await;
@@ -88,6 +89,7 @@ async fn a_hundred_and_twenty_eight_stalled_readers() {
     beside(128).await;
 }
 
+/// Fault B8: 512 clients that stalled in floods of small chunks hurt nobody but themselves.
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_and_twelve_stalled_readers() {
     beside(512).await;

@@ -213,6 +213,7 @@ test("a notice has a button only where the app can do something", () => {
     model_unplaced: null,
     model_unmatched: null,
     model_unproven: "nudge",
+    still_busy: null,
     not_offered: null,
     nothing_to_serve: null,
   };

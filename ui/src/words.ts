@@ -298,6 +298,7 @@ export const actions: Record<Code, { text: string; does: Does } | null> = {
   model_unplaced: null,
   model_unmatched: null,
   model_unproven: { text: "Try now", does: "nudge" },
+  still_busy: null,
   not_offered: null,
   nothing_to_serve: null,
 };

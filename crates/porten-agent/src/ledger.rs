@@ -26,9 +26,10 @@ struct Counts {
     by_model: BTreeMap<String, ModelTraffic>,
     served: BTreeSet<String>,
     failed: BTreeSet<String>,
+    left: BTreeSet<String>,
 }
 
-/// What the loop takes out; `served` and `failed` are handed out once.
+/// What the loop takes out; `served`, `failed` and `left` are handed out once.
 #[derive(Debug, Default)]
 pub struct Reading {
     /// Totals.
@@ -39,6 +40,8 @@ pub struct Reading {
     pub served: BTreeSet<String>,
     /// Engine ids that failed one on the engine's account since the last reading.
     pub failed: BTreeSet<String>,
+    /// Engine ids with an answer that its client left since the last reading.
+    pub left: BTreeSet<String>,
 }
 
 /// How a request ended.
@@ -57,6 +60,8 @@ pub enum Outcome {
     Failed,
     /// The client, or the tunnel, left.
     Cancelled,
+    /// The same request came again and took its place: that one is counted.
+    Superseded,
 }
 
 /// One request on its way; if it is dropped before it said how it ended, it was cancelled.
@@ -90,7 +95,7 @@ impl Ledger {
         self.lock().traffic.in_flight
     }
 
-    /// What there is to know; empties `served` and `failed`.
+    /// What there is to know; empties `served`, `failed` and `left`.
     #[must_use]
     pub fn read(&self) -> Reading {
         let mut counts = self.lock();
@@ -99,6 +104,7 @@ impl Ledger {
             by_model: counts.by_model.clone(),
             served: std::mem::take(&mut counts.served),
             failed: std::mem::take(&mut counts.failed),
+            left: std::mem::take(&mut counts.left),
         }
     }
 
@@ -145,7 +151,11 @@ impl Entry {
                     counts.traffic.failed += 1;
                     counts.failed.insert(engine_id.clone());
                 }
-                Outcome::Cancelled => counts.traffic.cancelled += 1,
+                Outcome::Cancelled => {
+                    counts.traffic.cancelled += 1;
+                    counts.left.insert(engine_id.clone());
+                }
+                Outcome::Superseded => {}
             }
         });
     }

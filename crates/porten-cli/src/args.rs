@@ -69,7 +69,7 @@ pub(crate) enum Command {
     /// time is up, with an error to each client. The node stays offline until `porten online`, which also undoes a drain
     /// under way; Ctrl-C ends the waiting alone
     Drain {
-        /// How long running requests may take, like 90s, 10m or 1h
+        /// How long running requests may take, like 90s, 10m or 1h30m
         #[arg(long, value_name = "TIME", default_value = "10m", value_parser = porten_core::lasting::read)]
         within: Duration,
         /// Cut them now

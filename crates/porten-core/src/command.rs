@@ -10,16 +10,15 @@ use crate::ids::ModelId;
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    /// Be online, or not. Going offline finishes what runs first, within ten minutes.
+    /// Be online, or not. Going offline finishes what runs first.
     SetOnline {
         /// The wish.
         online: bool,
     },
-    /// Go offline within a time: no new requests from now on, and what still runs then is cut with a typed error. Said
-    /// again, the last word counts.
+    /// Go offline, and cut what still runs after a time; also while that is going on already.
     Drain {
         /// How long running requests may take (seconds); 0 cuts them now.
-        within_s: u32,
+        within_s: u64,
     },
     /// Serve a model, or not.
     SetModel {

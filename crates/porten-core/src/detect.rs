@@ -228,6 +228,7 @@ mod tests {
         }
     }
 
+    /// Fault D16: of several servers the one that answers as an engine is taken.
     #[test]
     fn the_engine_is_found_by_the_shape_of_its_answers() {
         let found = |answers: &[Probe]| used(decide(&chose(None, None), answers));
@@ -250,6 +251,7 @@ mod tests {
         assert_eq!(found, ("http://localhost:52415".into(), EngineKind::Exo, true));
     }
 
+    /// Fault D16: a person's choice of an engine wins over what else is found.
     #[test]
     fn a_persons_choice_wins_over_what_is_found() {
         let answers = [at(52415, "exo"), at(8000, "openai"), at(9999, "openai")];

@@ -43,22 +43,52 @@ impl Fitting<'_> {
     /// # Errors
     /// It does not, or nobody can say; one sentence with the sum, without a full stop.
     pub fn judge(&self, offered: &Instance, context: Option<u64>) -> Result<(), String> {
-        let load = Load { id: &offered.model, bytes: offered.bytes(), layers: offered.layers(), context };
-        let parts = offered.parts_by_node();
-        let members: Vec<&Member> = parts.iter().filter_map(|(node, _)| self.telling.cluster().member(node)).collect();
-        if members.len() != parts.len() {
-            return Err("one of its Macs has left".to_owned());
+        match self.verdict(offered, context) {
+            None => Err("one of its Macs has left".to_owned()),
+            Some(Verdict::Unknown { .. }) if self.leaves_half(offered) => Ok(()),
+            Some(verdict) => read(&verdict),
         }
+    }
+
+    /// What the arithmetic says of a placement; `None`: one of its Macs has left.
+    fn verdict(&self, placed: &Instance, context: Option<u64>) -> Option<Verdict> {
+        let load = Load { id: &placed.model, bytes: placed.bytes(), layers: placed.layers(), context };
+        let parts = placed.parts_by_node();
+        let members = self.members_of(placed)?;
         let rooms = self.rooms(&members, &load);
         let layers: Option<Vec<u32>> = parts.iter().map(|(_, layers)| *layers).collect();
-        let split = match (offered.sharding(), layers) {
+        let split = match (placed.sharding(), layers) {
             (Sharding::Pipeline, Some(layers)) => Split::Pipeline(layers),
             (Sharding::Tensor, _) | (Sharding::Pipeline, None) => Split::Tensor,
         };
-        let ask = ask(&load, &rooms);
-        match fit::check(&ask, &rooms, &split) {
-            Verdict::Unknown { .. } if leaves_half(offered, &rooms, &parts) => Ok(()),
-            verdict => read(&verdict),
+        Some(fit::check(&ask(&load, &rooms), &rooms, &split))
+    }
+
+    /// The Macs of a placement, if all of them are there.
+    fn members_of(&self, placed: &Instance) -> Option<Vec<&Member>> {
+        placed.parts_by_node().iter().map(|(node, _)| self.telling.cluster().member(node)).collect()
+    }
+
+    /// Of an architecture that nobody knows here: whatever its cache is, there is as much room for it as for its weights.
+    fn leaves_half(&self, offered: &Instance) -> bool {
+        let Some(members) = self.members_of(offered) else { return false };
+        let load = Load { id: &offered.model, bytes: offered.bytes(), layers: offered.layers(), context: None };
+        let parts = offered.parts_by_node();
+        let half = |(room, (node, _)): (&Room, &(&NodeId, Option<u32>))| {
+            offered.weights_on(node).saturating_mul(2) <= room.usable_bytes
+        };
+        offered.bytes() > 0 && self.rooms(&members, &load).iter().zip(&parts).all(half)
+    }
+
+    /// The longest context of one sequence that there is memory for where a model is placed (tokens), up to what the model
+    /// was made for; `None`: nobody can say.
+    #[must_use]
+    pub fn longest(&self, placed: &Instance) -> Option<u64> {
+        let native = Facts::of(&placed.model)?.native_context;
+        match self.verdict(placed, Some(native))? {
+            Verdict::Fits { .. } => Some(native),
+            Verdict::FitsWithLess { context, .. } => Some(context),
+            Verdict::Missing { .. } | Verdict::NotDivisible { .. } | Verdict::Unknown { .. } => None,
         }
     }
 
@@ -106,14 +136,6 @@ fn ask<'a>(load: &Load<'_>, rooms: &[Room]) -> Ask<'a> {
         sequences: 1,
         overhead_bytes: OVERHEAD_BYTES.min(smallest / MOST_OVERHEAD),
     }
-}
-
-/// Of an architecture that nobody knows here: whatever its cache is, there is as much room for it as for its weights.
-fn leaves_half(offered: &Instance, rooms: &[Room], parts: &[(&NodeId, Option<u32>)]) -> bool {
-    let half = |(room, (node, _)): (&Room, &(&NodeId, Option<u32>))| {
-        offered.weights_on(node).saturating_mul(2) <= room.usable_bytes
-    };
-    offered.bytes() > 0 && rooms.iter().zip(parts).all(half)
 }
 
 fn read(verdict: &Verdict) -> Result<(), String> {
@@ -190,6 +212,21 @@ mod tests {
         assert!(why.starts_with("mbp would need ") && why.ends_with(" too much"), "{why}");
         let layers = offer(M2, M2_BYTES, 62, &[("studio", Some(50)), ("mbp", Some(12))]);
         assert!(judge(&macs, &layers).is_ok());
+    }
+
+    #[test]
+    fn a_placed_model_can_hold_as_long_a_context_as_its_macs_have_memory_for() {
+        let longest = |gib: u64| {
+            let telling = telling(&[("studio", gib)]);
+            let limits = Limits::default();
+            let fitting = Fitting { telling: &telling, wired: Wired { read_mib: None, limits: &limits }, now: NOW };
+            fitting.longest(&offer(M2, M2_BYTES, 62, &[("studio", Some(62))]).instance)
+        };
+        assert_eq!(longest(512), Some(196_608), "all that it was made for");
+        // Three quarters of 352 GiB, less 243 GB of weights and 7 GB of overhead, at 253,952 B a token.
+        let less = longest(352).unwrap();
+        assert!((120_000..150_000).contains(&less), "{less}");
+        assert_eq!(longest(256), None, "its weights alone are too much");
     }
 
     #[test]

@@ -74,6 +74,12 @@ impl Leaving {
         self.quit
     }
 
+    /// Whether what still runs is told to end.
+    #[must_use]
+    pub const fn is_cutting(&self) -> bool {
+        self.cut
+    }
+
     /// What is to be done, with so many requests running; `linked` while a link stands. Links end by themselves when their
     /// last bytes are out, which is bounded here.
     pub fn step(&mut self, in_flight: u32, linked: bool, now: Moment) -> Step {

@@ -23,6 +23,7 @@ pub mod models_list;
 pub mod nearest;
 
 // The decisions and machines.
+pub mod capacity;
 pub mod desk;
 pub mod engine;
 pub mod exo;
@@ -31,6 +32,7 @@ pub mod fitting;
 pub mod idle;
 pub mod leaving;
 pub mod limits;
+pub mod lingering;
 pub mod memory;
 pub mod models;
 pub mod picture;

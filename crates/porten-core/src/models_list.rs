@@ -116,6 +116,8 @@ mod tests {
         assert_eq!(ids(r#"{"data":[],"object":"list"}"#), [""; 0]);
     }
 
+    /// Fault D10: an empty body is a failed probe and never an empty list.
+    /// Fault D11: pages, nulls, doubled or unprintable ids and lists that are too long are failed probes.
     #[test]
     fn anything_else_is_a_failed_probe_and_never_an_empty_list() {
         let many = (0..=MAX_MODELS).map(|n| format!("{{\"id\":\"m{n}\"}}")).collect::<Vec<_>>().join(",");

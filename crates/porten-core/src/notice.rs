@@ -61,6 +61,8 @@ pub enum Code {
     ModelUnmatched,
     /// The engine lists a model but cannot generate with it.
     ModelUnproven,
+    /// The engine computes on though its client has left.
+    StillBusy,
     /// The Hub does not offer an advertised id.
     NotOffered,
     /// Nothing is configured or found to serve.
@@ -144,7 +146,7 @@ impl Code {
             | Self::LimitForgotten
             | Self::ModelUnproven
             | Self::NotOffered => Severity::Degraded,
-            Self::Thunderbolt4 | Self::LimitAssumed | Self::BudgetHigh => Severity::Note,
+            Self::Thunderbolt4 | Self::LimitAssumed | Self::BudgetHigh | Self::StillBusy => Severity::Note,
         }
     }
 
@@ -152,7 +154,7 @@ impl Code {
     #[must_use]
     pub const fn patience(self) -> Duration {
         match self {
-            // A Mac is missing, a load stalls or a limit is forgotten only after a time of its own.
+            // A Mac is missing, a load stalls, a limit is forgotten or an engine lingers only after a time of its own.
             Self::SignIn
             | Self::HubRefused
             | Self::ModelUnplaced
@@ -161,6 +163,7 @@ impl Code {
             | Self::MemberLost
             | Self::ClusterStale
             | Self::LoadStalled
+            | Self::StillBusy
             | Self::LimitForgotten => Duration::ZERO,
             Self::NotOffered => Duration::from_secs(2),
             Self::EngineDown | Self::ModelUnmatched | Self::NothingToServe => Duration::from_secs(5),
@@ -195,6 +198,7 @@ impl Code {
             | Self::BudgetHigh
             | Self::LoadStalled
             | Self::ModelUnfit => &[Self::EngineDown, Self::ClusterStale],
+            Self::StillBusy => &[Self::EngineDown, Self::ClusterStale, Self::MemberLost, Self::ModelBroken],
             Self::ModelBroken => &[Self::EngineDown, Self::ClusterStale, Self::MemberLost],
             Self::ModelUnplaced | Self::ModelUnproven => &[Self::EngineDown, Self::ClusterStale, Self::MemberLost],
             Self::NotOffered => &[Self::HubUnreachable, Self::HubRefused, Self::SignIn],

@@ -17,6 +17,7 @@ use crate::exo::{self, Document, Telling};
 use crate::idle::Idle;
 use crate::ids::{EngineId, Matched, ModelId, Pair, match_wanted};
 use crate::limits::Limits;
+use crate::lingering::Lingering;
 use crate::memory::budget;
 use crate::notice::{Book, Code, Notice};
 use crate::picture::{self, Facts};
@@ -154,6 +155,7 @@ impl Replay {
             telling: &self.telling,
             desk: &Desk::default(),
             idle: &Idle::default(),
+            lingering: &Lingering::default(),
             catalog: &[],
             matched: &matched,
             off: &off,

@@ -405,6 +405,7 @@ fn read<T: serde::de::DeserializeOwned>(text: &str, known: &[&str]) -> Result<Op
 mod tests {
     use super::*;
 
+    /// Fault B1: an unknown type is ignored; what is no message, is broken or nests too deep is an error, and no stack overflows.
     #[test]
     fn an_unknown_type_is_ignored_and_a_broken_known_one_is_an_error() {
         assert!(matches!(read_from_hub(r#"{"type":"confetti","n":1}"#), Ok(None)));

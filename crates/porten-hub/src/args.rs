@@ -106,7 +106,7 @@ pub(crate) enum Key {
         #[command(flatten)]
         state: State,
     },
-    /// End a key
+    /// End a key; a Hub that runs hears of it within a second
     Revoke {
         number: i64,
         #[command(flatten)]

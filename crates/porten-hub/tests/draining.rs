@@ -1,5 +1,7 @@
 //! Nodes that drain, a Hub that stops, and what nodes are told about the requests that they do not get.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what tests share fails like a test")]
+
 mod common;
 
 use std::sync::Arc;

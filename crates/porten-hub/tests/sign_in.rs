@@ -68,6 +68,7 @@ async fn codes_run_out() {
     assert_eq!(hub.poll(&codes).await.error(), "expired_token");
 }
 
+/// Fault E9: a code in the address fills a field and decides nothing: a person says yes on a page that names the machine.
 #[tokio::test]
 async fn the_code_in_the_address_fills_a_field_and_decides_nothing() {
     let hub = hub().await;
@@ -99,6 +100,7 @@ async fn a_form_that_did_not_come_from_the_page_changes_nothing() {
     assert_eq!(hub.poll(&codes).await.error(), "authorization_pending");
 }
 
+/// Fault E9: codes and passphrases cannot be tried out: ten wrong ones close the door.
 #[tokio::test]
 async fn a_wrong_passphrase_opens_nothing_and_ten_close_the_door() {
     let hub = hub().await;
@@ -130,6 +132,7 @@ async fn ten_wrong_codes_are_enough() {
     assert_eq!(hub.get_with(&format!("/device?user_code={user_code}"), &visit).await.status, 429);
 }
 
+/// Fault E6: the old pair works once more after a crash; used again the whole grant ends.
 #[tokio::test]
 async fn a_refreshed_pair_replaces_the_old_one_and_a_crash_between_is_forgiven_once() {
     let hub = hub().await;

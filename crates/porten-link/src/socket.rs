@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -42,7 +42,13 @@ pub fn tune(socket: &TcpStream) -> io::Result<()> {
 /// Connects to the first of a host's addresses that answers (RFC 8305). They are tried one beside the other, the two
 /// families in turn: where IPv6 is announced but leads nowhere, the system itself would wait for more than a minute.
 pub(crate) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    let addresses = in_turn(tokio::net::lookup_host((host, port)).await?);
+    let addresses = match host {
+        // Both loopbacks (RFC 6761), whatever the system's list of names has: some know it in one family only.
+        "localhost" => [IpAddr::V6(Ipv6Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::LOCALHOST)]
+            .map(|ip| SocketAddr::new(ip, port))
+            .to_vec(),
+        _ => in_turn(tokio::net::lookup_host((host, port)).await?),
+    };
     let socket = race(addresses, TcpStream::connect).await?;
     tune(&socket)?;
     Ok(socket)

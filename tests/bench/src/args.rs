@@ -6,12 +6,13 @@ use crate::suites;
 pub(crate) const HELP: &str = "\
 Measures answers that come through a Hub, the tunnel and an agent beside answers that come straight from the engine.
 
-Usage: porten-bench [--quick] [--suite NAME] [--streams N] [--rounds N] [--no-gates]
+Usage: porten-bench [--quick] [--suite NAME] [--streams N] [--rounds N] [--peers] [--no-gates]
 
   --quick       each measurement once and short: a smoke test, its numbers mean little
   --suite NAME  only this suite: ttfb, ttfb-newconn, req10, paced, burst1000 or prompt5mb
   --streams N   only at this number of streams: 1, 16, 128 or 512
   --rounds N    so many rounds instead of the suite's own: for a profiler that wants to look longer
+  --peers       also two plain TCP forwards in a row, and rathole and bore where they are found
   --no-gates    measure only; without it a broken promise ends the run with 1
 
 It prints a table and writes bench.json into the target folder that it was built in.";
@@ -25,6 +26,8 @@ pub(crate) enum Role {
     Engine,
     /// The load tool; started by the runner.
     Load,
+    /// A plain forward to an address; started by the runner.
+    Forward(String),
     /// Prints [`HELP`].
     Help,
 }
@@ -39,6 +42,8 @@ pub(crate) struct Wishes {
     pub(crate) streams: Option<usize>,
     /// Instead of each step's own number.
     pub(crate) rounds: Option<usize>,
+    /// Beside them the other tunnels that are found.
+    pub(crate) peers: bool,
     pub(crate) no_gates: bool,
 }
 
@@ -67,6 +72,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = String>) -> Result<Role, 
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--quick" => wishes.quick = true,
+            "--peers" => wishes.peers = true,
             "--no-gates" => wishes.no_gates = true,
             "--suite" => wishes.suite = Some(suite(arguments.next().ok_or(ArgsError::NoSuite)?)?),
             "--streams" => wishes.streams = Some(number("--streams", arguments.next())?),
@@ -75,6 +81,9 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = String>) -> Result<Role, 
             "engine" | "load" if is_first => {
                 let role = if argument == "engine" { Role::Engine } else { Role::Load };
                 return arguments.next().map_or(Ok(role), |more| Err(ArgsError::Unknown(more)));
+            }
+            "forward" if is_first => {
+                return arguments.next().map(Role::Forward).ok_or(ArgsError::Unknown(argument));
             }
             _ => return Err(ArgsError::Unknown(argument)),
         }
@@ -102,12 +111,20 @@ mod tests {
     #[test]
     fn wishes_and_roles_are_read() {
         assert_eq!(read(""), Ok(Role::Runner(Wishes::default())));
-        let some = Wishes { quick: true, suite: Some("req10".into()), streams: Some(16), rounds: None, no_gates: true };
-        assert_eq!(read("--no-gates --suite req10 --quick --streams 16"), Ok(Role::Runner(some)));
+        let some = Wishes {
+            quick: true,
+            suite: Some("req10".into()),
+            streams: Some(16),
+            rounds: None,
+            peers: true,
+            no_gates: true,
+        };
+        assert_eq!(read("--no-gates --suite req10 --quick --streams 16 --peers"), Ok(Role::Runner(some)));
         assert_eq!(
             (read("engine"), read("load"), read("--quick -h")),
             (Ok(Role::Engine), Ok(Role::Load), Ok(Role::Help))
         );
+        assert_eq!(read("forward 127.0.0.1:1"), Ok(Role::Forward("127.0.0.1:1".into())));
     }
 
     #[test]

@@ -8,10 +8,12 @@ mod answer;
 mod args;
 mod clock;
 mod engine;
+mod forward;
 mod gates;
 mod load;
 mod order;
 mod path;
+mod peers;
 mod rounds;
 mod row;
 mod runner;
@@ -37,6 +39,7 @@ async fn main() -> ExitCode {
         Err(error) => return complain(&error, ASKED_WRONGLY),
         Ok(Role::Help) => return help(),
         Ok(Role::Engine) => engine::run().await.map_err(|error| complain(&error, BROKEN)),
+        Ok(Role::Forward(target)) => forward::run(&target).await.map_err(|error| complain(&error, BROKEN)),
         Ok(Role::Load) => load::run().await.map_err(|error| complain(&error, BROKEN)),
         Ok(Role::Runner(wishes)) => tokio::select! {
             // Dropping the run ends everything that it started.

@@ -1,7 +1,8 @@
 //! The ways from the load tool to the engine that are compared, and the processes that they consist of.
 //!
-//! Another tunnel is one more [`Path`]: what starts it, where requests enter, and perhaps a process to watch.
+//! Another tunnel is one more [`Path`] ([`crate::peers`]): what starts it, where requests enter, and a process to watch.
 
+use std::any::Any;
 use std::io;
 use std::process::Stdio;
 use std::time::Duration;
@@ -33,13 +34,13 @@ pub(crate) struct Path {
     /// The process on the engine's side whose memory and time are measured.
     pub(crate) agent: Option<u32>,
     /// What it consists of, ended when dropped: the agent before its Hub.
-    _parts: Option<(Agent, Hub)>,
+    pub(crate) _parts: Option<Box<dyn Any>>,
 }
 
 /// The engine, a process of its own; ended when dropped.
 pub(crate) struct Engine {
     /// `http://127.0.0.1:PORT`
-    url: String,
+    pub(crate) url: String,
     _process: Child,
 }
 
@@ -94,5 +95,5 @@ pub(crate) async fn porten(engine: &Engine) -> Path {
     agent.status_until(READY, "the agent is ready", is_ready).await;
     let target = Target { url: hub.url(), key: hub.api_key.clone(), model: MODEL.into() };
     let id = agent.process().id();
-    Path { name: PORTEN, target, agent: Some(id), _parts: Some((agent, hub)) }
+    Path { name: PORTEN, target, agent: Some(id), _parts: Some(Box::new((agent, hub))) }
 }

@@ -65,7 +65,7 @@ const fn requests(step: &Step) -> usize {
 }
 
 /// One measurement, by this very program in the load tool's role.
-async fn load(target: &Target, work: Work) -> Result<Found, RoundError> {
+pub(crate) async fn load(target: &Target, work: Work) -> Result<Found, RoundError> {
     let mut process = Command::new(std::env::current_exe()?)
         .arg("load")
         .stdin(Stdio::piped())

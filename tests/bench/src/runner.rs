@@ -10,7 +10,7 @@ use crate::args::Wishes;
 use crate::path::{self, Engine, EngineError};
 use crate::rounds::{self, RoundError};
 use crate::row::Row;
-use crate::{gates, suites, table};
+use crate::{gates, peers, suites, table};
 
 /// Open files that each process of a run may need: a Hub has two sockets for each of 512 streams at most, and a few.
 const FILES: u64 = 4096;
@@ -43,7 +43,10 @@ pub(crate) async fn run(wishes: &Wishes) -> Result<bool, RunError> {
     let begun = Instant::now();
     tell("starting an engine, a Hub and an agent, and signing in");
     let engine = Engine::start().await?;
-    let paths = [path::direct(&engine), path::porten(&engine).await];
+    let mut paths = vec![path::direct(&engine), path::porten(&engine).await];
+    if wishes.peers {
+        paths.extend(peers::start(&engine, tell).await);
+    }
     rounds::warm_up(&paths).await?;
     let mut steps = suites::plan(wishes.quick, wishes.suite.as_deref());
     steps.retain(|step| wishes.streams.is_none_or(|streams| step.work.streams == streams));

@@ -10,6 +10,7 @@ use porten_core::exo::{self, Document, NodeId, Pace, Phase, Telling, Told};
 use porten_core::idle::Idle;
 use porten_core::ids::ModelId;
 use porten_core::limits::Limits;
+use porten_core::lingering::Lingering;
 use porten_core::memory::budget;
 use porten_core::models::{self, Said};
 use porten_core::pool;
@@ -29,6 +30,8 @@ pub(super) struct Following {
     pub(super) desk: Desk,
     /// Which models gave their memory back for want of requests.
     pub(super) idle: Idle,
+    /// Which models compute though their client has left.
+    pub(super) lingering: Lingering,
     /// What a person told of each Mac's wired limit.
     pub(super) limits: Limits,
     /// The paired models that are not wanted.
@@ -52,6 +55,7 @@ impl Following {
             limits,
             telling: Telling::default(),
             idle: Idle::default(),
+            lingering: Lingering::default(),
             desk: Desk::remembering(kept::fetch(&loading::placed(state))),
             unwanted: BTreeSet::new(),
             lookers: 0,
@@ -86,6 +90,7 @@ impl World {
             self.step_telling(exo::Input::Pace(self.pace(&wanted)));
             self.tend_desk(&wanted);
         }
+        self.look_who_lingers();
         if self.bind_limits() {
             self.keep_limits();
         }
@@ -96,6 +101,20 @@ impl World {
             pool::alone(self.installed_mib, self.wired_mib)
         };
         self.memory = budget(&rooms, set);
+    }
+
+    /// Sees whether exo rests where a client left.
+    fn look_who_lingers(&mut self) {
+        let now = self.hands.clock.now().mono;
+        let Following { lingering, telling, at, .. } = &mut self.following;
+        let runs = |engine: &str| {
+            let pairs = self.matched.pairs.iter().filter(|pair| pair.engine.as_str() == engine);
+            pairs.filter_map(|pair| self.reading.by_model.get(pair.hub.as_str())).any(|model| model.in_flight > 0)
+        };
+        if lingering.look(|engine| at.as_ref().and_then(|_| telling.at_work(engine)), runs, now) {
+            telling.hasten_runners();
+            self.step_telling(exo::Input::Tick);
+        }
     }
 
     fn exo_url(&self) -> Option<EngineUrl> {
@@ -206,7 +225,8 @@ impl World {
         let Following { telling, desk, .. } = &self.following;
         // What is past due and waits for something else (exo stands still) is looked at when that comes.
         let later = |deadline: Option<Moment>| deadline.filter(|deadline| *deadline > now);
-        [telling.deadline(now), later(desk.deadline()), later(self.following.idle.deadline())]
+        let Following { idle, lingering, .. } = &self.following;
+        [telling.deadline(now), later(desk.deadline()), later(idle.deadline()), later(lingering.deadline())]
             .into_iter()
             .flatten()
             .min()

@@ -286,7 +286,7 @@ impl World {
                     self.said(id, *on);
                 }
                 let within = match command {
-                    Command::Drain { within_s } => Some(Duration::from_secs(u64::from(*within_s))),
+                    Command::Drain { within_s } => Some(Duration::from_secs(*within_s)),
                     _ => None,
                 };
                 self.wished(online, changed, within);

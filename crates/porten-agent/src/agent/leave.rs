@@ -27,7 +27,6 @@ impl World {
         match (online, within) {
             (true, _) if changed => {
                 self.leaving = None;
-                self.hands.way.relay.cut(false);
                 self.step_tunnel(tunnel::Input::Wanted(true));
             }
             (false, within) if changed || (self.leaving.is_some() && within.is_some()) => {
@@ -47,16 +46,12 @@ impl World {
         let now = self.hands.clock.now().mono;
         let Some(leaving) = &mut self.leaving else { return false };
         match leaving.step(in_flight, linked, now) {
-            Step::Finish => false,
-            Step::Cut => {
-                self.hands.way.relay.cut(true);
-                false
-            }
+            // What is cut is told so by the facts that are derived next.
+            Step::Finish | Step::Cut => false,
             Step::Gone if leaving.is_quitting() => true,
             Step::Gone => {
                 self.leaving = None;
                 self.step_tunnel(tunnel::Input::Wanted(false));
-                self.hands.way.relay.cut(false);
                 false
             }
         }

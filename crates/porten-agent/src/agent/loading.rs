@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use porten_core::capacity;
 use porten_core::desk::{self, View};
 use porten_core::exo::{self, InstanceId, Phase};
 use porten_core::fitting::Fitting;
 use porten_core::idle;
 use porten_core::ids::{ModelId, Pair};
 use porten_core::pool::Wired;
+use porten_core::relay::Bounds;
 
 use super::cluster::{Following, macs};
 use super::effects::Done;
@@ -95,6 +97,13 @@ impl World {
         if let Some(effect) = desk.offered(model, places, (how, &macs(telling), wanted), judge, now.mono) {
             self.effect_desk(effect);
         }
+    }
+
+    /// How much the engine does at a time.
+    pub(super) fn bounds(&self) -> Bounds {
+        let telling = &self.following.telling;
+        let fitting = Fitting { telling, wired: self.wired(), now: self.hands.clock.now() };
+        capacity::bounds(&self.config, &self.matched.pairs, &fitting)
     }
 
     /// Models that nobody asked for in their time give their memory back.

@@ -311,6 +311,10 @@ impl World {
         let served = std::mem::take(&mut self.reading.served);
         let failed = std::mem::take(&mut self.reading.failed);
         let has_failed = !failed.is_empty();
+        let now = self.hands.clock.now().mono;
+        for id in std::mem::take(&mut self.reading.left) {
+            self.following.lingering.left(&id, now);
+        }
         self.step_health(engine::Input::Busy(self.reading.traffic.in_flight > 0));
         for id in served {
             self.step_health(engine::Input::Served(id));
@@ -361,15 +365,19 @@ impl World {
         let caring = !matches!(self.tunnel.state(), tunnel::State::Off | tunnel::State::SignedOut(_));
         self.hands.caring.send_if_modified(|told| replace(told, caring));
         let draining = self.leaving.is_some();
+        let cut = self.leaving.is_some_and(|leaving| leaving.is_cutting());
         let broken = self.broken();
+        let bounds = self.bounds();
         self.hands.facts.send_if_modified(|told| {
             let same = *told.serving == serving
                 && told.engine == engine
                 && told.draining == draining
-                && *told.broken == broken;
+                && told.cut == cut
+                && *told.broken == broken
+                && *told.bounds == bounds;
             if !same {
-                let (serving, broken) = (Arc::new(serving), Arc::new(broken));
-                *told = Arc::new(RelayFacts { serving, engine, draining, broken });
+                let (serving, broken, bounds) = (Arc::new(serving), Arc::new(broken), Arc::new(bounds));
+                *told = Arc::new(RelayFacts { serving, engine, draining, cut, broken, bounds });
             }
             !same
         });
@@ -410,6 +418,7 @@ impl World {
             telling: &self.following.telling,
             desk: &self.following.desk,
             idle: &self.following.idle,
+            lingering: &self.following.lingering,
             catalog: &self.catalog,
             off: &self.following.unwanted,
             standings: &self.standings,

@@ -7,18 +7,19 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use porten_core::api_error::ApiError;
-use porten_core::relay::answer::{MAX_ENGINE_DOCUMENT, node_draining};
-use porten_core::relay::engine_error::{self, Failure, MAX_ERROR_BODY, may_go_elsewhere};
+use porten_core::relay::engine_error;
+use porten_core::relay::repeat::superseded;
 use porten_core::relay::{Answer, AnswerShape, End, Ended, Flow, KEEP_ALIVE, Opening, RequestId, Tokens, headers};
+use tokio::sync::oneshot;
 
 use super::back::{Back, Body, Left};
+use super::once::Gone;
+use super::piece::{document, fail};
+use super::queue::seat;
 use super::receive::{Job, Prompt};
-use super::{Limits, Relay};
+use super::{Limits, Relay, Stop, is_refusal};
 use crate::engine::{EngineAnswer, EngineError};
 use crate::ledger::{Entry, Outcome};
-
-/// For the body of an engine's refusal: it was decided already, and its words are few.
-const ERROR_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is read from the engine before it is sent on, if so much is there already (bytes).
 const TOGETHER: usize = 8 * 1024;
@@ -29,20 +30,41 @@ const LOST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Answers one job. Dropping this future at any point closes the engine's connection.
 pub(super) async fn answer(relay: &Relay, job: &Job, prompt: Prompt, back: Back) {
+    let id = back.id().clone();
+    let (mut running, replaced) = relay.once.begin(&id, &prompt.bytes);
+    running.has_place().await;
+    // On the heap: it is handed on by value, and what is large in it would be copied each time.
+    let mut way = Box::new(Way::new(relay, job, back, replaced));
+    let mut seat = match seat(relay, job, running.again, &mut way).await {
+        Ok(seat) => seat,
+        Err(Stop::Refused(error)) => {
+            relay.turned_away(&id, &error);
+            way.refuse(error, true).await;
+            return;
+        }
+        Err(Stop::Left) => {
+            way.gone().await;
+            return;
+        }
+    };
     let entry = relay.ledger.begin(job.names.hub_id(), &job.engine_id);
     let begun = Instant::now();
-    let id = back.id().clone();
-    // On the heap: it is handed on by value, and what is large in it would be copied each time.
-    let mut way = Box::new(Way::new(relay, job, back));
     let asked = {
         let asked = pin!(ask(relay, job, prompt, &id));
-        way.wait(asked, pin!(relay.over(&job.engine_id))).await
+        way.wait(asked, pin!(relay.broken(&job.engine_id))).await
     };
     let outcome = match asked {
-        Ok(Ok(Ok(response))) => respond(relay, job, response, way).await,
-        Ok(Ok(Err(error)) | Err(error)) => way.refuse(error, true).await,
-        Err(Left) => Outcome::Cancelled,
+        Ok(Some(Ok(response))) => respond(relay, job, response, way).await,
+        Ok(Some(Err(error))) => way.refuse(error, true).await,
+        Ok(None) => way.refuse(relay.why_broken(), true).await,
+        Err(Left) => way.gone().await,
     };
+    if let Outcome::Complete { .. } = outcome {
+        seat.took(begun.elapsed());
+    }
+    if outcome != Outcome::Cancelled {
+        running.told();
+    }
     finish(entry, job.names.hub_id(), &id, outcome, begun);
 }
 
@@ -82,78 +104,35 @@ async fn respond(relay: &Relay, job: &Job, response: EngineAnswer, mut way: Box<
     match AnswerShape::read(status, response.headers()) {
         // What is rare does not make every request's task larger.
         AnswerShape::Failure => Box::pin(fail(way, job, response)).await,
-        AnswerShape::Document => Box::pin(document(relay, way, response)).await,
+        AnswerShape::Document => Box::pin(document(way, response)).await,
         AnswerShape::Stream => match way.stream(response, relay, &job.engine_id).await {
             Ok((ended, since)) => way.end(ended, since).await,
-            Err(Left) => Outcome::Cancelled,
+            Err(Left) => way.gone().await,
         },
     }
-}
-
-/// The engine said no: its words in one shape, its status kept.
-async fn fail(mut way: Box<Way>, job: &Job, mut response: EngineAnswer) -> Outcome {
-    let status = response.status().as_u16();
-    let head = response.headers().clone();
-    let patience = way.limits.silence.min(ERROR_PATIENCE);
-    let body = tokio::select! {
-        () = way.left() => return Outcome::Cancelled,
-        body = read_up_to(&mut response, MAX_ERROR_BODY, patience) => body.unwrap_or_else(|partial| partial),
-    };
-    let retry_after = headers::retry_after(&head);
-    let failure = Failure { status, media_type: headers::essence(&head), body: &body, retry_after };
-    way.refuse(engine_error::read(&failure, &job.names), true).await
-}
-
-/// An engine that ignores `stream` sent a whole document.
-async fn document(relay: &Relay, mut way: Box<Way>, mut response: EngineAnswer) -> Outcome {
-    let since = Instant::now();
-    let silence = way.limits.silence;
-    let read = read_up_to(&mut response, MAX_ENGINE_DOCUMENT, silence);
-    let cut = async {
-        relay.is_cut().await;
-        node_draining()
-    };
-    let body = match way.wait(pin!(read), pin!(cut)).await {
-        // What broke off or is too long does not read as a document, and is answered as such.
-        Ok(Ok(body)) => body.unwrap_or_default(),
-        Ok(Err(error)) => return way.refuse(error, true).await,
-        Err(Left) => return Outcome::Cancelled,
-    };
-    let mut out = Vec::new();
-    let Some(answer) = way.answer.take() else { return Outcome::Cancelled };
-    let end = answer.take_document(&body, &mut out);
-    way.close(end, out, since, true).await
 }
 
 fn complete(tokens: Tokens, since: Instant) -> Outcome {
     Outcome::Complete { tokens: tokens.completion_tokens, took: since.elapsed() }
 }
 
-/// The body up to a limit; what was read so far if it is longer or was cut.
-async fn read_up_to(response: &mut EngineAnswer, limit: usize, patience: Duration) -> Result<Vec<u8>, Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        match tokio::time::timeout(patience, response.chunk()).await {
-            Ok(Ok(Some(chunk))) if body.len() + chunk.len() <= limit => body.extend_from_slice(&chunk),
-            Ok(Ok(None)) => return Ok(body),
-            Ok(Ok(Some(_)) | Err(_)) | Err(_) => return Err(body),
-        }
-    }
-}
-
 /// One answer on its way: either its head or its body is there.
-struct Way {
-    limits: Limits,
+pub(super) struct Way {
+    pub(super) limits: Limits,
     /// Whether the client streams.
     streams: bool,
     /// Until it is finished.
-    answer: Option<Answer>,
+    pub(super) answer: Option<Answer>,
     head: Option<Back>,
     body: Option<Body>,
     /// When the client last got a byte.
     said: tokio::time::Instant,
     /// What came with the end, and was not sent before it.
     rest: Vec<u8>,
+    /// Tells when the same request came again.
+    replaced: oneshot::Receiver<Gone>,
+    /// It did: held until this one has let go of the engine.
+    made_way: Option<Gone>,
 }
 
 /// Ends at a moment, or never.
@@ -165,7 +144,7 @@ async fn sleep_until(moment: Option<tokio::time::Instant>) {
 }
 
 impl Way {
-    fn new(relay: &Relay, job: &Job, back: Back) -> Self {
+    fn new(relay: &Relay, job: &Job, back: Back, replaced: oneshot::Receiver<Gone>) -> Self {
         let opening = Opening {
             dialect: job.route.dialect(),
             names: job.names.clone(),
@@ -181,24 +160,26 @@ impl Way {
             body: None,
             said: tokio::time::Instant::now(),
             rest: Vec::new(),
+            replaced,
+            made_way: None,
         }
     }
 
-    /// Waits for the engine, and keeps a client that streams from taking the silence for an end. An error: `over` ended
+    /// Waits for the engine, and keeps a client that streams from taking the silence for an end. `None`: `broken` ended
     /// first, and nothing can come any more. Both are pinned where they were made: a copy of them would be in each task.
-    async fn wait<T>(
+    pub(super) async fn wait<T>(
         &mut self,
         mut engine: impl Future<Output = T> + Unpin,
-        mut over: impl Future<Output = ApiError> + Unpin,
-    ) -> Result<Result<T, ApiError>, Left> {
+        mut broken: impl Future<Output = ()> + Unpin,
+    ) -> Result<Option<T>, Left> {
         loop {
             let quiet = sleep_until(self.quiet_at());
             tokio::select! {
                 // A client that leaves must not wait for the engine.
                 biased;
                 () = self.left() => return Err(Left),
-                error = &mut over => return Ok(Err(error)),
-                done = &mut engine => return Ok(Ok(done)),
+                () = &mut broken => return Ok(None),
+                done = &mut engine => return Ok(Some(done)),
                 () = quiet => self.keep_alive().await?,
             }
         }
@@ -221,7 +202,6 @@ impl Way {
         engine_id: &str,
     ) -> Result<(Ended, Instant), Left> {
         let mut broken = pin!(relay.broken(engine_id));
-        let mut cut = pin!(relay.is_cut());
         let mut is_broken = false;
         let mut first = None;
         // When the engine last came on: comments that only keep the connection open do not count.
@@ -234,8 +214,10 @@ impl Way {
                 // A client that leaves must not wait for the engine's next token.
                 biased;
                 () = self.left() => return Err(Left),
-                () = &mut cut => return Ok((Ended::Cut, first.unwrap_or_else(Instant::now))),
                 () = &mut broken, if !is_broken => {
+                    if relay.is_cut() {
+                        return Ok((Ended::Stopped, *first.get_or_insert_with(Instant::now)));
+                    }
                     is_broken = true;
                     continue;
                 }
@@ -289,13 +271,31 @@ impl Way {
         }
     }
 
-    /// Ends when the client leaves; otherwise never.
-    async fn left(&mut self) {
-        match (&mut self.head, &mut self.body) {
-            (_, Some(body)) => body.left().await,
-            (Some(head), None) => head.left().await,
-            (None, None) => {}
+    /// Ends when the client leaves, or has asked again; otherwise never.
+    pub(super) async fn left(&mut self) {
+        let Self { head, body, replaced, made_way, .. } = self;
+        let reset = async {
+            match (head, body) {
+                (_, Some(body)) => body.left().await,
+                (Some(head), None) => head.left().await,
+                (None, None) => {}
+            }
+        };
+        tokio::select! {
+            biased;
+            () = reset => {}
+            Ok(gone) = &mut *replaced, if made_way.is_none() => *made_way = Some(gone),
         }
+    }
+
+    /// Nobody waits for this answer any more. If its client has asked again, that must not look like a cut, after which a
+    /// Hub would ask once more.
+    pub(super) async fn gone(self: Box<Self>) -> Outcome {
+        if self.made_way.is_some() {
+            self.refuse(superseded(), false).await;
+            return Outcome::Superseded;
+        }
+        Outcome::Cancelled
     }
 
     /// Sends bytes, after the head if they are the first: until then an error can still have a status of its own.
@@ -303,7 +303,16 @@ impl Way {
         if out.is_empty() {
             return Ok(());
         }
-        self.open()?.send(Bytes::from(out)).await?;
+        self.open()?;
+        let Self { body: Some(body), replaced, made_way, .. } = self else { return Err(Left) };
+        tokio::select! {
+            biased;
+            sent = body.send(Bytes::from(out)) => sent?,
+            Ok(gone) = &mut *replaced, if made_way.is_none() => {
+                *made_way = Some(gone);
+                return Err(Left);
+            }
+        }
         self.said = tokio::time::Instant::now();
         Ok(())
     }
@@ -331,7 +340,7 @@ impl Way {
     }
 
     /// Sends what is left of an answer that is over. `untouched`: the engine produced nothing of it.
-    async fn close(mut self: Box<Self>, end: End, out: Vec<u8>, since: Instant, untouched: bool) -> Outcome {
+    pub(super) async fn close(mut self: Box<Self>, end: End, out: Vec<u8>, since: Instant, untouched: bool) -> Outcome {
         match end {
             End::Error(error) if self.body.is_none() => self.refuse(error, untouched).await,
             // The error event is among what is left to send, where the client streams.
@@ -350,13 +359,13 @@ impl Way {
 
     /// Answers with an error: with its own status if nothing was sent yet, else as the stream's last event.
     /// `untouched`: the engine produced nothing of an answer, so another node may be asked, if it could do better.
-    async fn refuse(mut self: Box<Self>, error: ApiError, untouched: bool) -> Outcome {
+    pub(super) async fn refuse(mut self: Box<Self>, error: ApiError, untouched: bool) -> Outcome {
         let Some(back) = self.head.take() else {
             let event = error.event().into_bytes();
             return self.cut(error, event).await;
         };
         let outcome = if error.status >= 500 { Outcome::Failed } else { Outcome::Declined };
-        back.refuse(&error, untouched && may_go_elsewhere(&error)).await;
+        back.refuse(&error, untouched && is_refusal(&error)).await;
         outcome
     }
 

@@ -2,6 +2,9 @@
 
 mod ask;
 mod back;
+mod once;
+mod piece;
+mod queue;
 mod receive;
 mod room;
 
@@ -15,9 +18,9 @@ use h2::server::SendResponse;
 use http::Request;
 use porten_core::api_error::ApiError;
 use porten_core::config::EngineUrl;
-use porten_core::relay::answer::{member_lost, node_draining};
+use porten_core::relay::answer::{member_lost, node_stopped};
 use porten_core::relay::engine_error::may_go_elsewhere;
-use porten_core::relay::{RequestId, Serving};
+use porten_core::relay::{Bounds, RequestId, Serving, admit_body};
 use porten_core::wire::MAX_STREAMS;
 use tokio::sync::{Semaphore, watch};
 use tracing::Instrument as _;
@@ -25,6 +28,9 @@ use tracing::Instrument as _;
 use crate::engine::EngineClient;
 use crate::ledger::Ledger;
 use back::Back;
+use once::Once;
+use queue::Queue;
+use receive::Job;
 use room::Room;
 
 /// When to ask again after the engine could not be reached (seconds).
@@ -44,6 +50,9 @@ pub struct Limits {
     /// Without a byte to a client that streams, before it gets a keep-alive comment: proxies cut what is silent for a
     /// minute or two, and some engines say nothing through a prefill of minutes (measured: mlx_lm, 120 s).
     pub quiet: Duration,
+    /// Until a place at the engine is free: answers on pooled Macs take a minute or two, and who would wait longer for one
+    /// does better elsewhere.
+    pub turn: Duration,
 }
 
 impl Default for Limits {
@@ -54,6 +63,7 @@ impl Default for Limits {
             silence: Duration::from_secs(30 * 60),
             stall: Duration::from_secs(60),
             quiet: Duration::from_secs(15),
+            turn: Duration::from_secs(120),
         }
     }
 }
@@ -67,8 +77,12 @@ pub struct RelayFacts {
     pub engine: Option<EngineUrl>,
     /// No new requests.
     pub draining: bool,
+    /// What still runs has to end: the time that it was given is up.
+    pub cut: bool,
     /// The engine ids of models that cannot answer any more, as far as is known: their machines are gone, or stand still.
     pub broken: Arc<BTreeSet<String>>,
+    /// How much the engine does at a time.
+    pub bounds: Arc<Bounds>,
 }
 
 /// What a relay task needs; cheap to clone.
@@ -79,9 +93,9 @@ pub struct Relay {
     ledger: Ledger,
     places: Arc<Semaphore>,
     room: Room,
+    queue: Queue,
+    once: Once,
     limits: Limits,
-    /// Whether what runs is waited for no longer; shared by all holds on this relay.
-    cut: Arc<watch::Sender<bool>>,
 }
 
 impl Relay {
@@ -89,16 +103,27 @@ impl Relay {
     #[must_use]
     pub fn new(engine: EngineClient, facts: watch::Receiver<Arc<RelayFacts>>, ledger: Ledger, limits: Limits) -> Self {
         let places = Arc::new(Semaphore::new(MAX_STREAMS as usize));
-        Self { engine, facts, ledger, places, room: Room::default(), limits, cut: Arc::default() }
+        let (room, queue, once) = (Room::default(), Queue::default(), Once::default());
+        Self { engine, facts, ledger, places, room, queue, once, limits }
     }
 
-    /// Ends when this model cannot answer any more; otherwise never.
+    /// Ends when this model cannot answer any more, or this node ends; otherwise never.
     async fn broken(&self, engine_id: &str) {
         let mut facts = self.facts.clone();
-        if facts.wait_for(|facts| facts.broken.contains(engine_id)).await.is_err() {
+        if facts.wait_for(|facts| facts.cut || facts.broken.contains(engine_id)).await.is_err() {
             // The agent ends, and cuts what runs by itself.
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Whether what still runs has to end.
+    fn is_cut(&self) -> bool {
+        self.facts.borrow().cut
+    }
+
+    /// Why nothing can come any more.
+    fn why_broken(&self) -> ApiError {
+        if self.is_cut() { node_stopped() } else { member_lost() }
     }
 
     /// Whether this model cannot answer any more, as far as is known.
@@ -106,22 +131,20 @@ impl Relay {
         self.facts.borrow().broken.contains(engine_id)
     }
 
-    /// Cuts what runs, and whatever still begins, with a typed error; or takes that back.
-    pub fn cut(&self, cut: bool) {
-        self.cut.send_if_modified(|told| std::mem::replace(told, cut) != cut);
+    /// A request did not reach the engine.
+    fn turned_away(&self, id: &RequestId, error: &ApiError) {
+        self.ledger.refuse();
+        tracing::info!(id = id.as_str(), status = error.status, code = error.code, "refused");
     }
 
-    /// Ends when what runs is cut; otherwise never.
-    async fn is_cut(&self) {
-        // The sender lives in this relay.
-        let _ = self.cut.subscribe().wait_for(|cut| *cut).await;
-    }
-
-    /// Ends when this model cannot answer any more or what runs is cut, and says which; otherwise never.
-    async fn over(&self, engine_id: &str) -> ApiError {
-        tokio::select! {
-            () = self.is_cut() => node_draining(),
-            () = self.broken(engine_id) => member_lost(),
+    /// Whether a request that waited for its turn may still go to the engine: much may have changed.
+    fn still_serves(&self, job: &Job) -> Result<(), ApiError> {
+        let facts = Arc::clone(&self.facts.borrow());
+        let served = admit_body(&facts.serving, job.route, job.names.hub_id())?;
+        if served.engine_id == job.engine_id && facts.engine.as_ref() == Some(&job.engine) {
+            Ok(())
+        } else {
+            Err(unreachable())
         }
     }
 
@@ -157,8 +180,7 @@ pub async fn serve(relay: Relay, request: Request<RecvStream>, respond: SendResp
         match receive::receive(&relay, request, place.is_some()).await {
             Ok((job, prompt)) => ask::answer(&relay, &job, prompt, back).await,
             Err(Stop::Refused(error)) => {
-                relay.ledger.refuse();
-                tracing::info!(id = back.id().as_str(), status = error.status, code = error.code, "refused");
+                relay.turned_away(back.id(), &error);
                 back.refuse(&error, is_refusal(&error)).await;
             }
             Err(Stop::Left) => tracing::debug!("left before it was read"),

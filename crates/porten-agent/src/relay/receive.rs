@@ -9,7 +9,7 @@ use http::Request;
 use porten_core::api_error::ApiError;
 use porten_core::config::EngineUrl;
 use porten_core::relay::admit::{BUSY_RETRY, body_too_large};
-use porten_core::relay::{Facts, Head, Names, Wants, admit, admit_body, body};
+use porten_core::relay::{Facts, Head, Names, Wants, admit, admit_body, body, tokens};
 use porten_core::route::Route;
 use porten_core::wire::{MAX_BODY, MAX_STREAMS};
 
@@ -23,6 +23,8 @@ pub(super) struct Job {
     pub(super) engine_id: String,
     pub(super) wants: Wants,
     pub(super) engine: EngineUrl,
+    /// What it may come to hold in the engine's memory (tokens), as far as that is bounded.
+    pub(super) tokens: u64,
 }
 
 /// What the engine is sent, and the room it takes; kept no longer than it may have to be sent again.
@@ -52,6 +54,7 @@ pub(super) async fn receive(
     let body = read_body(stream, admitted.length, relay.limits.body, &mut room).await?;
     let ask = body::read(admitted.route, &body)?;
     let served = admit_body(&facts.serving, admitted.route, &ask.model)?;
+    let load = tokens::admit(&ask, facts.bounds.of(&ask.model))?;
     // A served model has an engine; between two facts of the loop it may just have gone.
     let engine = facts.engine.clone().ok_or_else(super::unreachable)?;
     let prompt = Prompt { bytes: Bytes::from(ask.for_engine(&served.engine_id)), _room: room };
@@ -61,6 +64,7 @@ pub(super) async fn receive(
         engine_id: served.engine_id.clone(),
         wants: ask.wants,
         engine,
+        tokens: load.all,
     };
     Ok((job, prompt))
 }

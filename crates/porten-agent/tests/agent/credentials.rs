@@ -184,6 +184,7 @@ async fn a_vault_that_hangs_is_late_and_costs_no_refresh_and_no_second_question(
     assert_eq!(access(&owner, None).await.unwrap(), "access-2");
 }
 
+/// Fault E6: a grant that the Hub ended signs this machine out; a Hub in trouble does not.
 #[tokio::test]
 async fn only_invalid_grant_signs_out_and_a_hub_in_trouble_is_tried_again() {
     let hub = Hub::start().await;
@@ -258,6 +259,7 @@ async fn signing_out_tells_the_hub_and_forgets_here_also_when_the_hub_is_away() 
     assert_eq!(memory.refresh(), None);
 }
 
+/// Fault F3: a credential that does not read is told and not thrown away.
 #[tokio::test]
 async fn what_does_not_read_is_told_and_not_thrown_away() {
     let hub = Hub::start().await;

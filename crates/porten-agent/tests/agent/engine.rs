@@ -56,6 +56,8 @@ async fn an_engine_is_known_by_the_shape_of_its_answers() {
     assert_eq!(look(&exo).await.unwrap().kind, EngineKind::Exo);
 }
 
+/// Fault D10: a 200 with an empty body on `/v1/models` is a failed probe, not an engine without models.
+/// Fault D16: a server that is no engine is asked for its list only, and is named in one sentence.
 #[tokio::test]
 async fn what_is_no_engine_is_one_sentence() {
     let missing = answer(404, "", "");
@@ -92,6 +94,7 @@ async fn an_engine_that_answered_before_is_asked_for_its_list_only() {
     assert_eq!(engine.seen().len(), asked + 1);
 }
 
+/// Fault D11: a list without end is read to its limit and is a failed probe.
 #[tokio::test]
 async fn a_list_without_end_is_not_read_without_end() {
     let engine = Engine::start(|_, _, mut socket| async move {
@@ -163,6 +166,7 @@ async fn an_engine_that_goes_away_in_a_proof_is_unreachable() {
     assert_eq!(proof(&engine).await, Err(ProofFailure::Unreachable));
 }
 
+/// Fault D2: an engine that takes a connection and says nothing gives no proof in time.
 #[tokio::test]
 async fn a_frozen_engine_is_late_and_not_asked_on_a_second_route() {
     let engine = Engine::start(|_, _, mut socket| async move { until_closed(&mut socket).await }).await;

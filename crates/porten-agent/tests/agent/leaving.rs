@@ -47,7 +47,7 @@ async fn silent_engine() -> Engine {
     .await
 }
 
-const NODE_DRAINING: http::HeaderValue = http::HeaderValue::from_static("node_draining");
+const NODE_STOPPED: http::HeaderValue = http::HeaderValue::from_static("node_stopped");
 
 /// A house in the middle of an answer: its first event has come, the rest comes when `go` is told.
 struct Busy {
@@ -73,6 +73,7 @@ async fn busy() -> Busy {
     Busy { go, hub, agent, link, body, _kept: (home, engine) }
 }
 
+/// Fault F1: running answers are finished, nothing new is taken, and the Hub is told.
 #[tokio::test]
 async fn an_agent_that_is_asked_to_end_finishes_what_runs_and_takes_nothing_new() {
     let Busy { go, hub: _hub, mut agent, mut link, mut body, _kept } = busy().await;
@@ -134,6 +135,7 @@ async fn an_idle_agent_ends_at_once_whatever_its_link_is_doing() {
     assert!(asked.elapsed() < Duration::from_secs(1), "dialling: {:?}", asked.elapsed());
 }
 
+/// Fault F1: a second signal ends the process now, and each client whose answer is cut is told in a typed error event.
 #[tokio::test]
 async fn ending_now_cuts_what_runs_and_its_client_is_told() {
     let Busy { go: _go, hub: _hub, mut agent, mut link, body, _kept } = busy().await;
@@ -152,10 +154,11 @@ async fn is_cut(mut body: RecvStream) {
         rest.extend_from_slice(&chunk);
     }
     let rest = String::from_utf8(rest).unwrap();
-    assert!(rest.contains("\"code\":\"node_draining\"") && !rest.contains("[DONE]"), "{rest}");
+    assert!(rest.contains("\"code\":\"node_stopped\"") && !rest.contains("[DONE]"), "{rest}");
     assert_eq!(body.trailers().await.unwrap().unwrap()["porten-end"], "error");
 }
 
+/// Fault F1: an answer that takes longer than the drain may is cut, and its client is told in a typed error event.
 #[tokio::test]
 async fn what_outlasts_the_time_of_a_drain_is_cut_and_the_node_stays_offline() {
     let Busy { go: _go, hub, agent, mut link, body, _kept } = busy().await;
@@ -169,6 +172,7 @@ async fn what_outlasts_the_time_of_a_drain_is_cut_and_the_node_stays_offline() {
     assert_eq!((hub.upgrades_seen(), agent.client().snapshot().traffic.failed), (1, 1));
 }
 
+/// Fault F1: what had not begun to answer when the time of a drain is up may be asked of another node.
 #[tokio::test]
 async fn an_answer_that_has_not_begun_is_cut_with_a_status_that_another_node_may_better() {
     let (mut hub, engine) = (Hub::start().await, silent_engine().await);
@@ -183,7 +187,7 @@ async fn an_answer_that_has_not_begun_is_cut_with_a_status_that_another_node_may
     link.confirm().await;
     for answer in answers {
         let answer = soon("an answer", answer).await.unwrap().unwrap();
-        assert_eq!((answer.status().as_u16(), &answer.headers()["porten-refusal"]), (503, &NODE_DRAINING));
+        assert_eq!((answer.status().as_u16(), &answer.headers()["porten-refusal"]), (503, &NODE_STOPPED));
     }
 }
 
@@ -200,6 +204,7 @@ async fn a_drain_that_is_undone_ends_the_link_in_order_and_begins_another() {
     advertised(&mut again).await;
 }
 
+/// Fault F1: a Hub that does not confirm the drain is waited for three seconds, not for ever.
 #[tokio::test]
 async fn a_hub_that_does_not_confirm_a_drain_is_waited_for_three_seconds_only() {
     let (mut hub, _home, mut agent, _engine) = house().await;

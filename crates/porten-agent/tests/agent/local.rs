@@ -136,6 +136,7 @@ async fn what_is_no_command_is_refused_in_words() {
     }
 }
 
+/// Fault F2: the socket of a killed agent is replaced.
 #[tokio::test]
 async fn a_socket_that_a_killed_agent_left_is_replaced() {
     let home = offline("ws://127.0.0.1:9").await;

@@ -9,3 +9,5 @@ mod local;
 mod relay;
 mod session;
 mod support;
+mod turns;
+mod wire;

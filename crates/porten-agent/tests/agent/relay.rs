@@ -40,6 +40,9 @@ async fn a_chat_is_streamed_back_with_the_hubs_id_and_a_trailer_that_says_it_is_
     assert_eq!(tunnel.ledger.read().traffic.completed, 2);
 }
 
+/// Fault B12: the engine gets six headers of the agent's own, and none that was sent.
+/// Fault B13: neither credentials nor cookies nor host names of the Hub reach the engine.
+/// Fault B14: the engine is told to send everything uncompressed.
 #[tokio::test]
 async fn the_engine_gets_our_headers_and_nothing_of_the_hubs() {
     let engine = Engine::saying(stream(&["a"])).await;
@@ -73,6 +76,8 @@ async fn the_engine_gets_our_headers_and_nothing_of_the_hubs() {
     assert_eq!((&asked["model"], &asked["stream"]), (&ENGINE_ID.into(), &true.into()));
 }
 
+/// Fault B12: the Hub gets three headers of the agent's own, and none of the engine's.
+/// Fault B13: cookies and server names of the engine do not leave.
 #[tokio::test]
 async fn the_hub_gets_our_headers_and_nothing_of_the_engines() {
     let extra = "set-cookie: a=1\r\nserver: uvicorn\r\nx-powered-by: /Users/ada\r\nporten-refusal: x\r\n";
@@ -113,6 +118,7 @@ async fn an_engine_that_never_answers_a_byte_is_asked_twice_and_no_more() {
     assert_eq!(tunnel.ledger.read().failed.len(), 1, "the loop looks at the engine at once");
 }
 
+/// Fault D1: an engine that refuses connections is a typed 503 within 100 ms, and another node may be asked.
 #[tokio::test]
 async fn an_engine_that_is_gone_is_a_503_within_100_ms() {
     let engine = Engine::saying("").await;
@@ -141,6 +147,7 @@ async fn nothing_is_tried_again_once_a_byte_was_answered() {
     }
 }
 
+/// Fault D4: an answer whose end comes before its `finish_reason` ends in an error event with the trailer `error`, never in `[DONE]`.
 #[tokio::test]
 async fn an_answer_that_ends_before_its_finish_is_an_error_event_and_never_done() {
     for cut in
@@ -169,6 +176,7 @@ async fn a_document_of_an_answer_that_was_cut_is_a_502_that_the_hub_does_not_ask
     assert_eq!((nothing.status, nothing.refusal()), (502, Some("upstream_truncated")), "it produced nothing");
 }
 
+/// Fault D12: whatever shape an engine gives its error, the client gets one OpenAI error with the status and the words, without paths.
 #[tokio::test]
 async fn an_engines_error_keeps_its_status_and_its_words_without_its_path() {
     let error = |words: &str| format!(r#"{{"error":{{"message":"{words}","type":"x"}}}}"#);
@@ -203,6 +211,7 @@ async fn an_error_whose_body_never_ends_is_still_told() {
     assert_eq!((got.status, got.code().as_str()), (500, "engine_failed"));
 }
 
+/// Fault C7: a redirect is a typed 502 and is never followed.
 #[tokio::test]
 async fn a_redirect_is_never_followed() {
     let elsewhere = Engine::saying(stream(&["a"])).await;
@@ -247,6 +256,7 @@ async fn the_engines_id_is_in_no_byte_that_goes_back() {
     }
 }
 
+/// Fault D6: an engine that sends no head in time is left, and is a 504 `engine_timeout` that another node may be asked after.
 #[tokio::test]
 async fn a_head_that_does_not_come_is_a_504() {
     let engine = Engine::start(|_, _, mut socket| async move { until_closed(&mut socket).await }).await;
@@ -271,6 +281,7 @@ async fn an_engine_that_falls_silent_in_its_answer_is_an_error_event() {
 }
 
 /// mlx_lm says nothing through a prefill of minutes (measured); what stands between cuts what is silent.
+/// Fault D5: while the engine is silent a client that streams gets a keep-alive comment after each quiet time, and its answer after them.
 #[tokio::test]
 async fn a_client_that_streams_gets_keep_alives_while_the_engine_is_silent_and_its_answer_after_them() {
     let engine = Engine::start(|_, _, mut socket| async move {
@@ -363,6 +374,7 @@ async fn a_body_that_stops_coming_is_a_408_and_the_engine_is_not_asked() {
     assert!(engine.seen().is_empty());
 }
 
+/// Fault C11: a body that announces too much is refused before a byte of it.
 #[tokio::test]
 async fn a_body_that_is_announced_too_long_is_refused_before_a_byte_of_it() {
     let engine = Engine::saying("").await;
@@ -374,6 +386,7 @@ async fn a_body_that_is_announced_too_long_is_refused_before_a_byte_of_it() {
     assert_eq!((got.status, got.code().as_str(), got.end()), (413, "request_too_large", "complete"));
 }
 
+/// Fault C11: a body that turns out too long is refused where the limit is.
 #[tokio::test]
 async fn a_body_that_turns_out_too_long_is_refused_where_the_limit_is() {
     let engine = Engine::saying("").await;
@@ -396,6 +409,7 @@ async fn a_body_that_turns_out_too_long_is_refused_where_the_limit_is() {
     assert!(sent <= MAX_BODY + 4 * (1 << 20), "only the window was sent beyond it: {sent}");
 }
 
+/// Fault D9: a client that leaves while the engine reads its prompt has the connection to the engine closed within a second.
 #[tokio::test]
 async fn a_client_that_leaves_before_the_head_leaves_the_engine_too() {
     let engine = Engine::start(|_, _, mut socket| async move { until_closed(&mut socket).await }).await;
@@ -409,6 +423,7 @@ async fn a_client_that_leaves_before_the_head_leaves_the_engine_too() {
     assert_eq!(tunnel.ledger.read().traffic.cancelled, 2);
 }
 
+/// Fault D7: a client that leaves its stream has the connection to the engine closed within a second.
 #[tokio::test]
 async fn a_client_that_leaves_in_the_answer_leaves_the_engine_too_also_when_nothing_was_sent_to_it_yet() {
     let engine = Engine::start(|_, _, mut socket| async move {
@@ -435,6 +450,7 @@ async fn left_within_a_second(engine: &Engine, connections: usize) {
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
+/// Fault B9: a client that takes nothing is given up after its time, the engine is left, and others are answered.
 #[tokio::test]
 async fn a_client_that_stops_reading_is_cut_off_and_the_engine_left_and_others_do_not_notice() {
     let engine = Engine::start(|number, _, mut socket| async move {

@@ -129,6 +129,7 @@ async fn a_hub_that_never_stops_talking_is_closed_with_1008() {
     flood.abort();
 }
 
+/// Fault E5: the machine is signed out for good, and the credential is deleted.
 #[tokio::test]
 async fn a_grant_that_was_revoked_signs_out_for_good() {
     let (mut hub, home, agent, _engine) = house().await;
@@ -190,6 +191,7 @@ async fn the_last_word_of_a_hub_counts_also_when_its_close_says_nothing() {
     }
 }
 
+/// Fault E4: a refused token is renewed once.
 #[tokio::test]
 async fn a_token_that_is_refused_is_renewed_once_and_stored_before_it_is_shown() {
     let (mut hub, engine) = (Hub::start().await, engine().await);
@@ -206,6 +208,7 @@ async fn a_token_that_is_refused_is_renewed_once_and_stored_before_it_is_shown()
     assert_eq!(hub.seen(TOKEN).len(), 1);
 }
 
+/// Fault E4: a Hub that refuses the fresh token too has signed this machine out; there is no storm of dials.
 #[tokio::test]
 async fn a_hub_that_refuses_the_fresh_token_too_has_signed_this_machine_out() {
     let (hub, engine) = (Hub::start().await, engine().await);

@@ -19,8 +19,7 @@ const UNDO: &str = "undo it with: porten online";
 
 pub(crate) async fn run(setup: &Setup, within: Duration, json: bool) -> Result<Exit> {
     let agent = Local::at(&setup.places.socket())?;
-    // Reading what lasts a day at most never comes near the end of a u32.
-    let within_s = u32::try_from(within.as_secs()).unwrap_or(u32::MAX);
+    let within_s = within.as_secs();
     let mut shown = Shown::new(json);
     let mut seen = match agent.look().await {
         Ok(seen) => seen,

@@ -38,12 +38,14 @@ pub(super) const ENGINE: Key = key("PORTEN_ENGINE", "engine", "kind", Kind::Text
 pub(super) const ENGINE_URL: Key = key("PORTEN_ENGINE_URL", "engine", "url", Kind::Text);
 pub(super) const ENGINE_MODELS: Key = key("PORTEN_ENGINE_MODELS", "engine", "models", Kind::List);
 pub(super) const ALLOW_REMOTE: Key = key("PORTEN_ENGINE_ALLOW_REMOTE", "engine", "allow_remote", Kind::Truth);
+pub(super) const AT_ONCE: Key = key("PORTEN_ENGINE_MAX_CONCURRENT", "engine", "max_concurrent", Kind::Number);
 pub(super) const BUDGET: Key = key("PORTEN_VRAM_BUDGET_MB", "memory", "budget_mb", Kind::Number);
 pub(super) const LOG: Key = key("PORTEN_LOG", "log", "level", Kind::Text);
 pub(super) const KEYCHAIN: Key = key("PORTEN_KEYCHAIN", "keychain", "store", Kind::Text);
 
 /// All of them.
-pub(super) const ALL: [Key; 8] = [HUB_URL, ENGINE, ENGINE_URL, ENGINE_MODELS, ALLOW_REMOTE, BUDGET, LOG, KEYCHAIN];
+pub(super) const ALL: [Key; 9] =
+    [HUB_URL, ENGINE, ENGINE_URL, ENGINE_MODELS, ALLOW_REMOTE, AT_ONCE, BUDGET, LOG, KEYCHAIN];
 
 /// A setting of one of several things that have names, in a table of its own: `[mac."studio-2"]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +58,8 @@ pub(super) struct Named {
 
 pub(super) const WIRED_LIMIT: Named = Named { table: "mac", key: "wired_limit_mb" };
 pub(super) const CONTEXT: Named = Named { table: "model", key: "context_tokens" };
+pub(super) const MODEL_AT_ONCE: Named = Named { table: "model", key: "max_concurrent" };
 pub(super) const FREE_AFTER: Named = Named { table: "model", key: "free_after_minutes" };
 
 /// All of them.
-pub(super) const NAMED: [Named; 3] = [WIRED_LIMIT, CONTEXT, FREE_AFTER];
+pub(super) const NAMED: [Named; 4] = [WIRED_LIMIT, CONTEXT, MODEL_AT_ONCE, FREE_AFTER];

@@ -26,6 +26,7 @@ pub use hub_url::{DEFAULT_HUB, HubUrl, HubUrlError};
 pub use origin::{Origin, Setting};
 
 use crate::ids::{Wanted, WantedError};
+use crate::wire::MAX_STREAMS;
 use keys::Key;
 use source::{Sources, Value};
 
@@ -63,12 +64,17 @@ pub struct Config {
     pub engine_allow_remote: Setting<bool>,
     /// `PORTEN_ENGINE_MODELS`, `engine.models`; never empty. Else the Hub's catalog, as far as it is served.
     pub models: Option<Setting<Vec<Wanted>>>,
+    /// `PORTEN_ENGINE_MAX_CONCURRENT`, `engine.max_concurrent` (1 to [`MAX_STREAMS`]): the most answers of all models at a
+    /// time; else no bound but the tunnel's.
+    pub at_once: Option<Setting<u32>>,
     /// `PORTEN_VRAM_BUDGET_MB`, `memory.budget_mb` (MiB, 1 to [`MAX_BUDGET_MIB`]); else what the machine has.
     pub budget_mib: Option<Setting<u64>>,
     /// `mac."NAME".wired_limit_mb`: what the GPU of that Mac may hold (MiB), by the Mac's name.
     pub wired_limits: BTreeMap<String, u64>,
     /// `model."ID".context_tokens`: how long one request's context must be able to grow (tokens), by the Hub's id.
     pub contexts: BTreeMap<String, u64>,
+    /// `model."ID".max_concurrent` (1 to [`MAX_STREAMS`]): the most of its answers at a time, by the Hub's id.
+    pub models_at_once: BTreeMap<String, u32>,
     /// `model."ID".free_after_minutes`: its memory is given back after so many minutes without a request; else never.
     pub free_after: BTreeMap<String, u64>,
     /// `PORTEN_LOG`, `log.level`; default [`LogLevel::Info`].
@@ -132,9 +138,11 @@ pub fn read(environment: &BTreeMap<String, String>, file: Option<SettingsFile<'_
         engine_url: sources.setting(keys::ENGINE_URL, |value| Ok(EngineUrl::read(value.text(), remote)?))?,
         engine_allow_remote,
         models: sources.setting(keys::ENGINE_MODELS, read_models)?,
+        at_once: sources.setting(keys::AT_ONCE, read_at_once)?,
         budget_mib: sources.setting(keys::BUDGET, read_mib)?,
         wired_limits: sources.named(keys::WIRED_LIMIT, read_mib)?,
         contexts: sources.named(keys::CONTEXT, |value| read_number(value, 1_024..=MAX_CONTEXT))?,
+        models_at_once: sources.named(keys::MODEL_AT_ONCE, read_at_once)?,
         free_after: sources.named(keys::FREE_AFTER, |value| read_number(value, 1..=MAX_MINUTES))?,
         log: sources.setting(keys::LOG, read_level)?.unwrap_or(Setting::default(LogLevel::Info)),
         keychain: sources.setting(keys::KEYCHAIN, read_keychain)?.unwrap_or(Setting::default(Keychain::Auto)),
@@ -189,6 +197,11 @@ fn read_number(value: &Value, range: RangeInclusive<u64>) -> Result<u64, Problem
     let number = value.text().parse().ok().filter(|number| range.contains(number));
     let (least, most) = (*range.start(), *range.end());
     number.ok_or_else(|| Problem::Number { given: Quoted::new(value.text()), least, most })
+}
+
+fn read_at_once(value: &Value) -> Result<u32, Problem> {
+    let most = u64::from(MAX_STREAMS);
+    read_number(value, 1..=most).map(|number| u32::try_from(number).unwrap_or(MAX_STREAMS))
 }
 
 fn read_models(value: &Value) -> Result<Vec<Wanted>, Problem> {

@@ -127,6 +127,7 @@ fn a_bad_variable_is_one_sentence_with_its_remedy() {
     "#);
 }
 
+/// Fault F3: settings that do not read are one sentence with key and line.
 #[test]
 fn a_bad_file_is_one_sentence_with_key_and_line() {
     let table = [
@@ -245,12 +246,14 @@ mod laws {
 #[test]
 fn macs_and_models_have_tables_of_their_own_by_name() {
     let config = from_file(
-        "[mac.\"studio-2\"]\nwired_limit_mb = 114_688\n[model.\"deepseek-v4-flash\"]\nfree_after_minutes = 30\ncontext_tokens = 131072\n",
+        "[mac.\"studio-2\"]\nwired_limit_mb = 114_688\n[model.\"deepseek-v4-flash\"]\nfree_after_minutes = 30\ncontext_tokens = 131072\nmax_concurrent = 4\n[engine]\nmax_concurrent = 12\n",
     )
     .unwrap();
     assert_eq!(config.wired_limits, BTreeMap::from([("studio-2".to_owned(), 114_688)]));
     assert_eq!(config.free_after["deepseek-v4-flash"], 30);
     assert_eq!(config.contexts["deepseek-v4-flash"], 131_072);
+    assert_eq!(config.models_at_once["deepseek-v4-flash"], 4);
+    assert_eq!(config.at_once.map(|set| set.value), Some(12));
     let said = |text| sentence(from_file(text));
     assert_eq!(
         said("[mac.\"studio-2\"]\nwired_limit = 1\n"),
@@ -259,6 +262,10 @@ fn macs_and_models_have_tables_of_their_own_by_name() {
     assert_eq!(
         said("[model.\"m\"]\nfree_after_minutes = 0\n"),
         "model.\"m\".free_after_minutes (line 2 of ~/porten/config.toml) is \"0\"; write a whole number from 1 to 527040"
+    );
+    assert_eq!(
+        said("[engine]\nmax_concurrent = 521\n"),
+        "engine.max_concurrent (line 2 of ~/porten/config.toml) is \"521\"; write a whole number from 1 to 520"
     );
     assert!(said("[mac]\nwired_limit_mb = 1\n").contains("write its name in quotes"));
 }

@@ -292,6 +292,7 @@ mod tests {
         health
     }
 
+    /// Fault D2: an engine that lists a model and generates no token is not advertised.
     #[test]
     fn listing_a_model_is_not_health_only_a_token_is() {
         let mut health = proving();
@@ -301,6 +302,26 @@ mod tests {
         assert_eq!(*health.standing("m"), Standing::Failed(refused));
         let soon = start() + Duration::from_secs(2);
         assert_eq!(health.on(Input::Tick, soon), Some(Effect::Prove("m".into())));
+    }
+
+    /// Fault D2: a proven model whose engine stands still is withdrawn with its next proof, however promptly the engine lists it.
+    #[test]
+    fn a_proven_model_whose_next_proof_is_late_is_withdrawn_though_the_engine_still_lists_it() {
+        let mut health = proven();
+        let mut now = start();
+        let mut effect = None;
+        while effect != Some(Effect::Prove("m".into())) {
+            now += now.mono.until(health.deadline().unwrap());
+            effect = health.on(Input::Tick, now);
+            if effect == Some(Effect::Probe) {
+                effect = health.on(Input::Probed(Ok(listing())), now);
+            }
+        }
+        assert!(now.wall.as_second() <= 150, "idle it is proven anew after two minutes: {now:?}");
+        let late = ProofFailure::Late(Duration::from_secs(30));
+        health.on(Input::Proved("m".into(), Err(late.clone())), now + Duration::from_secs(30));
+        assert_eq!(*health.standing("m"), Standing::Failed(late));
+        assert!(matches!(health.reach(), Reach::Up { .. }));
     }
 
     #[test]

@@ -56,11 +56,23 @@ struct Shard {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Runner {
     Idle,
-    Loading { layers: u32, of: u32 },
+    Loading {
+        layers: u32,
+        of: u32,
+    },
     Warming,
     Ready,
+    /// Ready, and at work.
+    Running,
     Failed(String),
     Unknown,
+}
+
+impl Runner {
+    /// Whether it can serve.
+    const fn is_ready(&self) -> bool {
+        matches!(self, Self::Ready | Self::Running)
+    }
 }
 
 /// A download of a model to a node.
@@ -196,6 +208,11 @@ impl Instance {
         own.fold(0, |sum: u64, shard| sum.saturating_add(shard.bytes))
     }
 
+    /// Whether one of its parts is at work.
+    pub(super) fn computes(&self, runners: &BTreeMap<String, Runner>) -> bool {
+        self.shards.iter().any(|shard| runners.get(&shard.runner) == Some(&Runner::Running))
+    }
+
     /// Its parts, and what each does.
     pub(super) fn parts(
         &self,
@@ -223,7 +240,7 @@ impl Instance {
         }) {
             return Phase::Failed(why.clone());
         }
-        if !states.is_empty() && states.iter().all(|state| *state == Some(&Runner::Ready)) {
+        if !states.is_empty() && states.iter().all(|state| state.is_some_and(Runner::is_ready)) {
             return Phase::Ready;
         }
         if let Some(phase) = self.fetching(downloads) {
@@ -232,7 +249,7 @@ impl Instance {
         if let Some((layers, of)) = self.loaded(&states) {
             return Phase::Loading { layers, of };
         }
-        let begun = |state: &Option<&Runner>| matches!(state, Some(Runner::Warming | Runner::Ready));
+        let begun = |state: &Option<&Runner>| matches!(state, Some(Runner::Warming | Runner::Ready | Runner::Running));
         if !states.is_empty() && states.iter().all(begun) { Phase::Warming } else { Phase::Placed }
     }
 
@@ -265,7 +282,9 @@ impl Instance {
         }
         let progress = self.shards.iter().zip(states).map(|(shard, state)| match state {
             Some(Runner::Loading { layers, of }) => (*layers, *of),
-            Some(Runner::Warming | Runner::Ready) => (shard.layers.unwrap_or(u32::MAX), shard.layers.unwrap_or(0)),
+            Some(Runner::Warming | Runner::Ready | Runner::Running) => {
+                (shard.layers.unwrap_or(u32::MAX), shard.layers.unwrap_or(0))
+            }
             _ => (0, shard.layers.unwrap_or(0)),
         });
         if self.shards.iter().all(|shard| shard.layers.is_some()) {
@@ -282,7 +301,7 @@ fn shard_state(runner: Option<&Runner>, download: Option<&Download>) -> PartStat
     let fetching = download.filter(|download| download.total == 0 || download.done < download.total);
     match (runner, fetching) {
         (Some(Runner::Failed(why)), _) => PartState::Failed(why.clone()),
-        (Some(Runner::Ready), _) => PartState::Ready,
+        (Some(Runner::Ready | Runner::Running), _) => PartState::Ready,
         (Some(Runner::Warming), _) => PartState::Warming,
         (Some(Runner::Loading { layers, of }), _) => PartState::Loading { layers: *layers, of: *of },
         (_, Some(Download { failed: Some(why), .. })) => PartState::Failed(why.clone()),

@@ -15,6 +15,7 @@ use super::members::{
 use super::past::{Absent, Past};
 use super::rhythm::{Pace, Rhythm};
 use super::stall::{Progress, Stall};
+use crate::lingering::Seen;
 use crate::reply::Reply;
 use crate::snapshot::{Freshness, LinkKind, MemberState};
 use crate::time::{Moment, Now};
@@ -52,6 +53,8 @@ pub struct Telling {
     nodes: Nodes,
     instances: Vec<Instance>,
     runners: BTreeMap<String, Runner>,
+    /// When they were told.
+    runners_at: Option<Moment>,
     downloads: BTreeMap<NodeId, Vec<Download>>,
     heartbeat: Heartbeat,
     progress: Progress,
@@ -113,6 +116,18 @@ impl Telling {
             && self.instances().any(|(instance, phase)| {
                 instance.model == model && phase == Phase::Ready && self.unheard(instance, now).is_none()
             })
+    }
+
+    /// What its runners told last of a model: whether one of them is at work.
+    #[must_use]
+    pub fn at_work(&self, model: &str) -> Option<Seen> {
+        let computes = self.instances.iter().any(|one| one.model == model && one.computes(&self.runners));
+        self.runners_at.map(|at| Seen { computes, at })
+    }
+
+    /// What the runners do is worth asking for next.
+    pub fn hasten_runners(&mut self) {
+        self.rhythm.hasten(&[Document::Runners]);
     }
 
     /// The first Mac of an instance that is not heard of, by its id.
@@ -232,7 +247,10 @@ impl Telling {
             Document::NodeId => self.nodes.asked = value.as_str().map(str::to_owned),
             Document::LastSeen => self.take_heartbeat(&value, now),
             Document::Instances => self.take_instances(&value),
-            Document::Runners => self.runners = read_runners(&value),
+            Document::Runners => {
+                self.runners = read_runners(&value);
+                self.runners_at = Some(now.mono);
+            }
             Document::Topology => {
                 let there = value["nodes"].as_array().into_iter().flatten().filter_map(Value::as_str);
                 self.nodes.there = there.take(MOST).map(str::to_owned).collect();

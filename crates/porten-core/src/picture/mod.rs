@@ -16,6 +16,7 @@ use crate::engine::{Health, Reach};
 use crate::exo::Telling;
 use crate::idle::Idle;
 use crate::ids::{Matched, ModelId};
+use crate::lingering::Lingering;
 use crate::memory::Memory;
 use crate::notice::Book;
 use crate::pool::Wired;
@@ -65,6 +66,8 @@ pub struct Facts<'a> {
     pub desk: &'a Desk,
     /// Which models are cold.
     pub idle: &'a Idle,
+    /// Which of them compute for a client that has left.
+    pub lingering: &'a Lingering,
     /// What the Hub offers.
     pub catalog: &'a [wire::Offer],
     /// Wanted and listed, paired.

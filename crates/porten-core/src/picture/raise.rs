@@ -107,6 +107,16 @@ fn model(facts: &Facts<'_>, model: &ModelView, linked: bool, placing: bool, now:
             why,
             "Load the model in your engine; Porten tries again by itself",
         )),
+        _ if model.engine_id.as_deref().is_some_and(|engine| facts.lingering.is_busy(engine)) => Some(one(
+            Code::StillBusy,
+            &model.id,
+            &format!("{} is still busy", model.id),
+            &format!(
+                "A client left its answer, and {} computes on: for that answer, or for somebody who asks exo directly.",
+                model.id
+            ),
+            "It ends by itself; if it does not, turn the model off and on",
+        )),
         state if linked && is_ready(state) => {
             let standing = model.standing?;
             // The Hub's row says it, and it ends by itself.

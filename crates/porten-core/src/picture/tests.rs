@@ -9,6 +9,7 @@ use crate::idle::Idle;
 use crate::ids::{EngineId, Wanted};
 use crate::ladder::{RungState, Step};
 use crate::limits::Limits;
+use crate::lingering::{Lingering, Seen};
 use crate::memory::budget;
 use crate::notice::Code;
 use crate::pool::{self, Wired};
@@ -39,6 +40,7 @@ struct Scene {
     health: Health,
     telling: Telling,
     desk: Desk,
+    lingering: Lingering,
     matched: Matched,
     off: BTreeSet<ModelId>,
     standings: BTreeMap<String, wire::ModelTraffic>,
@@ -72,6 +74,7 @@ impl Scene {
             health: Health::default(),
             telling: Telling::default(),
             desk: Desk::default(),
+            lingering: Lingering::default(),
             matched: crate::ids::match_wanted(&[Wanted::read(HUB_ID).unwrap()], &[EngineId::read(ENGINE_ID).unwrap()]),
             off: BTreeSet::new(),
             standings: BTreeMap::from([told(wire::Standing::Eligible)]),
@@ -116,6 +119,7 @@ impl Scene {
             telling: &self.telling,
             desk: &self.desk,
             idle: &Idle::default(),
+            lingering: &self.lingering,
             catalog: &[],
             matched: &self.matched,
             off: &self.off,
@@ -269,4 +273,17 @@ fn a_picture_survives_the_way_through_the_socket() {
     let snapshot = scene.draw_later();
     let text = serde_json::to_string(&snapshot).unwrap();
     assert_eq!(serde_json::from_str::<Snapshot>(&text).unwrap(), snapshot);
+}
+
+#[test]
+fn a_model_that_computes_for_a_client_who_left_is_said_and_is_no_fault() {
+    let mut scene = Scene::well();
+    scene.lingering.left(ENGINE_ID, scene.now.mono);
+    let later = scene.now.mono + Duration::from_secs(11);
+    scene.lingering.look(|_| Some(Seen { computes: true, at: later }), |_| false, later);
+    let snapshot = scene.draw();
+    assert_eq!(codes(&snapshot), [Code::StillBusy]);
+    assert_eq!(snapshot.notices[0].severity, crate::notice::Severity::Note);
+    assert!(snapshot.notices[0].text.contains("asks exo directly"), "{:?}", snapshot.notices);
+    assert_eq!(snapshot.overall, Scene::well().draw().overall);
 }

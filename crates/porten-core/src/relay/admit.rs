@@ -60,8 +60,7 @@ pub struct Admitted {
 pub fn admit(facts: &Facts, head: &Head<'_>) -> Result<Admitted, ApiError> {
     let route = admit_route(head.method, head.path)?;
     if facts.draining {
-        let error = ApiError::unavailable(503, "draining", "This node is finishing its work; ask again in a moment.");
-        return Err(error.retry_after(DRAIN_RETRY));
+        return Err(draining());
     }
     if facts.in_flight >= facts.cap {
         let text = "This node has as many requests as it can take; ask again in a moment.";
@@ -99,6 +98,13 @@ pub fn admit_body<'a>(serving: &'a Serving, route: Route, model: &str) -> Result
             Err(ApiError::new(404, "invalid_request_error", "model_not_found", text))
         }
     }
+}
+
+/// The refusal while this node finishes its work, also for a request that waits for its turn.
+#[must_use]
+pub fn draining() -> ApiError {
+    let error = ApiError::unavailable(503, "draining", "This node is finishing its work; ask again in a moment.");
+    error.retry_after(DRAIN_RETRY)
 }
 
 fn admit_route(method: &Method, path_and_query: &str) -> Result<Route, ApiError> {
@@ -180,6 +186,7 @@ mod tests {
         admit(&facts(), &Head { method, path, headers }).map_err(|error| (error.status, error.code))
     }
 
+    /// Fault C3: only the two exact paths are routes.
     #[test]
     fn only_exact_paths_are_routes() {
         for path in [
@@ -215,6 +222,7 @@ mod tests {
         }
     }
 
+    /// Fault C4: a route takes its one method, anything else is 405.
     #[test]
     fn a_known_path_takes_its_one_method() {
         for method in ["GET", "PUT", "DELETE", "OPTIONS", "HEAD", "TRACE", "CONNECT", "PATCH", "post", "BREW"] {
@@ -224,6 +232,7 @@ mod tests {
         }
     }
 
+    /// Fault C6: a short query is dropped, a long one refused with 414.
     #[test]
     fn a_short_query_is_dropped_and_a_long_one_refused() {
         let route = ask(&Method::POST, "/v1/completions?x=/instance", &json());
@@ -243,6 +252,8 @@ mod tests {
         assert!(admit(&Facts { in_flight: 7, ..facts() }, &head).is_ok());
     }
 
+    /// Fault B11: two lengths, or one that is none, are refused with 400.
+    /// Fault C11: a length over the limit is refused with 413 before a byte.
     #[test]
     fn lengths_are_single_honest_and_bounded() {
         let with = |lengths: &[&'static str]| {
@@ -264,6 +275,7 @@ mod tests {
         assert_eq!(ask(&Method::POST, "/v1/completions", &chunked), Err((400, "bad_length")));
     }
 
+    /// Fault B14: a compressed body is refused with 415; nothing is ever decompressed.
     #[test]
     fn a_compressed_or_foreign_body_is_refused() {
         for (name, value) in
@@ -280,6 +292,7 @@ mod tests {
         assert!(ask(&Method::POST, "/v1/completions", &identity).is_ok());
     }
 
+    /// Fault C9: a model is served under its exact id and on its routes only.
     #[test]
     fn a_model_is_served_under_its_hub_id_and_on_its_routes_only() {
         let facts = facts();

@@ -7,7 +7,6 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::admit::DRAIN_RETRY;
 use super::assemble::{AssembleError, Document};
 use super::body::Wants;
 use super::chunk::{self, Chunk, Finish, Said};
@@ -60,8 +59,8 @@ pub enum Ended {
     Silent,
     /// A machine that holds a part of the model is gone: nothing more will come.
     Broke,
-    /// The node leaves and waits no longer.
-    Cut,
+    /// This node ends before the answer does.
+    Stopped,
 }
 
 /// How an answer ended.
@@ -293,11 +292,18 @@ fn cut(ended: Ended) -> ApiError {
             ApiError::unavailable(502, "upstream_truncated", "The engine stopped before its answer was whole.")
         }
         Ended::Broke => member_lost(),
-        Ended::Cut => node_draining(),
+        Ended::Stopped => node_stopped(),
         Ended::Silent => {
             ApiError::unavailable(504, "engine_timeout", "The engine fell silent before its answer was whole.")
         }
     }
+}
+
+/// The time that running answers were given is up: this node goes offline.
+#[must_use]
+pub fn node_stopped() -> ApiError {
+    let text = "This node went offline before the answer was whole. Try again.";
+    ApiError::unavailable(503, "node_stopped", text)
 }
 
 /// The model cannot answer any more, nor can it begin to: a machine that holds a part of it is gone.
@@ -305,13 +311,6 @@ fn cut(ended: Ended) -> ApiError {
 pub fn member_lost() -> ApiError {
     let text = "The machines behind this model were lost, or do not come on. Try again.";
     ApiError::unavailable(502, "member_lost", text)
-}
-
-/// The node goes offline or ends, and has waited for its answers as long as it was told to.
-#[must_use]
-pub fn node_draining() -> ApiError {
-    let text = "The node that was answering is leaving and could not wait for the end of this answer. Ask again.";
-    ApiError::unavailable(503, "node_draining", text).retry_after(DRAIN_RETRY)
 }
 
 fn fewer(finished: usize, asked: usize) -> ApiError {
@@ -323,5 +322,7 @@ fn too_large() -> ApiError {
     ApiError::unavailable(502, "engine_answer_too_large", "The engine's answer is larger than this node can carry.")
 }
 
+#[cfg(test)]
+mod canonical;
 #[cfg(test)]
 mod tests;

@@ -69,7 +69,12 @@ pub fn read(route: Route, body: &[u8]) -> Result<Ask<'_>, ApiError> {
     Ok(Ask { model, wants, kept })
 }
 
-impl Ask<'_> {
+impl<'a> Ask<'a> {
+    /// The fields that reach the engine, as they were written.
+    pub(super) fn kept(&self) -> &[(&'static str, &'a RawValue)] {
+        &self.kept
+    }
+
     /// The body for the engine: the kept fields as they were, with the engine's id of the model, and always a stream
     /// with usage, because only a stream stops when the client leaves (mlx_lm computes a whole document to its end).
     #[must_use]
@@ -255,6 +260,7 @@ mod tests {
         assert_eq!(quiet, Wants { stream: false, include_usage: false, choices: 1 });
     }
 
+    /// Fault C10: such fields are dropped, and never reach the engine.
     #[test]
     fn fields_that_reach_beyond_the_request_are_dropped() {
         let dangerous = r#""adapters":"/etc","draft_model":"org/x","lora":[{"id":0}],"id_slot":1,"slot_id":1,"unheard_of":{"model":1},"#;

@@ -182,6 +182,7 @@ mod tests {
         Seen::Comment(text.as_bytes().to_vec())
     }
 
+    /// Fault D13: events are found under every line ending, and with or without a space after `data:`.
     #[test]
     fn events_and_comments_are_found_under_every_line_ending() {
         for ending in ["\n", "\r", "\r\n"] {
@@ -228,6 +229,7 @@ mod tests {
         assert_eq!(scan(["\n\u{feff}data: a\n\n".as_bytes()]), (vec![], false));
     }
 
+    /// Fault D13: an event over 8 MiB is a typed error, and what does not exceed that is read.
     #[test]
     fn an_event_that_is_too_large_to_look_at_is_an_error() {
         let line = vec![b'x'; 1024 * 1024];
@@ -255,6 +257,7 @@ mod tests {
     }
 
     proptest! {
+        /// Fault D13: an event stream reads the same however its bytes are cut.
         #[test]
         fn what_is_found_does_not_depend_on_how_the_bytes_arrive(
             lines in proptest::collection::vec("(data:|data: |: ?|event: |d|\u{feff})?[a-zé ]{0,5}(\n|\r|\r\n|\n\n|\r\n\r\n)", 0..12),

@@ -33,6 +33,7 @@ mod tests {
 
     const HUB: &str = "https://porten.ai";
 
+    /// Fault E8: a person is sent to the Hub's own origin, and nowhere else.
     #[test]
     fn a_person_is_sent_to_the_hub_itself() {
         for good in [

@@ -4,6 +4,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use porten_core::api_error::ApiError;
+use porten_core::relay::headers::retry_after;
 use porten_core::wire::REFUSAL;
 
 use crate::answer;
@@ -47,7 +48,7 @@ impl Refusal {
     pub(crate) fn is_fault(&self) -> bool {
         let Self::Said { status, headers, .. } = self else { return true };
         let code = headers.get(REFUSAL).map(HeaderValue::as_bytes);
-        status.is_server_error() && !matches!(code, Some(b"draining" | b"node_draining" | b"busy"))
+        status.is_server_error() && !matches!(code, Some(b"draining" | b"node_stopped" | b"busy"))
     }
 
     /// Whether another node may say yes to the same request. What is wrong with the request itself stays wrong.
@@ -66,7 +67,14 @@ impl Refusal {
             Self::Lost => answer::error(&upstream_cut()),
             // The node dropped the model while the request was on its way: for the client, nobody has it now.
             Self::Said { status: StatusCode::NOT_FOUND, .. } => answer::error(&no_node(model)),
-            Self::Said { status: StatusCode::TOO_MANY_REQUESTS, .. } => answer::error(&all_busy(model)),
+            // It knows how long its answers take; this Hub does not.
+            Self::Said { status: StatusCode::TOO_MANY_REQUESTS, headers, .. } => {
+                let busy = all_busy(model);
+                answer::error(&match retry_after(&headers) {
+                    Some(seconds) => busy.retry_after(seconds),
+                    None => busy,
+                })
+            }
             Self::Said { status, headers, body } => {
                 let mut response = Response::new(body.into());
                 *response.status_mut() = status;
@@ -148,6 +156,13 @@ mod tests {
     fn the_last_word_is_in_the_hubs_terms() {
         assert_eq!(said(404).answer("m").status(), 503, "the catalog has it, so it is not unknown");
         assert_eq!(said(429).answer("m").headers()[header::RETRY_AFTER], "2");
+        let Refusal::Said { status, mut headers, body } = said(429) else { panic!("it said so") };
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("98"));
+        let busy = Refusal::Said { status, headers, body }.answer("m");
+        assert_eq!(
+            (busy.status(), busy.headers()[header::RETRY_AFTER].as_bytes()),
+            (StatusCode::TOO_MANY_REQUESTS, &b"98"[..])
+        );
         assert_eq!(Refusal::Lost.answer("m").status(), 502);
         let passed = said(503).answer("m");
         assert_eq!(passed.headers()[header::CONTENT_TYPE], "application/json");

@@ -31,6 +31,7 @@ fn drain<S: Io>(mut bytes: porten_link::WsBytes<S>) -> JoinHandle<std::io::Resul
     })
 }
 
+/// Fault B2: the link is closed with 1002.
 #[tokio::test]
 async fn binary_data_before_the_welcome_is_a_violation_and_the_peer_hears_1002() {
     let (mut raw, hub) = tcp().await;
@@ -44,6 +45,7 @@ async fn binary_data_before_the_welcome_is_a_violation_and_the_peer_hears_1002()
     assert_eq!(soon(receiving).await.unwrap(), Err(End::Protocol("binary data before the welcome")));
 }
 
+/// Fault B3: the link is closed with 1002, and nothing of the frame is taken.
 #[tokio::test]
 async fn frames_that_break_the_rules_end_the_link_and_the_peer_hears_1002() {
     let flag = |bit: u8| head::FIN | bit | head::TEXT;
@@ -69,6 +71,7 @@ async fn frames_that_break_the_rules_end_the_link_and_the_peer_hears_1002() {
     }
 }
 
+/// Fault B1: text that is not UTF-8 ends the link.
 #[tokio::test]
 async fn text_that_is_not_utf8_ends_the_link() {
     let (mut raw, mut control, _reader) = raw_agent(64 * 1024).await;
@@ -101,6 +104,8 @@ async fn pieces_of_a_data_message_are_put_together() {
 }
 
 /// The refusal comes on the announcement, before there is anything to keep.
+///
+/// Fault B4: a message of more than 1 MiB is refused by its head alone, with 1009.
 #[tokio::test]
 async fn a_message_over_the_limit_is_refused_by_its_head_alone() {
     for length in [MAX_MESSAGE_TAKEN as u64 + 1, 64 << 20, (1 << 63) - 1, u64::MAX] {
@@ -125,6 +130,7 @@ async fn a_message_over_the_limit_in_pieces_is_refused_when_they_pass_it() {
     assert!(soon(reader).await.unwrap().is_err());
 }
 
+/// Fault B1: a message of 10 MB is refused by its head, before the welcome too.
 #[tokio::test]
 async fn before_the_welcome_the_limit_is_the_same() {
     let (mut raw, hub) = tcp().await;
@@ -147,6 +153,8 @@ async fn a_flood_of_control_messages_that_nobody_takes_ends_the_link() {
 }
 
 /// 26 MB of pongs would be due; the pipe and one write buffer hold all that is kept.
+///
+/// Fault B3: 200,000 pings that nobody reads the pongs of cost no memory, and the link lives.
 #[tokio::test]
 async fn a_ping_flood_that_reads_no_pongs_costs_no_memory_and_the_link_lives() {
     const PIPE: usize = 16 * 1024;

@@ -196,12 +196,14 @@ async fn nobody_notices(stalled: usize, size: usize) {
     assert!(probe < Duration::from_secs(3), "{probe:?}");
 }
 
+/// Fault B8: one reader that stalls in a flood of the smallest frames is not noticed by the other streams.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_stalled_reader_of_the_smallest_chunks_is_not_noticed() {
     nobody_notices(1, http2::SMALLEST_CHUNK).await;
     nobody_notices(1, 20).await;
 }
 
+/// Fault B9: twenty readers that stall with full windows do not slow a healthy stream or a new request.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_stalled_readers_are_not_noticed() {
     nobody_notices(20, 20).await;
@@ -231,6 +233,7 @@ fn hub() -> Builder {
     builder
 }
 
+/// Fault B8: with the budget that h2 sets by itself the same reader ends the connection for all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_a_smaller_budget_one_stalled_reader_ends_the_connection_for_all() {
     // What h2 takes by itself for a connection window of 2 MiB.
@@ -239,6 +242,7 @@ async fn with_a_smaller_budget_one_stalled_reader_ends_the_connection_for_all() 
     assert_eq!(error.reason(), Some(Reason::ENHANCE_YOUR_CALM), "{error}");
 }
 
+/// Fault B9: with a connection window of eight streams the same readers starve the healthy ones.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_a_smaller_connection_window_stalled_readers_starve_the_healthy_ones() {
     let spoilt = |bytes| async move { hub().initial_connection_window_size(8 * ANSWER_WINDOW).handshake(bytes).await };

@@ -20,6 +20,7 @@ fn says_lost(status: &Value) -> bool {
         && state(status, LOADED.0) == "broken"
 }
 
+/// Fault D3: a Mac that died is named, its memory is taken off the advert, the model is withdrawn, and its return is seen.
 #[tokio::test]
 async fn a_dead_mac_is_named_while_somebody_looks() {
     let scene = Scene::start(&[]).await.looked_at().await;
@@ -48,6 +49,7 @@ async fn a_dead_mac_is_named_while_nobody_looks() {
     assert!(scene.hub.offered().await.is_empty());
 }
 
+/// Fault D3: a stream on a Mac that died ends in a typed error.
 #[tokio::test]
 async fn a_stream_on_a_dead_mac_ends_with_a_typed_error() {
     let scene = Scene::start(&[]).await;
@@ -83,6 +85,7 @@ async fn a_lost_master_withdraws_all_and_the_model_comes_back_where_it_is_wanted
     assert_eq!(model(&status, LOADED.0)["placed"], "here");
 }
 
+/// Fault D2: an exo that stands still is not believed although it answers, and its models are withdrawn.
 #[tokio::test]
 async fn a_frozen_exo_is_not_believed() {
     let stale = |status: &Value| {

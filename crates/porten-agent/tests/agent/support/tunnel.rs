@@ -63,7 +63,7 @@ pub(crate) fn chat(stream: bool) -> String {
 pub(crate) fn facts(engine: &Engine) -> RelayFacts {
     let served = Served { engine_id: ENGINE_ID.into(), routes: Route::ALL.to_vec() };
     let serving: Serving = [("tiny".to_owned(), served)].into_iter().collect();
-    RelayFacts { serving: Arc::new(serving), engine: Some(engine.url.clone()), draining: false, broken: Arc::default() }
+    RelayFacts { serving: Arc::new(serving), engine: Some(engine.url.clone()), ..RelayFacts::default() }
 }
 
 impl Tunnel {
@@ -119,8 +119,13 @@ impl Tunnel {
 
     /// Posts as the Hub does; the answer's head and body are the caller's to read.
     pub(crate) async fn post(&self, path: &str, body: &str) -> ResponseFuture {
+        self.post_as("req-1", path, body).await
+    }
+
+    /// The same as the request of this id.
+    pub(crate) async fn post_as(&self, id: &str, path: &str, body: &str) -> ResponseFuture {
         let length = body.len().to_string();
-        let headers = [("content-type", "application/json"), ("content-length", &*length), ("x-request-id", "req-1")];
+        let headers = [("content-type", "application/json"), ("content-length", &*length), ("x-request-id", id)];
         let (response, mut stream) = self.open(Method::POST, path, &headers, false).await;
         stream.send_data(Bytes::from(body.to_owned()), true).unwrap();
         response

@@ -78,7 +78,8 @@ fn read_runner(tagged: &Value) -> Runner {
         "RunnerIdle" | "RunnerConnecting" | "RunnerConnected" => Runner::Idle,
         "RunnerLoading" => Runner::Loading { layers: number("layersLoaded"), of: number("totalLayers") },
         "RunnerLoaded" | "RunnerWarmingUp" => Runner::Warming,
-        "RunnerReady" | "RunnerRunning" => Runner::Ready,
+        "RunnerReady" => Runner::Ready,
+        "RunnerRunning" => Runner::Running,
         "RunnerFailed" => Runner::Failed(first_line(&body["errorMessage"])),
         _ => Runner::Unknown,
     }

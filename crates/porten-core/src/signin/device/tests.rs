@@ -80,6 +80,7 @@ impl Scene {
     }
 }
 
+/// Fault E7: a yes signs in at the next poll.
 #[test]
 fn a_person_who_answers_is_signed_in_at_the_next_poll() {
     let mut scene = Scene::waiting(CODES);
@@ -104,6 +105,7 @@ fn slow_down_adds_five_seconds_for_good_each_time() {
     assert_eq!(waits, [5, 10, 10, 15, 15]);
 }
 
+/// Fault E7: a Hub in trouble is asked ever more rarely.
 #[test]
 fn a_hub_in_trouble_is_asked_ever_more_rarely_until_it_answers() {
     let mut scene = Scene::waiting(CODES);
@@ -126,6 +128,7 @@ fn a_hub_that_names_a_time_is_not_asked_before() {
     assert_eq!(scene.pass().0, 120);
 }
 
+/// Fault E7: a no ends it.
 #[test]
 fn a_no_ends_it() {
     let ended = |status, body: &str| {
@@ -150,6 +153,7 @@ fn a_no_ends_it() {
     "#);
 }
 
+/// Fault E7: a code that runs out ends it.
 #[test]
 fn a_code_that_runs_out_ends_it_and_a_poll_on_its_way_is_waited_for() {
     let mut scene = Scene::waiting(&CODES.replace("600", "8"));
@@ -192,6 +196,7 @@ fn without_a_code_it_ends_at_once() {
     assert!(waited == 30 && matches!(Scene::failure(&effects), SignInError::Lost));
 }
 
+/// Fault E8: a page elsewhere is refused before any window opens.
 #[test]
 fn a_page_outside_of_the_hub_is_never_shown() {
     for bad in [

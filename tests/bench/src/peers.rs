@@ -1,0 +1,168 @@
+//! Other tunnels on the same work: two plain TCP forwards in a row, and rathole, bore and others where they are found.
+//!
+//! They copy bytes of one TCP connection each. They read no request, check no key and place nothing, so they do less.
+
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path as FilePath, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::engine::MODEL;
+use crate::order::{Target, Work};
+use crate::path::{Engine, Path};
+use crate::rounds;
+
+/// A tunnel that has carried no answer by then is left out.
+const READY: Duration = Duration::from_secs(15);
+/// Between two tries.
+const AGAIN: Duration = Duration::from_millis(200);
+/// bore's control port cannot be chosen.
+const BORE_PORT: u16 = 7835;
+/// One short answer.
+const ONE: Work = Work { streams: 1, requests: 1, tokens: 1, pace_us: 0, prompt: 16, newconn: false };
+
+/// Starts every peer that is there; `tell` hears of each that is not.
+pub(crate) async fn start(engine: &Engine, tell: impl Fn(&str)) -> Vec<Path> {
+    let mut paths = Vec::new();
+    for (name, started) in [
+        ("limit", limit(engine).await),
+        ("rathole", rathole(engine, "tcp")),
+        ("rathole-ws", rathole(engine, "websocket")),
+        ("bore", bore(engine)),
+    ] {
+        match started {
+            Ok(peer) => {
+                let path = peer.path(name);
+                if carries(&path.target).await {
+                    paths.push(path);
+                } else {
+                    tell(&format!("{name} carried no answer within {} s and is left out", READY.as_secs()));
+                }
+            }
+            Err(error) => tell(&format!("{name} is left out: {error}")),
+        }
+    }
+    paths
+}
+
+/// A tunnel's programs.
+struct Peer {
+    url: String,
+    /// The side of the Hub, then that of the engine.
+    programs: Vec<Child>,
+    folder: Option<TempDir>,
+}
+
+impl Peer {
+    fn path(self, name: &'static str) -> Path {
+        let target = Target { url: self.url, key: String::new(), model: MODEL.into() };
+        let agent = self.programs.last().and_then(Child::id);
+        Path { name, target, agent, _parts: Some(Box::new((self.programs, self.folder))) }
+    }
+}
+
+async fn carries(target: &Target) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < READY {
+        if rounds::load(target, ONE).await.is_ok_and(|found| found.errors == 0) {
+            return true;
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+    false
+}
+
+async fn limit(engine: &Engine) -> io::Result<Peer> {
+    let mut programs = Vec::new();
+    let mut url = engine.url.clone();
+    for _ in 0..2 {
+        let mut program = Command::new(std::env::current_exe()?);
+        program.args(["forward", url.trim_start_matches("http://")]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut program = program.kill_on_drop(true).spawn()?;
+        let said = program.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        url = BufReader::new(said).lines().next_line().await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        programs.push(program);
+    }
+    // The first to be started is the one beside the engine.
+    programs.reverse();
+    Ok(Peer { url, programs, folder: None })
+}
+
+fn rathole(engine: &Engine, transport: &str) -> io::Result<Peer> {
+    let program = find("rathole")?;
+    let (control, visitors) = (free_port()?, free_port()?);
+    let folder = tempfile::tempdir()?;
+    let extra = if transport == "websocket" { "[SIDE.transport.websocket]\ntls = false\n" } else { "" };
+    let write = |side: &str, head: String, service: String| {
+        let text = format!(
+            "[{side}]\n{head}default_token = \"bench\"\n[{side}.transport]\ntype = \"{transport}\"\n{}\
+             [{side}.services.bench]\n{service}",
+            extra.replace("SIDE", side)
+        );
+        let file = folder.path().join(format!("{side}.toml"));
+        std::fs::write(&file, text).map(|()| file)
+    };
+    let server = write(
+        "server",
+        format!("bind_addr = \"127.0.0.1:{control}\"\n"),
+        format!("bind_addr = \"127.0.0.1:{visitors}\"\n"),
+    )?;
+    let client = write(
+        "client",
+        format!("remote_addr = \"127.0.0.1:{control}\"\n"),
+        format!("local_addr = \"{}\"\n", engine.url.trim_start_matches("http://")),
+    )?;
+    let programs = vec![
+        silently(Command::new(&program).arg("--server").arg(server))?,
+        silently(Command::new(&program).arg("--client").arg(client))?,
+    ];
+    Ok(Peer { url: format!("http://127.0.0.1:{visitors}"), programs, folder: Some(folder) })
+}
+
+fn bore(engine: &Engine) -> io::Result<Peer> {
+    let program = find("bore")?;
+    drop(TcpListener::bind((Ipv4Addr::LOCALHOST, BORE_PORT))?);
+    let visitors = free_port()?.to_string();
+    let port = engine.url.rsplit(':').next().unwrap_or_default().to_owned();
+    let server = silently(Command::new(&program).args(["server", "--bind-addr", "127.0.0.1"]))?;
+    // Its client does not try again.
+    let begun = Instant::now();
+    while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, BORE_PORT)).is_err() && begun.elapsed() < READY {
+        std::thread::sleep(AGAIN);
+    }
+    let client = silently(
+        Command::new(&program)
+            .args(["local", &port, "--local-host", "127.0.0.1", "--to", "127.0.0.1", "--port"])
+            .arg(&visitors),
+    )?;
+    Ok(Peer { url: format!("http://127.0.0.1:{visitors}"), programs: vec![server, client], folder: None })
+}
+
+/// A peer's program: in the folder `peers/bin` beside the profile's, where `tools/bench.sh --peers` puts it, or on PATH.
+fn find(name: &str) -> io::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let beside = own.parent().and_then(FilePath::parent).map(|target| target.join("peers/bin"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    beside
+        .into_iter()
+        .chain(std::env::split_paths(&path))
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+        .ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, "it is not installed; tools/bench.sh --peers installs it")
+        })
+}
+
+/// Nothing holds it until the peer takes it; a peer that loses it is left out.
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+fn silently(command: &mut Command) -> io::Result<Child> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn()
+}
