@@ -36,8 +36,6 @@ use crate::traffic::is_news;
 
 /// Control messages a node may send; an agent that says everything it knows each second stays below it.
 const MESSAGES: Rule = Rule { times: 600, window: 60_000 };
-/// How often it is looked whether there is news about the traffic that no message of the node brought.
-const RETELL: std::time::Duration = std::time::Duration::from_secs(30);
 /// How long a node has to take a goodbye before its socket is dropped.
 const GOODBYE_PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
 
@@ -163,7 +161,7 @@ async fn hold(hub: &Arc<Hub>, bearer: Bearer, mut opened: Opened<Socket>) {
                 Ok(Some(held)) => member.hold(held),
                 Err(error) => drop(hub.broken(&error)),
             }
-            tend(member, control, &mut catalog).await;
+            tend(member, control, &mut catalog, hub.timing.retell).await;
         }
     }
     if tokio::time::timeout(GOODBYE_PATIENCE, &mut driver).await.is_err() {
@@ -194,10 +192,11 @@ async fn tend(
     mut member: Member,
     mut control: Control,
     catalog: &mut tokio::sync::watch::Receiver<Arc<crate::Catalog>>,
+    retell: std::time::Duration,
 ) {
     let mut messages = Tally::default();
     let mut told = Told::default();
-    let mut look = tokio::time::interval_at(Instant::now() + RETELL, RETELL);
+    let mut look = tokio::time::interval_at(Instant::now() + retell, retell);
     let farewell = loop {
         let said = tokio::select! {
             // That the Hub is about to stop goes before its goodbye, and both before what a node says without end.

@@ -324,6 +324,19 @@ mod tests {
         assert!(matches!(health.reach(), Reach::Up { .. }));
     }
 
+    /// Fault F7: the age of a proof, and when the next is due, go by the clock that is never set.
+    #[test]
+    fn a_wall_clock_that_is_set_by_a_day_makes_no_proof_old() {
+        let mut health = proven();
+        let due = health.deadline();
+        for day in [-86_400, 86_400] {
+            let now = Now::new(Moment::START + Duration::from_secs(5), Timestamp::from_second(day).unwrap());
+            assert_eq!(health.on(Input::Tick, now), None);
+            assert_eq!(health.proof_age("m", now.mono), Some(Duration::from_secs(5)));
+        }
+        assert_eq!(health.deadline(), due);
+    }
+
     #[test]
     fn an_idle_day_costs_at_most_sixty_proofs() {
         let (mut health, mut now, mut proofs) = (proven(), start(), 0);
