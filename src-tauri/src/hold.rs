@@ -117,7 +117,7 @@ async fn host(setup: Setup, holds: &watch::Sender<Hold>, leave: &Leave) -> Resul
     holds.send_replace(Hold::Live(Live { client: agent.client().clone(), setup: Arc::new(setup) }));
     tokio::select! {
         () = agent.ended() => return Ok(()),
-        () = leave.quit.cancelled() => agent.quit(),
+        () = leave.quit.cancelled() => agent.quit(leave.within()),
     }
     tokio::select! {
         () = agent.ended() => return Ok(()),

@@ -5,6 +5,7 @@ use porten_core::bridge::{Scene, SignInView};
 use porten_core::snapshot::Snapshot;
 use std::sync::Arc;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::hold::Hold;
 
@@ -13,6 +14,7 @@ pub(crate) async fn draw(
     mut holds: watch::Receiver<Hold>,
     mut sign_in: watch::Receiver<SignInView>,
     scenes: watch::Sender<Scene>,
+    quit: CancellationToken,
 ) {
     loop {
         let hold = holds.borrow_and_update().clone();
@@ -34,6 +36,9 @@ pub(crate) async fn draw(
                     Err(_) => return,
                 },
                 Some(picture) = pictures.next() => change(&scenes, |scene| scene.snapshot = Some((*picture).clone())),
+                () = quit.cancelled(), if !scenes.borrow().quitting => {
+                    change(&scenes, |scene| scene.quitting = true);
+                }
                 Ok(()) = sign_in.changed() => {
                     let view = sign_in.borrow_and_update().clone();
                     change(&scenes, |scene| scene.sign_in = view);
@@ -58,11 +63,12 @@ mod tests {
 
     #[tokio::test]
     async fn trouble_and_sign_in_are_shown_and_nothing_is_told_twice() {
-        let empty = Scene { snapshot: None, sign_in: SignInView::Idle, trouble: None };
+        let empty = Scene { snapshot: None, sign_in: SignInView::Idle, trouble: None, quitting: false };
         let (holds, holds_seen) = watch::channel(Hold::Starting);
         let (sign_in, sign_in_seen) = watch::channel(SignInView::Idle);
         let (scenes, mut seen) = watch::channel(empty.clone());
-        let drawing = tokio::spawn(draw(holds_seen, sign_in_seen, scenes));
+        let quit = CancellationToken::new();
+        let drawing = tokio::spawn(draw(holds_seen, sign_in_seen, scenes, quit.clone()));
         sign_in.send_replace(SignInView::Asking);
         assert_eq!(seen.wait_for(|scene| *scene != empty).await.unwrap().sign_in, SignInView::Asking);
         holds.send_replace(Hold::Trouble("No.".into()));
@@ -71,6 +77,8 @@ mod tests {
         holds.send_replace(Hold::Starting);
         seen.wait_for(|scene| scene.trouble.is_none()).await.unwrap();
         sign_in.send_replace(SignInView::Asking);
+        quit.cancel();
+        seen.wait_for(|scene| scene.quitting).await.unwrap();
         drop(holds);
         drawing.await.unwrap();
         assert!(!seen.has_changed().unwrap_or(false), "the same again is no news");

@@ -91,6 +91,8 @@ pub(crate) fn run(open: bool) -> ExitCode {
     match built {
         Ok(app) => {
             app.run(|app, event| match event {
+                // The system ends the app, or the agent has ended and the app follows.
+                RunEvent::Exit => tauri::async_runtime::block_on(app.state::<Porten>().leave.at_exit()),
                 // The last window closed: the tray stays.
                 RunEvent::ExitRequested { code: None, api, .. } => api.prevent_exit(),
                 RunEvent::WindowEvent { label, event: WindowEvent::Focused(false), .. } if label == popover::LABEL => {
@@ -132,12 +134,14 @@ fn set_up(app: &mut App, open: bool) -> tauri::Result<()> {
     app.manage(porten);
     tray::set_up(handle, scenes)?;
     leave::on_signals(&leave);
-    tauri::async_runtime::spawn(scene::draw(hands.holds_seen, hands.sign_in_seen, hands.scenes));
+    let quit = leave.quit.clone();
+    tauri::async_runtime::spawn(scene::draw(hands.holds_seen, hands.sign_in_seen, hands.scenes, quit));
     tauri::async_runtime::spawn(bridge::show(handle.clone(), hands.shown_seen, hands.page_seen));
     let app = handle.clone();
     tauri::async_runtime::spawn(async move {
         // If the agent's own code broke, the app ends rather than show nothing for ever.
-        let kept = tauri::async_runtime::spawn(hold::keep(hands.holds, leave)).await;
+        let kept = tauri::async_runtime::spawn(hold::keep(hands.holds, leave.clone())).await;
+        leave.gone.cancel();
         app.exit(i32::from(kept.is_err()));
     });
     if open {

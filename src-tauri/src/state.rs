@@ -45,7 +45,7 @@ pub(crate) struct Hands {
 impl Porten {
     pub(crate) fn new() -> (Self, Hands) {
         let (holds, holds_seen) = watch::channel(Hold::Starting);
-        let empty = Scene { snapshot: None, sign_in: SignInView::Idle, trouble: None };
+        let empty = Scene { snapshot: None, sign_in: SignInView::Idle, trouble: None, quitting: false };
         let (scenes, scenes_seen) = watch::channel(empty);
         let (shown, shown_seen) = watch::channel(false);
         let (page, page_seen) = watch::channel(None);

@@ -24,6 +24,7 @@ struct Items {
     online: MenuItem<Wry>,
     sign_in: MenuItem<Wry>,
     copy: MenuItem<Wry>,
+    quit: MenuItem<Wry>,
 }
 
 /// What the items say; compared, so that an open menu is touched only for a reason.
@@ -32,6 +33,7 @@ struct Said {
     word: String,
     online: Option<bool>,
     signed_out: bool,
+    quitting: bool,
 }
 
 /// Makes the icon and its menu, and follows the scene.
@@ -42,6 +44,7 @@ pub(crate) fn set_up(app: &AppHandle, scenes: watch::Receiver<Scene>) -> tauri::
         online: item("online", "Go Online", false)?,
         sign_in: item("sign-in", "Sign In…", false)?,
         copy: item("copy", "Copy Endpoint", false)?,
+        quit: item("quit", "Quit Porten", true)?,
     };
     let line = || PredefinedMenuItem::separator(app);
     let menu = Menu::with_items(
@@ -54,7 +57,7 @@ pub(crate) fn set_up(app: &AppHandle, scenes: watch::Receiver<Scene>) -> tauri::
             &items.sign_in,
             &items.copy,
             &line()?,
-            &item("quit", "Quit Porten", true)?,
+            &items.quit,
         ],
     )?;
     let tray = TrayIconBuilder::with_id(ID)
@@ -151,6 +154,7 @@ fn say(scene: &Scene, now: Timestamp) -> Said {
         word: words(scene, now),
         online: link.map(wants_online),
         signed_out: matches!(link, Some(LinkView::SignedOut { .. })),
+        quitting: scene.quitting,
     }
 }
 
@@ -160,7 +164,9 @@ fn tell(tray: &TrayIcon, items: &Items, said: &Said) -> tauri::Result<()> {
     items.online.set_text(if said.online == Some(true) { "Go Offline" } else { "Go Online" })?;
     items.online.set_enabled(said.online.is_some())?;
     items.sign_in.set_enabled(said.signed_out)?;
-    items.copy.set_enabled(said.online.is_some())
+    items.copy.set_enabled(said.online.is_some())?;
+    // What runs is finished first; whoever will not wait asks once more.
+    items.quit.set_text(if said.quitting { "Quit Now" } else { "Quit Porten" })
 }
 
 fn note(done: tauri::Result<()>) {

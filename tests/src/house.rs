@@ -31,10 +31,20 @@ impl House {
         house
     }
 
+    /// The same with more arguments for the Hub.
+    pub async fn with_hub(manner: Manner, arguments: &[&str]) -> Self {
+        let house = Self::of(manner, Hub::start_with(arguments).await, |_| {}).await;
+        house.wait_ready(READY).await;
+        house
+    }
+
     /// The same with other settings, and without waiting until it serves.
     pub async fn signed_in(manner: Manner, settings: impl FnOnce(&mut Agent)) -> Self {
+        Self::of(manner, Hub::start_dev().await, settings).await
+    }
+
+    async fn of(manner: Manner, hub: Hub, settings: impl FnOnce(&mut Agent)) -> Self {
         let engine = Engine::start(manner).await;
-        let hub = Hub::start_dev().await;
         let mut agent = Agent::new(&hub);
         agent.set_engine(&engine.url());
         settings(&mut agent);

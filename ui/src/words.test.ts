@@ -8,8 +8,9 @@ import type { ModelState } from "./bindings/ModelState";
 import type { Overall } from "./bindings/Overall";
 import type { ReachView } from "./bindings/ReachView";
 import type { Standing } from "./bindings/Standing";
+import type { WhyView } from "./bindings/WhyView";
 import { ago, mac, model as make, NOW, scene, snapshot } from "./stories/make";
-import { actions, age, clock, counts, engine, gb, hub, invitation, isOnline, links, member, memory, model, overall, progress, reason, sentence, taken } from "./words";
+import { actions, age, asksWhy, clock, counts, engine, gb, hub, invitation, isOnline, links, member, memory, model, overall, progress, reason, saidAgo, sentence, taken, whys } from "./words";
 
 /** One case for each state of a union: a state without one does not compile. */
 type Each<U extends { state: string }> = { [S in U["state"]]: [Extract<U, { state: S }>, string, string] };
@@ -87,6 +88,9 @@ describe("a model", () => {
     needs_memory: "degraded",
     no_route: "degraded",
     draining: "degraded",
+    hub_drains: "degraded",
+    stale_proof: "degraded",
+    resting: "degraded",
     unknown: "degraded",
   };
   test.each(Object.entries(standings))("that is ready while the Hub says %s is %s, and says why", (standing, shape) => {
@@ -129,6 +133,35 @@ describe("a Mac", () => {
   });
 });
 
+describe("why no requests come", () => {
+  const each: { [R in WhyView["reason"]]: [Extract<WhyView, { reason: R }>, string] } = {
+    idle: [{ reason: "idle", asked: ago(720), since: ago(9000), nodes: 3 }, "Last asked for 12 min ago. 3 nodes could answer."],
+    at_cap: [{ reason: "at_cap" }, "As many requests run as this node takes at a time."],
+    not_offered: [{ reason: "not_offered", nearest: "glm-5.1" }, "Not in the Hub’s catalog; the nearest there is glm-5.1."],
+    needs_memory: [{ reason: "needs_memory", needs_mib: 614_400, has_mib: 491_520 }, "The Hub asks for 600 GB; 480 GB are here."],
+    no_route: [{ reason: "no_route" }, "Offered only on routes that the engine does not answer."],
+    draining: [{ reason: "draining" }, "This node takes no new requests."],
+    hub_drains: [{ reason: "hub_drains" }, "The Hub asked this node to finish."],
+    stale_proof: [{ reason: "stale_proof" }, "The Hub has not heard for too long that it generates."],
+    resting: [{ reason: "resting", failures: 3, until: ago(-20) }, "3 requests in a row failed here: others are asked first. Tried here again in 20 s."],
+    unknown: [{ reason: "unknown" }, "The Hub has a reason that this version does not know."],
+  };
+  const idle = (why: WhyView, in_flight: number) =>
+    snapshot({ models: [make("m", { state: "ready", proven: ago(1) }, { why })], traffic: { ...snapshot().traffic, in_flight } });
+  test.each(Object.values(each) as [WhyView, string][])("is told of %j in one sentence, and who said so", (why, text) => {
+    expect(whys(idle(why, 0), NOW)).toEqual([{ id: "m", text }]);
+    expect(saidAgo(idle(why, 0), NOW)).toBe("Said by the Hub, 8 s ago.");
+  });
+  test("is offered while nothing runs, and always where something stands against it", () => {
+    expect([asksWhy(idle(each.idle[0], 0)), asksWhy(idle(each.idle[0], 1)), asksWhy(idle(each.resting[0], 1))]).toEqual([true, false, true]);
+    expect(asksWhy(snapshot())).toBe(false);
+  });
+  test("is told with the time where nobody has ever asked", () => {
+    const [never] = whys(idle({ reason: "idle", asked: null, since: ago(600), nodes: 1 }, 0), NOW);
+    expect(never?.text).toMatch(/^Nobody has asked for it since \d\d:\d\d\.$/);
+  });
+});
+
 describe("the Hub", () => {
   const each: Each<LinkView> = {
     off: [{ state: "off" }, "off", "Off"],
@@ -139,7 +172,12 @@ describe("the Hub", () => {
     refused: [{ state: "refused", why: "x", remedy: "y" }, "down", "Refused"],
   };
   test.each(cases(each))("says %j, and is green only once it has answered", (link, shape, word) => {
-    expect(hub(link, 34)).toEqual({ shape, word });
+    expect(hub({ link, rtt_ms: 34, drains: null })).toEqual({ shape, word });
+  });
+  test("says that it asked this node to finish, while it is there", () => {
+    const drains = "It restarts.";
+    expect(hub({ link: { state: "online", since: ago(5) }, rtt_ms: 34, drains })).toEqual({ shape: "connecting", word: "Asked to finish" });
+    expect(hub({ link: { state: "off" }, rtt_ms: null, drains }).word).toBe("Off");
   });
 });
 

@@ -2,7 +2,7 @@
 import type { Code } from "./bindings/Code";
 import type { Freshness } from "./bindings/Freshness";
 import type { LinkKind } from "./bindings/LinkKind";
-import type { LinkView } from "./bindings/LinkView";
+import type { HubView } from "./bindings/HubView";
 import type { MemberView } from "./bindings/MemberView";
 import type { MemoryView } from "./bindings/MemoryView";
 import type { ModelState } from "./bindings/ModelState";
@@ -11,6 +11,7 @@ import type { Overall } from "./bindings/Overall";
 import type { Scene } from "./bindings/Scene";
 import type { Snapshot } from "./bindings/Snapshot";
 import type { Standing } from "./bindings/Standing";
+import type { WhyView } from "./bindings/WhyView";
 
 /** The five shapes of a state. */
 export type Shape = "online" | "connecting" | "degraded" | "down" | "off";
@@ -105,7 +106,8 @@ function macs({ host, cluster }: Snapshot): string {
 }
 
 /** The Hub's row. */
-export function hub(link: LinkView, rtt: number | null): Said {
+export function hub({ link, rtt_ms: rtt, drains }: Pick<HubView, "link" | "rtt_ms" | "drains">): Said {
+  if (link.state === "online" && drains !== null) return { shape: "connecting", word: "Asked to finish" };
   switch (link.state) {
     case "off":
       return { shape: "off", word: "Off" };
@@ -195,6 +197,9 @@ const standings: Record<Standing, string> = {
   needs_memory: "the Hub asks for more memory",
   no_route: "no route in common with the Hub",
   draining: "gets no new requests",
+  hub_drains: "gets no new requests",
+  stale_proof: "proven too long ago for the Hub",
+  resting: "failed, others are asked first",
   unknown: "the Hub sends nothing here yet",
 };
 
@@ -312,6 +317,44 @@ export function invitation(snapshot: Snapshot): string {
   const them = n > 1 ? "them" : "it";
   return `${ready}Signing in connects ${them} to your Hub as one node. Porten only dials out.`;
 }
+
+type Because = { [R in WhyView["reason"]]: (why: Extract<WhyView, { reason: R }>, now: number) => string };
+
+const because: Because = {
+  idle: ({ asked, since, nodes }, now) => {
+    const last = asked ? `Last asked for ${age(asked, now)} ago.` : since ? `Nobody has asked for it since ${clock(since, now)}.` : "Nobody asks for it.";
+    return nodes !== null && nodes > 1 ? `${last} ${nodes} nodes could answer.` : last;
+  },
+  at_cap: () => "As many requests run as this node takes at a time.",
+  not_offered: ({ nearest }) => (nearest ? `Not in the Hub’s catalog; the nearest there is ${nearest}.` : "Not in the Hub’s catalog."),
+  needs_memory: ({ needs_mib, has_mib }) =>
+    needs_mib === null ? "The Hub asks for more memory than is here." : `The Hub asks for ${gb(needs_mib)} GB; ${gb(has_mib)} GB are here.`,
+  no_route: () => "Offered only on routes that the engine does not answer.",
+  draining: () => "This node takes no new requests.",
+  hub_drains: () => "The Hub asked this node to finish.",
+  stale_proof: () => "The Hub has not heard for too long that it generates.",
+  resting: ({ failures, until: at }, now) => {
+    const again = at === null ? "" : ` Tried here again in ${until(at, now)} s.`;
+    return `${count(failures, "request")} in a row failed here: others are asked first.${again}`;
+  },
+  unknown: () => "The Hub has a reason that this version does not know.",
+};
+
+/** Why no requests come, for each model that could answer. */
+export function whys(snapshot: Snapshot, now: number): { id: string; text: string }[] {
+  return snapshot.models.flatMap(({ id, why }) => {
+    if (why === null) return [];
+    const say = because[why.reason] as (why: WhyView, now: number) => string;
+    return [{ id, text: say(why, now) }];
+  });
+}
+
+/** Who said so, and when. */
+export const saidAgo = ({ hub }: Snapshot, now: number) => (hub.said === null ? "" : `Said by the Hub, ${age(hub.said, now)} ago.`);
+
+/** Whether a person may wonder: nothing runs, or something stands against requests. */
+export const asksWhy = ({ hub, models, traffic }: Snapshot) =>
+  hub.link.state === "online" && models.some(({ why }) => why !== null && (traffic.in_flight === 0 || why.reason !== "idle"));
 
 /** Whether something on the page grows older by the second. */
 export const counts = ({ snapshot }: Scene) =>

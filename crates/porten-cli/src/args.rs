@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::drain;
-
 /// Connects this machine's inference engine to a Porten Hub.
 ///
 /// Settings come from the environment, then from the settings file, then from defaults:
@@ -65,17 +63,19 @@ pub(crate) enum Command {
     },
     /// Go online (the default; the wish survives a restart)
     Online,
-    /// Go offline: finishes the running requests and takes no new ones
+    /// Go offline: takes no new requests, and finishes the running ones within ten minutes
     Offline,
-    /// Go offline and follow it: no new requests, what runs is finished, and what takes too long is cut with an error
+    /// Go offline and wait until it is done: takes no new requests, shows how many still run, and cuts what runs when the
+    /// time is up, with an error to each client. The node stays offline until `porten online`, which also undoes a drain
+    /// under way; Ctrl-C ends the waiting alone
     Drain {
         /// How long running requests may take, like 90s, 10m or 1h30m
-        #[arg(long, value_name = "TIME", default_value = "10m", value_parser = drain::patience)]
+        #[arg(long, value_name = "TIME", default_value = "10m", value_parser = porten_core::lasting::read)]
         within: Duration,
-        /// Cut what runs at once
+        /// Cut them now
         #[arg(long, conflicts_with = "within")]
         now: bool,
-        /// Print JSON, one object whenever the number changes
+        /// Print JSON, one object a change
         #[arg(long)]
         json: bool,
     },

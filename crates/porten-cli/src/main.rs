@@ -48,9 +48,8 @@ async fn run(args: Args) -> Exit {
         Command::Cluster { json, .. } => commands::cluster::run(&setup, json).await,
         Command::Online => commands::wish::online(&setup, true).await,
         Command::Offline => commands::wish::online(&setup, false).await,
-        Command::Drain { within, now, json } => {
-            commands::drain::run(&setup, if now { Duration::ZERO } else { within }, json).await
-        }
+        Command::Drain { now: true, json, .. } => commands::drain::run(&setup, Duration::ZERO, json).await,
+        Command::Drain { within, json, .. } => commands::drain::run(&setup, within, json).await,
     };
     match done {
         Ok(exit) => exit,

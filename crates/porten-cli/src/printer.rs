@@ -15,6 +15,13 @@ pub(crate) fn complain(text: &str) {
     let _ = writeln!(stderr().lock(), "porten: {text}");
 }
 
+/// A line in the place of the last one, while a person is watching.
+pub(crate) fn say_over(line: &str) {
+    if write!(stdout().lock(), "\r\x1b[K{line}").and_then(|()| stdout().flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
 /// Clears the screen before the next picture, if a person is watching.
 pub(crate) fn clear() {
     if stdout().is_terminal() {

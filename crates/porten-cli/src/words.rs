@@ -1,6 +1,7 @@
 //! The snapshot in words, for a terminal.
 
 pub(crate) mod cluster;
+mod why;
 
 use jiff::Timestamp;
 use porten_core::ladder::RungState;
@@ -55,6 +56,12 @@ pub(crate) fn status(snapshot: &Snapshot, now: Timestamp) -> Vec<String> {
     );
     lines.push(String::new());
     lines.extend(models(snapshot, now).into_iter().map(|line| format!("  {line}")));
+    for (n, why) in why::lines(snapshot, now).into_iter().enumerate() {
+        if n == 0 {
+            lines.extend([String::new(), "  Why no requests:".to_owned()]);
+        }
+        lines.push(format!("    {why}"));
+    }
     if !snapshot.notices.is_empty() {
         lines.push(String::new());
     }
@@ -84,7 +91,8 @@ fn link(snapshot: &Snapshot, now: Timestamp) -> String {
         LinkView::Connecting => "Connecting…".to_owned(),
         LinkView::Online { since } => {
             let rtt = snapshot.hub.rtt_ms.map(|ms| format!(" · {ms} ms")).unwrap_or_default();
-            format!("Online for {}{rtt}", age(*since, now))
+            let drains = snapshot.hub.drains.as_ref().map(|why| format!(" · asked this node to finish: {why}"));
+            format!("Online for {}{rtt}{}", age(*since, now), drains.unwrap_or_default())
         }
         LinkView::Waiting { until, why } => format!("Trying again in {} s · {why}", seconds(now, *until).max(1)),
         LinkView::Refused { why, .. } => format!("Refused · {why}"),
@@ -159,6 +167,9 @@ pub(crate) fn model(model: &ModelView, now: Timestamp) -> String {
         Some(Standing::NeedsMemory) => " · the Hub asks for more memory",
         Some(Standing::NoRoute) => " · no common route with the Hub",
         Some(Standing::Draining) => " · draining",
+        Some(Standing::HubDrains) => " · the Hub asked it to finish",
+        Some(Standing::StaleProof) => " · proven too long ago for the Hub",
+        Some(Standing::Resting) => " · failed, others are asked first",
         Some(Standing::Unknown) => " · the Hub sends nothing here",
     };
     match &model.state {

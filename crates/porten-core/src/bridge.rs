@@ -14,6 +14,8 @@ pub struct Scene {
     pub sign_in: SignInView,
     /// Why the agent does not run, in one sentence with what to do; `None` while it runs.
     pub trouble: Option<String>,
+    /// Somebody quit this host: it ends when the running requests are finished, or at once if it is asked again.
+    pub quitting: bool,
 }
 
 /// Where a sign-in is.

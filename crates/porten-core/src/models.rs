@@ -9,7 +9,7 @@ use crate::exo::{Telling, Told};
 use crate::idle::Idle;
 use crate::ids::{EngineId, Matched, ModelId, Pair, Unmatched, Wanted, match_catalog, match_wanted};
 use crate::relay::{Served, Serving};
-use crate::time::Now;
+use crate::time::{Moment, Now};
 use crate::wire::{Advert, AdvertModel, Offer};
 
 /// What an engine serves, as far as it matters for pairing.
@@ -125,10 +125,26 @@ pub fn serving(matched: &Matched, off: &BTreeSet<ModelId>, health: &Health) -> S
     ready.collect()
 }
 
+/// The age of a proof is told in steps of this (seconds): an advert that changed each second would be sent each second.
+const AGE_STEP: u64 = 15 * 60;
+
 /// What the Hub is told; numbering is the sender's.
 #[must_use]
-pub fn advert(serving: &Serving, idle: &Idle, memory_mib: u64, max_streams: u32, engine_up: bool) -> Advert {
-    let models = serving.iter().map(|(id, served)| AdvertModel { id: id.to_owned(), routes: served.routes.clone() });
+pub fn advert(
+    serving: &Serving,
+    idle: &Idle,
+    memory_mib: u64,
+    max_streams: u32,
+    health: &Health,
+    now: Moment,
+) -> Advert {
+    let model = |(id, served): (&str, &Served)| AdvertModel {
+        id: id.to_owned(),
+        routes: served.routes.clone(),
+        proven_s: health.proof_age(&served.engine_id, now).map(|age| age.as_secs() / AGE_STEP * AGE_STEP),
+    };
+    let models = serving.iter().map(model);
+    let engine_up = matches!(health.reach(), Reach::Up { .. });
     let cold = idle.cold().map(|id| id.as_str().to_owned());
     Advert { seq: 0, memory_mib, models: models.collect(), max_streams, engine_up, cold: cold.collect() }
 }
@@ -145,7 +161,7 @@ mod tests {
     use crate::exo;
     use crate::reply::Reply;
     use crate::route::Route;
-    use crate::time::{Moment, Now};
+    use crate::time::Moment;
 
     fn now() -> Now {
         Now::new(Moment::START, Timestamp::UNIX_EPOCH)
@@ -182,8 +198,12 @@ mod tests {
         assert!(serving(&matched, &BTreeSet::new(), &health).is_empty(), "listed, but not proven");
         let proof = Proof { routes: vec![Route::ChatCompletions], took: Duration::ZERO };
         health.on(Input::Proved(engine_id.into(), Ok(proof)), now());
-        let told = advert(&serving(&matched, &BTreeSet::new(), &health), &Idle::default(), 4096, 8, true);
-        assert_eq!(told.models, [AdvertModel { id: "deepseek-v4-flash".into(), routes: vec![Route::ChatCompletions] }]);
+        let told =
+            advert(&serving(&matched, &BTreeSet::new(), &health), &Idle::default(), 4096, 8, &health, Moment::START);
+        assert_eq!(
+            told.models,
+            [AdvertModel { id: "deepseek-v4-flash".into(), routes: vec![Route::ChatCompletions], proven_s: Some(0) }]
+        );
         let off = BTreeSet::from([ModelId::read("deepseek-v4-flash").unwrap()]);
         assert!(serving(&matched, &off, &health).is_empty(), "turned off");
         health.on(Input::Nudge, now());

@@ -28,7 +28,7 @@ use crate::seat::Host;
 use crate::snapshot::{AccountView, ClusterView, Freshness, HostView, MemoryView, ModelView, Snapshot, TrafficView};
 use crate::time::{Moment, Now};
 use crate::tunnel::{ConnId, State};
-use crate::wire::Standing;
+use crate::wire::{ModelTraffic, Standing};
 
 /// What the agent would have shown at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -137,7 +137,8 @@ impl Replay {
         let there = |pair: &Pair| self.telling.instances().any(|(one, _)| one.model == pair.engine.as_str());
         let gone = matched.pairs.iter().filter(|pair| self.config.models.is_none() && !there(pair));
         let off: BTreeSet<ModelId> = gone.map(|pair| pair.hub.clone()).collect();
-        let standings = matched.pairs.iter().map(|pair| (pair.hub.as_str().to_owned(), Standing::Eligible)).collect();
+        let eligible = |id: &str| (id.to_owned(), ModelTraffic::new(id, Standing::Eligible));
+        let standings = matched.pairs.iter().map(|pair| eligible(pair.hub.as_str())).collect();
         let wired = Wired { read_mib: None, limits: &self.limits };
         let set = self.config.budget_mib.as_ref().map(|set| set.value);
         let facts = Facts {
@@ -159,6 +160,8 @@ impl Replay {
             matched: &matched,
             off: &off,
             standings: &standings,
+            said: None,
+            hub_drains: None,
             memory: budget(&pool::rooms(&self.telling, wired, self.now), set),
             wired,
             traffic: TrafficView::default(),

@@ -123,7 +123,7 @@ mod tests {
             })
             .into_iter()
             .collect();
-        Scene { snapshot: Some(snapshot), sign_in: SignInView::Idle, trouble: None }
+        Scene { snapshot: Some(snapshot), sign_in: SignInView::Idle, trouble: None, quitting: false }
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn without_an_agent_it_is_on_its_way_or_needs_a_person() {
-        let mut scene = Scene { snapshot: None, sign_in: SignInView::Idle, trouble: None };
+        let mut scene = Scene { snapshot: None, sign_in: SignInView::Idle, trouble: None, quitting: false };
         assert_eq!((face(&scene), words(&scene, START).as_str()), (Face::Connecting, "Connecting…"));
         scene.trouble = Some("The settings cannot be read.".to_owned());
         assert_eq!((face(&scene), words(&scene, START).as_str()), (Face::NeedsYou, "Needs you"));

@@ -77,6 +77,8 @@ pub enum FromHub {
     Catalog(Catalog),
     /// Why this node gets requests for a model, or gets none.
     Traffic(Traffic),
+    /// The answer to draining: no more is placed here.
+    Drained(Drained),
     /// Somebody asked for a model that is cold here.
     Wake(Wake),
     /// The Hub wants the node to drain (it will restart, or was asked to).
@@ -131,6 +133,9 @@ pub struct AdvertModel {
     /// Routes that its engine answers; paths that this version does not know are left out.
     #[serde(deserialize_with = "known_routes")]
     pub routes: Vec<Route>,
+    /// How long ago it last generated (seconds); left out by agents that do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven_s: Option<u64>,
 }
 
 /// The node finishes what it has and takes nothing new.
@@ -195,13 +200,56 @@ pub struct Traffic {
     pub models: Vec<ModelTraffic>,
 }
 
-/// The Hub's view of one advertised model.
+/// The Hub's view of one advertised model. All but the first two may be left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelTraffic {
     /// The advertised id.
     pub id: String,
     /// Whether the Hub places requests here.
     pub standing: Standing,
+    /// How long ago a client of the account last asked for it, of any node (seconds).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_s: Option<u64>,
+    /// For how long the Hub has counted that (seconds).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted_s: Option<u64>,
+    /// How many nodes of the account could answer for it now, this one among them if it could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<u32>,
+    /// Whether the node has as many requests as it takes at a time.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub at_cap: bool,
+    /// With `not_offered`: the catalog's id that is nearest, if one is near.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearest: Option<String>,
+    /// With `needs_memory`: what the catalog asks for (MiB).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs_mib: Option<u64>,
+    /// With `resting`: how many requests in a row failed here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<u32>,
+    /// With `resting`: when one request is tried here again (seconds from now).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_s: Option<u64>,
+}
+
+impl ModelTraffic {
+    /// A standing without a word more.
+    #[must_use]
+    pub fn new(id: impl Into<String>, standing: Standing) -> Self {
+        Self {
+            id: id.into(),
+            standing,
+            asked_s: None,
+            counted_s: None,
+            nodes: None,
+            at_cap: false,
+            nearest: None,
+            needs_mib: None,
+            failures: None,
+            retry_s: None,
+        }
+    }
 }
 
 /// Whether a Hub places requests for a model on this node, and if not, why.
@@ -219,9 +267,22 @@ pub enum Standing {
     NoRoute,
     /// The node said that it drains.
     Draining,
+    /// The Hub drains: itself, or this node.
+    HubDrains,
+    /// The node has not said for too long that the model generates.
+    StaleProof,
+    /// Requests failed here one after the other: other nodes are asked first for a while.
+    Resting,
     /// A word from a newer Hub.
     #[serde(other)]
     Unknown,
+}
+
+/// The Hub places nothing more on a node that drains. What it had placed before is ahead of its answer to HTTP/2's PING.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drained {
+    /// Requests that it has placed here and that have not ended.
+    pub in_flight: u32,
 }
 
 /// The Hub asks the node to drain.
@@ -229,6 +290,10 @@ pub enum Standing {
 pub struct Drain {
     /// For the person, in one sentence.
     pub reason: String,
+    /// Whether the node stays connected: the Hub places nothing and says itself when that is over. Left out, the node ends
+    /// the connection once nothing runs, and dials again.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stay: bool,
 }
 
 /// The last word before a close.
@@ -255,6 +320,11 @@ impl Goodbye {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands in a reference")]
 const fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands in a reference")]
+const fn is_false(it: &bool) -> bool {
+    !*it
 }
 
 /// Why a Hub ends a link.
@@ -296,7 +366,7 @@ pub enum WireError {
 /// # Errors
 /// The peer broke the protocol: close with [`close::PROTOCOL`].
 pub fn read_from_hub(text: &str) -> Result<Option<FromHub>, WireError> {
-    read(text, &["welcome", "catalog", "traffic", "wake", "drain", "goodbye"])
+    read(text, &["welcome", "catalog", "traffic", "wake", "drained", "drain", "goodbye"])
 }
 
 /// Reads what an agent sent. `Ok(None)` is a type this version does not know, to be ignored.
@@ -353,7 +423,11 @@ mod tests {
         let advert = FromAgent::Advert(Advert {
             seq: 3,
             memory_mib: 262_144,
-            models: vec![AdvertModel { id: "deepseek-v4-flash".into(), routes: vec![Route::ChatCompletions] }],
+            models: vec![AdvertModel {
+                id: "deepseek-v4-flash".into(),
+                routes: vec![Route::ChatCompletions],
+                proven_s: None,
+            }],
             max_streams: 8,
             engine_up: true,
             cold: vec![],
@@ -380,7 +454,16 @@ mod tests {
             FromHub::Catalog(Catalog { models: vec![] }),
             FromHub::Traffic(Traffic { models: vec![] }),
             FromHub::Wake(Wake { model: "m".into() }),
-            FromHub::Drain(Drain { reason: "r".into() }),
+            FromHub::Traffic(Traffic {
+                models: vec![
+                    ModelTraffic::new("a", Standing::HubDrains),
+                    ModelTraffic { failures: Some(3), retry_s: Some(9), ..ModelTraffic::new("b", Standing::Resting) },
+                    ModelTraffic { nearest: Some("d".into()), ..ModelTraffic::new("c", Standing::NotOffered) },
+                ],
+            }),
+            FromHub::Drained(Drained { in_flight: 2 }),
+            FromHub::Drain(Drain { reason: "r".into(), stay: false }),
+            FromHub::Drain(Drain { reason: "r".into(), stay: true }),
             FromHub::Goodbye(Goodbye::new(GoodbyeReason::Restart, "t")),
             FromHub::Goodbye(Goodbye { within_s: 40, ..Goodbye::new(GoodbyeReason::Restart, "t") }),
         ];
@@ -392,6 +475,15 @@ mod tests {
         for said in [FromAgent::Advert(advert), FromAgent::PongStats(PongStats { rtt_ms: 1 })] {
             assert_eq!(read_from_agent(&write(&said)).unwrap(), Some(said));
         }
+    }
+
+    #[test]
+    fn what_is_not_said_is_not_written_and_a_newer_hubs_standing_is_kept_as_unknown() {
+        let traffic = FromHub::Traffic(Traffic { models: vec![ModelTraffic::new("m", Standing::Eligible)] });
+        assert_eq!(write(&traffic), r#"{"type":"traffic","models":[{"id":"m","standing":"eligible"}]}"#);
+        let newer = r#"{"type":"traffic","models":[{"id":"m","standing":"on_the_moon","mood":"calm"}]}"#;
+        let unknown = FromHub::Traffic(Traffic { models: vec![ModelTraffic::new("m", Standing::Unknown)] });
+        assert_eq!(read_from_hub(newer).unwrap(), Some(unknown));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -59,6 +60,9 @@ pub(crate) struct Serve {
     /// Seed an account, a key and the model `tiny`, and print them; without --state nothing is kept
     #[arg(long)]
     pub(crate) dev: bool,
+    /// How long running requests may take once the Hub is told to stop, like 90s or 10m [default: 60s; with --dev 2s]
+    #[arg(long, value_name = "TIME", value_parser = porten_core::lasting::read)]
+    pub(crate) drain_within: Option<Duration>,
     /// Print what was started as one line of JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -124,6 +128,18 @@ pub(crate) enum Node {
     },
     /// Sign a node out
     Revoke {
+        number: i64,
+        #[command(flatten)]
+        state: State,
+    },
+    /// Place no more requests on a node; what runs there is finished, and it stays connected
+    Drain {
+        number: i64,
+        #[command(flatten)]
+        state: State,
+    },
+    /// Place requests on a drained node again
+    Resume {
         number: i64,
         #[command(flatten)]
         state: State,

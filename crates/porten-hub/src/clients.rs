@@ -37,6 +37,9 @@ pub(crate) async fn relayed(State(hub): State<Arc<Hub>>, route: Route, request: 
 
 async fn serve(hub: &Arc<Hub>, route: Route, request: Request, id: HeaderValue) -> Result<Response, ApiError> {
     let account = account(hub, request.headers()).await?;
+    if hub.nodes.is_stopping() {
+        return Err(relay::stopping());
+    }
     let taken = intake::read(hub, request).await?;
     let offer = hub.catalog.borrow().offer(&taken.ask.model).cloned();
     let Some(offer) = offer else {

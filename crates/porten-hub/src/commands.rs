@@ -120,7 +120,17 @@ pub async fn revoke_node(store: &Store, number: i64) -> Result<(), CommandError>
     if store.end_grant(number).await? { Ok(()) } else { Err(CommandError::NoGrant(number)) }
 }
 
-/// All sign-ins of nodes, one a line: number, account, node id, name, since when, last connected.
+/// Places nothing more on a node, or places on it again; a running Hub does so within a second. What runs is finished,
+/// and the node stays connected.
+///
+/// # Errors
+/// There is no sign-in of this number, or the state file cannot be written.
+pub async fn drain_node(store: &Store, number: i64, drained: bool) -> Result<(), CommandError> {
+    if store.set_drained(number, drained).await? { Ok(()) } else { Err(CommandError::NoGrant(number)) }
+}
+
+/// All sign-ins of nodes, one a line: number, account, node id, name, since when, last connected, and whether it is
+/// drained.
 ///
 /// # Errors
 /// The state file cannot be read.
@@ -128,7 +138,9 @@ pub async fn list_nodes(store: &Store) -> Result<Vec<String>, CommandError> {
     let nodes = store.nodes().await?;
     let line = |node: &crate::store::NodeLine| {
         let connected = node.connected.map_or_else(|| "never".to_owned(), day);
-        format!("{}\t{}\t{}\t{}\t{}\t{connected}", node.id, node.account, node.node, node.name, day(node.made))
+        let drained = if node.drained { "\tdrained" } else { "" };
+        let (name, made) = (&node.name, day(node.made));
+        format!("{}\t{}\t{}\t{name}\t{made}\t{connected}{drained}", node.id, node.account, node.node)
     };
     Ok(nodes.iter().map(line).collect())
 }

@@ -12,6 +12,8 @@ use crate::store::Store;
 const ACCOUNT: &str = "dev";
 /// How often an agent may poll while somebody develops.
 const POLL: Duration = Duration::from_secs(1);
+/// Whoever develops wants to see what a request changes.
+const RETELL: Duration = Duration::from_secs(5);
 
 /// What a person, or a test, needs to use a Hub of `--dev`.
 #[derive(Debug)]
@@ -41,6 +43,6 @@ impl Timing {
     /// The timing of `--dev`.
     #[must_use]
     pub fn dev() -> Self {
-        Self { device_interval: POLL, ..Self::default() }
+        Self { device_interval: POLL, retell: RETELL, ..Self::default() }
     }
 }

@@ -35,6 +35,8 @@ pub struct Timing {
     pub document_patience: Duration,
     /// How long a client may leave an answer unread.
     pub reader_patience: Duration,
+    /// How often it is looked whether there is news about a node's traffic that no message of the node brought.
+    pub retell: Duration,
     /// The pings on a tunnel.
     pub beat: Beat,
 }
@@ -49,6 +51,7 @@ impl Default for Timing {
             stream_patience: Duration::from_secs(660),
             document_patience: Duration::from_secs(3600),
             reader_patience: Duration::from_secs(60),
+            retell: Duration::from_secs(30),
             beat: Beat::default(),
         }
     }

@@ -10,10 +10,12 @@
 mod answer;
 mod approve;
 mod bearer;
+mod breaker;
 mod catalog;
 mod clients;
 mod clock;
 pub mod commands;
+mod demand;
 mod dev;
 mod hub;
 mod limit;
@@ -29,6 +31,7 @@ mod secret;
 mod serve;
 mod stall;
 mod store;
+mod traffic;
 mod tunnel;
 mod visits;
 

@@ -1,18 +1,27 @@
 //! Knows which nodes are connected, and hands each request to one of them.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
 use porten_core::route::Route;
-use porten_core::wire::{Advert, Offer, Traffic};
-use tokio::sync::mpsc;
+use porten_core::time::Moment;
+use porten_core::wire::{Advert, Offer};
+use tokio::sync::{Notify, mpsc};
 
-use crate::catalog::Catalog;
+use crate::demand::Demand;
 use crate::place::{self, Candidate, Choice};
 use crate::store::Bearer;
+
+mod live;
+mod member;
+mod seat;
+
+use live::Live;
+pub(crate) use member::Member;
+pub(crate) use seat::{Outcome, Place};
 
 /// Nodes connected at a time, over all accounts.
 pub(crate) const MAX_NODES: usize = 1024;
@@ -36,9 +45,16 @@ pub(crate) enum Farewell {
 }
 
 /// The connected nodes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Nodes {
     inside: Mutex<Inside>,
+    born: Instant,
+}
+
+impl Default for Nodes {
+    fn default() -> Self {
+        Self { inside: Mutex::default(), born: Instant::now() }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -47,50 +63,30 @@ struct Inside {
     live: BTreeMap<(i64, String), Live>,
     /// Connections counted so far: a dead one's late words are not taken for the new one's.
     connections: u64,
-    /// The Hub stops: nobody joins any more.
+    /// What clients asked for.
+    demand: Demand,
+    /// The Hub stops: it takes no new requests, and nodes finish what runs.
+    stopping: bool,
+    /// The Hub has stopped: nobody joins any more.
     closed: bool,
 }
 
-#[derive(Debug)]
-struct Live {
-    connection: u64,
-    grant: i64,
-    advert: Option<Advert>,
-    draining: bool,
-    busy: Arc<AtomicU32>,
-    served: u64,
-    calls: SendRequest<Bytes>,
-    farewell: mpsc::Sender<Farewell>,
-    wakes: mpsc::Sender<String>,
+/// Why the Hub asks a node to finish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// Whoever runs the Hub said so.
+    Node,
+    /// The Hub stops.
+    Hub,
 }
 
-/// A node's place among the connected; it leaves when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Member {
-    nodes: Arc<Nodes>,
-    key: (i64, String),
-    connection: u64,
-    /// Asks the tunnel to end.
-    pub(crate) farewell: mpsc::Receiver<Farewell>,
-    /// Models that somebody asks for and that are cold there.
-    pub(crate) wakes: mpsc::Receiver<String>,
-}
-
-/// One request's place on a node; the node is less busy when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Place {
-    /// The node's id, for the log.
-    pub(crate) node: String,
-    /// Which connection it is on.
-    pub(crate) connection: u64,
-    /// Where to send the request.
-    pub(crate) calls: SendRequest<Bytes>,
-    busy: Arc<AtomicU32>,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.busy.fetch_sub(1, Ordering::Relaxed);
+impl Held {
+    /// For the person at the node.
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Node => "Whoever runs the Hub asked this node to finish.",
+            Self::Hub => "The Hub is about to stop.",
+        }
     }
 }
 
@@ -119,21 +115,15 @@ impl Nodes {
         }
         inside.connections += 1;
         let connection = inside.connections;
-        let live = Live {
-            connection,
-            grant: bearer.grant,
-            advert: None,
-            draining: false,
-            busy: Arc::default(),
-            served: 0,
-            calls,
-            farewell,
-            wakes,
-        };
+        let stir = Arc::new(Notify::new());
+        if inside.stopping {
+            stir.notify_one();
+        }
+        let live = Live::new(connection, bearer.grant, calls, (farewell, wakes, Arc::clone(&stir)));
         if let Some(older) = inside.live.insert(key.clone(), live) {
             older.bid(Farewell::Replaced);
         }
-        Some(Member { nodes: Arc::clone(self), key, connection, farewell: farewells, wakes: wakes_seen })
+        Some(Member { nodes: Arc::clone(self), key, connection, farewell: farewells, wakes: wakes_seen, stir })
     }
 
     /// Whether nobody may join.
@@ -143,36 +133,41 @@ impl Nodes {
     }
 
     /// Takes the best place for a request, of those whose connection is not in `tried`.
-    pub(crate) fn take(&self, account: i64, offer: &Offer, route: Route, tried: &[u64]) -> Taken {
+    pub(crate) fn take(self: &Arc<Self>, account: i64, offer: &Offer, route: Route, tried: &[u64]) -> Taken {
+        let now = self.now();
         let mut inside = self.lock();
+        if tried.is_empty() {
+            inside.demand.note(account, &offer.id, now);
+        }
         let mut live: Vec<(&String, &mut Live)> =
             inside.live.iter_mut().filter(|(key, _)| key.0 == account).map(|(key, live)| (&key.1, live)).collect();
-        let candidates: Vec<Candidate<'_>> =
-            live.iter().map(|(node, live)| live.candidate(node, tried.contains(&live.connection))).collect();
+        let candidates: Vec<Candidate<'_>> = live
+            .iter()
+            .map(|(node, live)| live.candidate(node, tried.contains(&live.connection), &offer.id, now))
+            .collect();
         let at = match place::choose(&candidates, offer, route) {
             Choice::Node(at) => at,
             Choice::AllBusy => return Taken::AllBusy,
             Choice::Nobody => return Taken::Nobody,
         };
         let (node, chosen) = &mut live[at];
-        chosen.served += 1;
         // Counted under the lock, so that two requests do not take the same last place.
-        chosen.busy.fetch_add(1, Ordering::Relaxed);
+        chosen.take(&offer.id, now);
         Taken::Place(Place {
             node: (*node).clone(),
             connection: chosen.connection,
             calls: chosen.calls.clone(),
             busy: Arc::clone(&chosen.busy),
+            nodes: Arc::clone(self),
+            account,
+            model: offer.id.clone(),
+            told: false,
         })
     }
 
     /// Whether any node of the account could answer for this model if it were not busy.
     pub(crate) fn could(&self, account: i64, offer: &Offer) -> bool {
-        let inside = self.lock();
-        let mut own = inside.live.iter().filter(|(key, _)| key.0 == account);
-        own.any(|(key, live)| {
-            offer.routes.iter().any(|&route| place::can(&live.candidate(&key.1, false), offer, route))
-        })
+        self.lock().able(account, offer, self.now()).next().is_some()
     }
 
     /// Asks the node that has this model cold, if one does and could serve it, to load it again.
@@ -181,7 +176,7 @@ impl Nodes {
         let mut own = inside.live.iter().filter(|(key, _)| key.0 == account).map(|(_, live)| live);
         let cold = own.find(|live| {
             let has = |advert: &Advert| advert.memory_mib >= offer.memory_mib && advert.cold.contains(&offer.id);
-            !live.draining && live.advert.as_ref().is_some_and(has)
+            !live.is_draining() && live.advert.as_ref().is_some_and(has)
         });
         // Full: it was asked already.
         cold.is_some_and(|live| live.wakes.try_send(offer.id.clone()).is_ok() || !live.wakes.is_closed())
@@ -198,6 +193,25 @@ impl Nodes {
         self.lock().live.values().map(|live| live.grant).collect()
     }
 
+    /// Places nothing more on the nodes of these grants, and places again on all others.
+    pub(crate) fn hold(&self, grants: &[i64]) {
+        for live in self.lock().live.values_mut() {
+            live.hold(grants.contains(&live.grant));
+        }
+    }
+
+    /// The Hub begins to stop: clients are turned away, and nodes are asked to finish what runs.
+    pub(crate) fn begin_stop(&self) {
+        let mut inside = self.lock();
+        inside.stopping = true;
+        inside.live.values().for_each(|live| live.stir.notify_one());
+    }
+
+    /// Whether the Hub stops.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.lock().stopping
+    }
+
     /// Ends all tunnels and lets nobody in any more: the Hub stops.
     pub(crate) fn close(&self) {
         let mut inside = self.lock();
@@ -206,69 +220,32 @@ impl Nodes {
         inside.live.values().for_each(|live| live.bid(Farewell::Restart { within_s }));
     }
 
+    /// On a clock that is never set.
+    fn now(&self) -> Moment {
+        Moment::after_start(self.born.elapsed())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inside> {
         // Each change is one insertion, removal or assignment: a panic leaves nothing half done.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl Inside {
+    /// The account's nodes that could answer for this model, on any route, if they were not busy.
+    fn able<'a>(&'a self, account: i64, offer: &'a Offer, now: Moment) -> impl Iterator<Item = &'a Live> {
+        let own = self.live.iter().filter(move |(key, _)| key.0 == account);
+        own.filter(move |(key, live)| {
+            let candidate = live.candidate(&key.1, false, &offer.id, now);
+            offer.routes.iter().any(|&route| place::can(&candidate, offer, route))
+        })
+        .map(|(_, live)| live)
+    }
+}
+
 /// Over how many seconds so many nodes may come back.
 fn time_to_return(nodes: usize) -> u32 {
     u32::try_from(nodes / RETURNS).unwrap_or(u32::MAX)
-}
-
-impl Live {
-    fn candidate<'a>(&'a self, node: &'a str, tried: bool) -> Candidate<'a> {
-        Candidate {
-            node,
-            advert: self.advert.as_ref(),
-            draining: self.draining,
-            busy: self.busy.load(Ordering::Relaxed),
-            served: self.served,
-            tried,
-        }
-    }
-
-    fn bid(&self, farewell: Farewell) {
-        // Full: it was told already, and the first word stands. Closed: it is going.
-        let _ = self.farewell.try_send(farewell);
-    }
-}
-
-impl Member {
-    /// Keeps what the node can serve now, and answers where it stands.
-    pub(crate) fn advertise(&self, advert: Advert, catalog: &Catalog) -> Traffic {
-        self.change(|live| live.advert = Some(advert));
-        self.traffic(catalog)
-    }
-
-    /// Keeps that the node takes nothing new, until this connection ends: one that changed its mind connects again.
-    pub(crate) fn drain(&self) {
-        self.change(|live| live.draining = true);
-    }
-
-    /// Where the node stands by this catalog; empty before its first advert.
-    pub(crate) fn traffic(&self, catalog: &Catalog) -> Traffic {
-        let inside = self.nodes.lock();
-        let live = inside.live.get(&self.key).filter(|live| live.connection == self.connection);
-        let advert = live.and_then(|live| Some((live.advert.as_ref()?, live.draining)));
-        advert.map_or(Traffic { models: Vec::new() }, |(advert, draining)| place::traffic(advert, draining, catalog))
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Live)) {
-        let mut inside = self.nodes.lock();
-        let live = inside.live.get_mut(&self.key).filter(|live| live.connection == self.connection);
-        live.map(change);
-    }
-}
-
-impl Drop for Member {
-    fn drop(&mut self) {
-        let mut inside = self.nodes.lock();
-        if inside.live.get(&self.key).is_some_and(|live| live.connection == self.connection) {
-            inside.live.remove(&self.key);
-        }
-    }
 }
 
 #[cfg(test)]

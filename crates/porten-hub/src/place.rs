@@ -1,9 +1,7 @@
-//! Decides which node answers a request, and tells a node why it gets requests for a model or gets none.
+//! Decides which node answers a request.
 
 use porten_core::route::Route;
-use porten_core::wire::{Advert, AdvertModel, MAX_STREAMS, ModelTraffic, Offer, Standing, Traffic};
-
-use crate::catalog::Catalog;
+use porten_core::wire::{Advert, MAX_STREAMS, Offer};
 
 /// A connected node as placement sees it.
 #[derive(Debug, Clone, Copy)]
@@ -12,8 +10,12 @@ pub(crate) struct Candidate<'a> {
     pub(crate) node: &'a str,
     /// What it last advertised; none before its first advert.
     pub(crate) advert: Option<&'a Advert>,
-    /// It said that it drains.
+    /// It said that it drains, or whoever runs the Hub drains it.
     pub(crate) draining: bool,
+    /// Requests for the model failed there one after the other: the others are asked first.
+    pub(crate) resting: bool,
+    /// It has not been proven for too long that the model generates there.
+    pub(crate) stale: bool,
     /// Requests it is answering.
     pub(crate) busy: u32,
     /// Requests it was given since it connected.
@@ -33,7 +35,8 @@ pub(crate) enum Choice {
     Nobody,
 }
 
-/// Chooses the node for a request for `offer` on `route`: least busy first, then the one that served fewest, then by id.
+/// Chooses the node for a request for `offer` on `route`: one that rests only if there is no other, then the least busy
+/// first, then the one that served fewest, then by id.
 pub(crate) fn choose(candidates: &[Candidate<'_>], offer: &Offer, route: Route) -> Choice {
     let able = candidates.iter().enumerate().filter(|(_, candidate)| !candidate.tried && can(candidate, offer, route));
     let mut choice = Choice::Nobody;
@@ -45,7 +48,7 @@ pub(crate) fn choose(candidates: &[Candidate<'_>], offer: &Offer, route: Route) 
             }
             continue;
         }
-        let rank = (candidate.busy, candidate.served, candidate.node);
+        let rank = (candidate.resting, candidate.busy, candidate.served, candidate.node);
         if best.is_none_or(|best| rank < best) {
             best = Some(rank);
             choice = Choice::Node(at);
@@ -60,35 +63,17 @@ pub(crate) fn can(candidate: &Candidate<'_>, offer: &Offer, route: Route) -> boo
         advert.memory_mib >= offer.memory_mib
             && advert.models.iter().any(|model| model.id == offer.id && model.routes.contains(&route))
     };
-    !candidate.draining && offer.routes.contains(&route) && candidate.advert.is_some_and(advertised)
+    !candidate.draining && !candidate.stale && offer.routes.contains(&route) && candidate.advert.is_some_and(advertised)
 }
 
 /// Requests a node takes at a time.
-fn cap(advert: Option<&Advert>) -> u32 {
+pub(crate) fn cap(advert: Option<&Advert>) -> u32 {
     advert.map_or(0, |advert| advert.max_streams.min(MAX_STREAMS))
-}
-
-/// Why requests come to a node, or do not, for each model it advertised.
-pub(crate) fn traffic(advert: &Advert, draining: bool, catalog: &Catalog) -> Traffic {
-    let standing = |model: &AdvertModel| {
-        let Some(offer) = catalog.offer(&model.id) else { return Standing::NotOffered };
-        if draining {
-            Standing::Draining
-        } else if advert.memory_mib < offer.memory_mib {
-            Standing::NeedsMemory
-        } else if !model.routes.iter().any(|route| offer.routes.contains(route)) {
-            Standing::NoRoute
-        } else {
-            Standing::Eligible
-        }
-    };
-    let models =
-        advert.models.iter().map(|model| ModelTraffic { id: model.id.clone(), standing: standing(model) }).collect();
-    Traffic { models }
 }
 
 #[cfg(test)]
 mod tests {
+    use porten_core::wire::AdvertModel;
     use proptest::prelude::*;
 
     use super::*;
@@ -98,12 +83,21 @@ mod tests {
     }
 
     fn advert(memory_mib: u64, max_streams: u32, routes: &[Route]) -> Advert {
-        let models = vec![AdvertModel { id: "m".into(), routes: routes.to_vec() }];
+        let models = vec![AdvertModel { id: "m".into(), routes: routes.to_vec(), proven_s: None }];
         Advert { seq: 1, memory_mib, models, max_streams, engine_up: true, cold: vec![] }
     }
 
     fn candidate<'a>(node: &'a str, advert: &'a Advert) -> Candidate<'a> {
-        Candidate { node, advert: Some(advert), draining: false, busy: 0, served: 0, tried: false }
+        Candidate {
+            node,
+            advert: Some(advert),
+            draining: false,
+            resting: false,
+            stale: false,
+            busy: 0,
+            served: 0,
+            tried: false,
+        }
     }
 
     #[test]
@@ -129,8 +123,19 @@ mod tests {
         let fits = advert(100, 8, &chat);
         let fit = candidate("a", &fits);
         assert_eq!(choose(Candidate { draining: true, ..fit }, Route::ChatCompletions), Choice::Nobody);
+        assert_eq!(choose(Candidate { stale: true, ..fit }, Route::ChatCompletions), Choice::Nobody);
         assert_eq!(choose(Candidate { advert: None, ..fit }, Route::ChatCompletions), Choice::Nobody);
         assert_eq!(choose(Candidate { tried: true, ..fit }, Route::ChatCompletions), Choice::Nobody);
+    }
+
+    #[test]
+    fn a_node_that_rests_is_asked_only_if_no_other_can() {
+        let fits = advert(100, 1, &[Route::ChatCompletions]);
+        let resting = Candidate { resting: true, ..candidate("a", &fits) };
+        let choose = |all: &[Candidate<'_>]| choose(all, &offer(100), Route::ChatCompletions);
+        assert_eq!(choose(&[resting, candidate("b", &fits)]), Choice::Node(1));
+        assert_eq!(choose(&[resting, Candidate { busy: 1, ..candidate("b", &fits) }]), Choice::Node(0));
+        assert_eq!(choose(&[resting]), Choice::Node(0));
     }
 
     #[test]
@@ -140,22 +145,6 @@ mod tests {
         let full =
             [Candidate { busy: 2, ..candidate("a", &two) }, Candidate { busy: MAX_STREAMS, ..candidate("b", &many) }];
         assert_eq!(choose(&full, &offer(1), Route::ChatCompletions), Choice::AllBusy);
-    }
-
-    #[test]
-    fn each_advertised_model_is_told_where_it_stands() {
-        let catalog = "[[model]]\nid = \"m\"\nmemory_mib = 100\nroutes = [\"/v1/chat/completions\"]";
-        let catalog = Catalog::read(catalog).unwrap();
-        let standing =
-            |advert: &Advert, draining| traffic(advert, draining, &catalog).models.first().map(|model| model.standing);
-        let chat = [Route::ChatCompletions];
-        assert_eq!(standing(&advert(100, 8, &chat), false), Some(Standing::Eligible));
-        assert_eq!(standing(&advert(99, 8, &chat), false), Some(Standing::NeedsMemory));
-        assert_eq!(standing(&advert(100, 8, &[Route::Completions]), false), Some(Standing::NoRoute));
-        assert_eq!(standing(&advert(100, 8, &chat), true), Some(Standing::Draining));
-        let mut unknown = advert(100, 8, &chat);
-        unknown.models[0].id = "n".into();
-        assert_eq!(standing(&unknown, false), Some(Standing::NotOffered));
     }
 
     type Seen = (u32, u64, bool, bool, u64, u32);
@@ -170,6 +159,7 @@ mod tests {
             let names: Vec<String> = (0..seen.len()).map(|n| format!("n{n}")).collect();
             let candidates: Vec<Candidate<'_>> = seen.iter().enumerate().map(|(n, s)| Candidate {
                 node: &names[n], advert: Some(&adverts[n]), busy: s.0, served: s.1, draining: s.2, tried: s.3,
+                resting: false, stale: false,
             }).collect();
             let (offer, route) = (offer(1), Route::ChatCompletions);
             let able: Vec<&Candidate<'_>> =

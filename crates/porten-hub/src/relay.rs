@@ -21,6 +21,7 @@ mod seam;
 
 use call::Called;
 use refusal::Refusal;
+pub(crate) use refusal::stopping;
 
 /// Nodes that are asked for one request; after so many the trouble is not the node's.
 const MAX_NODES_ASKED: usize = 8;

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use porten_hub::commands::{self, CommandError};
 use porten_hub::{
@@ -14,6 +15,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Account, Key, Node, Serve, What};
 
+/// How long running requests may take once the Hub is told to stop: under what systemd gives by itself (90 s).
+const DRAIN: Duration = Duration::from_secs(60);
+/// The same in development, where nobody wants to wait.
+const DEV_DRAIN: Duration = Duration::from_secs(2);
 /// The largest catalog file that is read (bytes).
 const MAX_CATALOG: u64 = 1024 * 1024;
 
@@ -112,6 +117,14 @@ async fn node(wanted: Node) -> Result<(), Failure> {
             commands::revoke_node(&Store::open(&state.file())?, number).await?;
             print(&format!("Sign-in number {number} has ended."))
         }
+        Node::Drain { number, state } => {
+            commands::drain_node(&Store::open(&state.file())?, number, true).await?;
+            print(&format!("The node of sign-in number {number} gets no more requests; `node resume` takes that back."))
+        }
+        Node::Resume { number, state } => {
+            commands::drain_node(&Store::open(&state.file())?, number, false).await?;
+            print(&format!("The node of sign-in number {number} gets requests again."))
+        }
     }
 }
 
@@ -129,7 +142,9 @@ async fn serve(wanted: Serve) -> Result<(), Failure> {
     let timing = if wanted.dev { Timing::dev() } else { Timing::default() };
     // Signals are caught before anybody is told that the Hub is there.
     let mut signals = Signals::new()?;
-    let running = porten_hub::start(Config { listen: wanted.listen, public, store, catalog, timing }).await?;
+    let drain_within = wanted.drain_within.unwrap_or(if wanted.dev { DEV_DRAIN } else { DRAIN });
+    let config = Config { listen: wanted.listen, public, store, catalog, timing, drain_within };
+    let running = porten_hub::start(config).await?;
     print(&announcement(&running, seeded.as_ref(), wanted.json))?;
     while signals.next().await == Signal::Reload {
         match read_catalog(wanted.catalog.as_deref(), wanted.dev) {
@@ -140,9 +155,16 @@ async fn serve(wanted: Serve) -> Result<(), Failure> {
             Err(failure) => tracing::error!("{failure}; the old catalog stays"),
         }
     }
+    let now = running.hurry();
+    let mut stopped = std::pin::pin!(running.stop());
     tokio::select! {
-        () = running.stop() => {}
-        // A second Ctrl-C means now.
+        () = &mut stopped => return Ok(()),
+        // Waits for running requests no longer; clients and nodes are still told.
+        () = signals.stop_again() => now.cancel(),
+    }
+    tokio::select! {
+        () = stopped => {}
+        // Whoever asks a third time does not care.
         () = signals.stop_again() => {}
     }
     Ok(())

@@ -33,8 +33,6 @@ const BUFFER: usize = 64 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often the state file is looked at for what `porten-hub` commands changed.
 const LOOK: Duration = Duration::from_secs(1);
-/// When the Hub stops: how long running requests may still take.
-const REQUEST_GRACE: Duration = Duration::from_secs(2);
 /// When the Hub stops: how long nodes may take to say goodbye.
 const NODE_GRACE: Duration = Duration::from_secs(3);
 
@@ -51,6 +49,8 @@ pub struct Config {
     pub catalog: Catalog,
     /// How long things take.
     pub timing: Timing,
+    /// How long running requests may still take when the Hub stops.
+    pub drain_within: Duration,
 }
 
 /// A Hub that cannot start.
@@ -72,7 +72,7 @@ pub enum StartError {
 pub struct Running {
     hub: Arc<Hub>,
     address: SocketAddr,
-    stop: CancellationToken,
+    stop: Stop,
     done: tokio::task::JoinHandle<()>,
 }
 
@@ -94,9 +94,16 @@ impl Running {
         self.hub.catalog.send_replace(Arc::new(catalog));
     }
 
-    /// Stops: running requests get two seconds, nodes a goodbye. Returns when all is done, within six seconds.
+    /// Cancelled, it makes a stop wait for running requests no longer.
+    #[must_use]
+    pub fn hurry(&self) -> CancellationToken {
+        self.stop.now.clone()
+    }
+
+    /// Stops: new requests are turned away with 503, running ones may take the time that the Hub was started with, then
+    /// what is left is cut and nodes get a goodbye. Returns when all is done, within three seconds of that.
     pub async fn stop(self) {
-        self.stop.cancel();
+        self.stop.asked.cancel();
         // An error would say that serving panicked: then it has stopped as well.
         let _ = self.done.await;
     }
@@ -107,13 +114,13 @@ impl Running {
 /// # Errors
 /// It cannot listen.
 pub async fn start(config: Config) -> Result<Running, StartError> {
-    let Config { listen, public, store, catalog, timing } = config;
+    let Config { listen, public, store, catalog, timing, drain_within } = config;
     let refused = |source| StartError::Listen { address: listen, source };
     let listener = bind(listen).map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     let origin = public.unwrap_or_else(|| Origin::listening(address));
     let hub = Arc::new(Hub::new(origin, timing, store, catalog));
-    let stop = CancellationToken::new();
+    let stop = Stop { asked: CancellationToken::new(), now: CancellationToken::new(), within: drain_within };
     let done = tokio::spawn(run(Arc::clone(&hub), listener, stop.clone()));
     Ok(Running { hub, address, stop, done })
 }
@@ -126,22 +133,39 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-async fn run(hub: Arc<Hub>, listener: TcpListener, stop: CancellationToken) {
+/// The wish to stop.
+#[derive(Debug, Clone)]
+struct Stop {
+    asked: CancellationToken,
+    /// Without waiting for running requests.
+    now: CancellationToken,
+    /// How long they may take otherwise.
+    within: Duration,
+}
+
+async fn run(hub: Arc<Hub>, listener: TcpListener, stop: Stop) {
     let connections = TaskTracker::new();
     let (finish, kill) = (CancellationToken::new(), CancellationToken::new());
     let lives = Lives { finish: finish.clone(), kill: kill.clone() };
     tokio::select! {
-        () = stop.cancelled() => {}
+        () = stop.asked.cancelled() => {}
         () = accept(&hub, &listener, &connections, &lives) => {}
         () = look(&hub) => {}
     }
-    tracing::info!("stopping");
-    drop(listener);
+    tracing::info!(within = ?stop.within, "stopping");
+    // Requests first: a node that is told goodbye at once would cut them.
+    hub.nodes.begin_stop();
     finish.cancel();
     connections.close();
     hub.tunnels.close();
-    // Requests first: a node that is told goodbye at once would cut them.
-    let _ = tokio::time::timeout(REQUEST_GRACE, connections.wait()).await;
+    tokio::select! {
+        () = connections.wait() => {}
+        () = stop.now.cancelled() => {}
+        () = tokio::time::sleep(stop.within) => {}
+        // Whoever comes now is told in words that the Hub stops, not by a refused connection.
+        () = accept(&hub, &listener, &connections, &lives) => {}
+    }
+    drop(listener);
     hub.nodes.close();
     let _ = tokio::time::timeout(NODE_GRACE, hub.tunnels.wait()).await;
     kill.cancel();
@@ -183,14 +207,16 @@ async fn serve(socket: TcpStream, router: Router, timing: Timing, lives: Lives) 
         return; // gone already
     }
     let io = TokioIo::new(Patient::new(socket, timing.reader_patience));
+    // Who comes while the Hub stops is answered once.
+    let mut finishing = lives.finish.is_cancelled();
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
         .max_buf_size(BUFFER)
+        .keep_alive(!finishing)
         .serve_connection(io, TowerToHyperService::new(router))
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
-    let mut finishing = false;
     loop {
         tokio::select! {
             ended = &mut connection => {
@@ -208,7 +234,8 @@ async fn serve(socket: TcpStream, router: Router, timing: Timing, lives: Lives) 
     }
 }
 
-/// Ends the tunnels of nodes that a `porten-hub` command, which is another process, has signed out.
+/// Does what `porten-hub` commands, which are other processes, have changed: ends the tunnels of nodes that were signed
+/// out, and drains those that are to be drained.
 async fn look(hub: &Hub) {
     let mut seen = None;
     loop {
@@ -225,6 +252,10 @@ async fn look(hub: &Hub) {
         }
         match hub.store.ended(hub.nodes.grants()).await {
             Ok(ended) => hub.nodes.revoke(&ended),
+            Err(error) => drop(hub.broken(&error)),
+        }
+        match hub.store.drained().await {
+            Ok(drained) => hub.nodes.hold(&drained),
             Err(error) => drop(hub.broken(&error)),
         }
     }

@@ -20,8 +20,10 @@ pub(crate) use devices::{Asked, NewDevice, Polled};
 pub(crate) use grants::{Bearer, NodeLine, Pair, Renewed};
 
 /// The shape of the file; a Hub refuses a file of a newer shape.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 const SCHEMA: &str = include_str!("store/schema.sql");
+/// What a file of shape 1 lacks.
+const SINCE_1: &str = "ALTER TABLE node_grant ADD COLUMN drained INTEGER NOT NULL DEFAULT 0";
 /// Calls that wait for the owner thread; a caller beyond them waits its turn.
 const QUEUE: usize = 256;
 /// How long a write waits for another process (the `porten-hub` commands) to finish its own.
@@ -99,6 +101,10 @@ impl Store {
                 change.execute_batch(SCHEMA)?;
                 change.pragma_update(None, "user_version", SCHEMA_VERSION)?;
             }
+            1 => {
+                change.execute_batch(SINCE_1)?;
+                change.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+            }
             SCHEMA_VERSION => {}
             _ => return Err(StoreError::Newer),
         }
@@ -167,6 +173,28 @@ mod tests {
         assert_eq!(store.foreign_version().await.unwrap(), before);
         other.add_account("two", "x".into(), 0).await.unwrap();
         assert_ne!(store.foreign_version().await.unwrap(), before);
+    }
+
+    #[tokio::test]
+    async fn a_file_of_an_older_hub_is_taken_over_with_what_is_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("older.sqlite");
+        let older = Connection::open(&path).unwrap();
+        let (from, to) = (SCHEMA.find("    drained ").unwrap(), SCHEMA.find("    current_pair ").unwrap());
+        older.execute_batch(&format!("{}{}", &SCHEMA[..from], &SCHEMA[to..])).unwrap();
+        older
+            .execute_batch(
+                "PRAGMA user_version = 1; INSERT INTO account (id, name, passphrase, made) VALUES (1, 'anna', 'x', 0);
+                 INSERT INTO node_grant (id, account, node, name, made) VALUES (7, 1, 'n', 'studio', 0)",
+            )
+            .unwrap();
+        drop(older);
+        let store = Store::open(&path).unwrap();
+        assert!(store.drained().await.unwrap().is_empty());
+        assert!(store.set_drained(7, true).await.unwrap());
+        assert_eq!(Store::open(&path).unwrap().drained().await.unwrap(), [7]);
+        assert_eq!(store.note_connected(7, 5).await.unwrap(), Some(true));
+        assert_eq!(store.note_connected(8, 5).await.unwrap(), None);
     }
 
     #[test]

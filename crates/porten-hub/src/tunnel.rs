@@ -17,11 +17,12 @@ use axum::response::Response;
 use hyper_util::rt::TokioIo;
 use porten_core::api_error::ApiError;
 use porten_core::wire::{
-    self, FromAgent, FromHub, Goodbye, GoodbyeReason, Hello, Limits, MAX_BODY, MAX_STREAMS, SUBPROTOCOL, Wake, Welcome,
-    close,
+    self, Drain, Drained, FromAgent, FromHub, Goodbye, GoodbyeReason, Hello, Limits, MAX_BODY, MAX_STREAMS,
+    SUBPROTOCOL, Traffic, Wake, Welcome, close,
 };
 use porten_link::{Control, Opened, Outgoing, http2};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::answer;
@@ -29,8 +30,9 @@ use crate::bearer;
 use crate::clock;
 use crate::hub::Hub;
 use crate::limit::{Rule, Tally};
-use crate::nodes::{Farewell, Member};
+use crate::nodes::{Farewell, Held, Member};
 use crate::store::Bearer;
+use crate::traffic::is_news;
 
 /// Control messages a node may send; an agent that says everything it knows each second stays below it.
 const MESSAGES: Rule = Rule { times: 600, window: 60_000 };
@@ -154,10 +156,12 @@ async fn hold(hub: &Arc<Hub>, bearer: Bearer, mut opened: Opened<Socket>) {
         None => say_goodbye(&control, Farewell::Restart { within_s: 0 }).await,
         Some(member) => {
             // The grant may have ended between the check of the token and here.
-            if let Ok(false) = hub.store.note_connected(bearer.grant, clock::now()).await {
-                hub.nodes.revoke(&[bearer.grant]);
+            match hub.store.note_connected(bearer.grant, clock::now()).await {
+                Ok(None) => hub.nodes.revoke(&[bearer.grant]),
+                Ok(Some(held)) => member.hold(held),
+                Err(error) => drop(hub.broken(&error)),
             }
-            tend(member, control, &mut catalog).await;
+            tend(member, control, &mut catalog, hub.timing.retell).await;
         }
     }
     if tokio::time::timeout(GOODBYE_PATIENCE, &mut driver).await.is_err() {
@@ -188,26 +192,40 @@ async fn tend(
     mut member: Member,
     mut control: Control,
     catalog: &mut tokio::sync::watch::Receiver<Arc<crate::Catalog>>,
+    retell: std::time::Duration,
 ) {
     let mut messages = Tally::default();
+    let mut told = Told::default();
+    let mut look = tokio::time::interval_at(Instant::now() + retell, retell);
     let farewell = loop {
         let said = tokio::select! {
+            // That the Hub is about to stop goes before its goodbye, and both before what a node says without end.
+            biased;
+            () = member.stir.notified() => told.stirred(&member, &catalog.borrow()),
             Some(farewell) = member.farewell.recv() => break Some(farewell),
             Some(model) = member.wakes.recv() => vec![wire::write(&FromHub::Wake(Wake { model }))],
+            Ok(()) = catalog.changed() => {
+                let catalog = catalog.borrow_and_update();
+                let mut said = vec![catalog.message()];
+                said.extend(told.traffic(&member, &catalog));
+                said
+            }
+            _ = look.tick() => told.news(&member, &catalog.borrow()),
             text = control.incoming.recv() => {
                 let Some(text) = text else { break None };
                 if !messages.count(MESSAGES, clock::now()) {
                     return shut(&control, close::POLICY, "too many control messages").await;
                 }
-                let heeded = heed(&text, &member, &catalog.borrow());
-                match heeded {
-                    Ok(said) => said,
+                match heed(&text, &member) {
+                    Ok(Heeded::Nothing) => Vec::new(),
+                    Ok(Heeded::Traffic) => told.traffic(&member, &catalog.borrow()),
+                    Ok(Heeded::Drained(drained)) => {
+                        let mut said = told.traffic(&member, &catalog.borrow());
+                        said.push(wire::write(&FromHub::Drained(drained)));
+                        said
+                    }
                     Err(text) => return shut(&control, close::PROTOCOL, text).await,
                 }
-            }
-            Ok(()) = catalog.changed() => {
-                let catalog = catalog.borrow_and_update();
-                vec![catalog.message(), wire::write(&FromHub::Traffic(member.traffic(&catalog)))]
             }
         };
         for text in said {
@@ -229,9 +247,53 @@ async fn tend(
     }
 }
 
+/// What a node was told last, so that it is told anew only what is news.
+#[derive(Default)]
+struct Told {
+    traffic: Option<(Traffic, Instant)>,
+    held: Option<Held>,
+}
+
+impl Told {
+    /// Where the node stands, whether it is news or not.
+    fn traffic(&mut self, member: &Member, catalog: &crate::Catalog) -> Vec<String> {
+        let traffic = member.traffic(catalog);
+        let text = wire::write(&FromHub::Traffic(traffic.clone()));
+        self.traffic = Some((traffic, Instant::now()));
+        vec![text]
+    }
+
+    /// Something happened to this node: that the Hub drains it goes before what follows from that.
+    fn stirred(&mut self, member: &Member, catalog: &crate::Catalog) -> Vec<String> {
+        let mut said = Vec::new();
+        let held = member.held();
+        if let Some(why) = held.filter(|_| held != self.held) {
+            tracing::info!(?why, "the node is asked to finish");
+            said.push(wire::write(&FromHub::Drain(Drain { reason: why.words().to_owned(), stay: true })));
+        }
+        self.held = held;
+        said.extend(self.traffic(member, catalog));
+        said
+    }
+
+    /// Where the node stands, if that is news; what it never heard it has not asked for.
+    fn news(&mut self, member: &Member, catalog: &crate::Catalog) -> Vec<String> {
+        let Some((told, at)) = &self.traffic else { return Vec::new() };
+        let is_news = is_news(told, &member.traffic(catalog), at.elapsed());
+        if is_news { self.traffic(member, catalog) } else { Vec::new() }
+    }
+}
+
+/// What one control message calls for.
+enum Heeded {
+    Nothing,
+    Traffic,
+    Drained(Drained),
+}
+
 /// What one control message calls for, or what is wrong with it.
-fn heed(text: &str, member: &Member, catalog: &crate::Catalog) -> Result<Vec<String>, &'static str> {
-    let traffic = match wire::read_from_agent(text) {
+fn heed(text: &str, member: &Member) -> Result<Heeded, &'static str> {
+    match wire::read_from_agent(text) {
         Ok(Some(FromAgent::Advert(advert))) => {
             tracing::info!(
                 seq = advert.seq,
@@ -240,22 +302,21 @@ fn heed(text: &str, member: &Member, catalog: &crate::Catalog) -> Result<Vec<Str
                 engine_up = advert.engine_up,
                 "the node advertised"
             );
-            member.advertise(advert, catalog)
+            member.advertise(advert);
+            Ok(Heeded::Traffic)
         }
         Ok(Some(FromAgent::Draining(draining))) => {
             tracing::info!(in_flight = draining.in_flight, "the node drains");
-            member.drain();
-            member.traffic(catalog)
+            Ok(Heeded::Drained(member.drain()))
         }
         Ok(Some(FromAgent::PongStats(stats))) => {
             tracing::debug!(rtt_ms = stats.rtt_ms, "round trip as the node measures it");
-            return Ok(Vec::new());
+            Ok(Heeded::Nothing)
         }
-        Ok(Some(FromAgent::Hello(_))) => return Err("a second hello"),
-        Ok(None) => return Ok(Vec::new()),
-        Err(_) => return Err("a control message that does not read"),
-    };
-    Ok(vec![wire::write(&FromHub::Traffic(traffic))])
+        Ok(Some(FromAgent::Hello(_))) => Err("a second hello"),
+        Ok(None) => Ok(Heeded::Nothing),
+        Err(_) => Err("a control message that does not read"),
+    }
 }
 
 async fn say_goodbye(control: &Control, farewell: Farewell) {

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::Request;
 use common::{hub, hub_with, node, send};
 use porten_core::wire::{
-    Advert, Draining, FromAgent, FromHub, Goodbye, GoodbyeReason, MAX_BODY, MAX_STREAMS, Standing,
+    Advert, Drain, Drained, Draining, FromAgent, FromHub, Goodbye, GoodbyeReason, MAX_BODY, MAX_STREAMS, Standing,
 };
 use porten_hub::{Catalog, Store, Timing};
 use porten_link::{Beat, End, Outgoing};
@@ -72,6 +72,7 @@ async fn a_node_is_welcomed_and_told_where_it_stands() {
 
     node.say(&FromAgent::Draining(Draining { in_flight: 0 })).await;
     assert_eq!(node.traffic().await.models[2].standing, Standing::Draining);
+    assert_eq!(node.hear().await, FromHub::Drained(Drained { in_flight: 0 }), "no more is on its way");
 }
 
 #[tokio::test]
@@ -162,6 +163,8 @@ async fn a_hub_that_stops_says_goodbye_to_its_nodes() {
     let mut node = node::serving(&hub, "a", 8, node::says("a")).await;
     let started = std::time::Instant::now();
     hub.running.stop().await;
+    assert!(matches!(node.hear().await, FromHub::Drain(Drain { stay: true, .. })));
+    assert_eq!(node.traffic().await.models[0].standing, Standing::HubDrains);
     let said = node.hear().await;
     assert!(matches!(said, FromHub::Goodbye(Goodbye { reason: GoodbyeReason::Restart, .. })), "{said:?}");
     assert_eq!(closed_with(&node.ended().await), Some(1012));

@@ -25,4 +25,12 @@ link: LinkView,
 /**
  * Round trip of the last ping (milliseconds).
  */
-rtt_ms: number | null, };
+rtt_ms: number | null, 
+/**
+ * When it last said why requests come, or do not.
+ */
+said: string | null, 
+/**
+ * It asked this node to finish what runs: its reason, in one sentence.
+ */
+drains: string | null, };

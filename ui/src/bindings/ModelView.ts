@@ -6,6 +6,7 @@ import type { Placed } from "./Placed";
 import type { Route } from "./Route";
 import type { Sharding } from "./Sharding";
 import type { Standing } from "./Standing";
+import type { WhyView } from "./WhyView";
 
 /**
  * One model.
@@ -55,6 +56,10 @@ routes: Array<Route>,
  * What the Hub says of it.
  */
 standing: Standing | null, 
+/**
+ * Why no requests come for it, where it could answer and the Hub has said.
+ */
+why: WhyView | null, 
 /**
  * Tokens per second of the last answer.
  */

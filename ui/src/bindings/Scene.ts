@@ -17,4 +17,8 @@ sign_in: SignInView,
 /**
  * Why the agent does not run, in one sentence with what to do; `None` while it runs.
  */
-trouble: string | null, };
+trouble: string | null, 
+/**
+ * Somebody quit this host: it ends when the running requests are finished, or at once if it is asked again.
+ */
+quitting: boolean, };

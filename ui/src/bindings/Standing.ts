@@ -3,4 +3,4 @@
 /**
  * Whether a Hub places requests for a model on this node, and if not, why.
  */
-export type Standing = "eligible" | "not_offered" | "needs_memory" | "no_route" | "draining" | "unknown";
+export type Standing = "eligible" | "not_offered" | "needs_memory" | "no_route" | "draining" | "hub_drains" | "stale_proof" | "resting" | "unknown";

@@ -137,7 +137,25 @@ export const stories: Record<string, Scene> = {
     overall: { state: "waiting", until: ago(-12) },
     hub: { ...snapshot().hub, link: { state: "waiting", until: ago(-12), why: "the Hub did not answer" }, rtt_ms: null },
   }),
-  finishing: scene({ overall: { state: "finishing", requests: 2 } }),
+  finishing: scene({ overall: { state: "finishing", requests: 2 } }, { quitting: true }),
+  "why-no-requests": scene({
+    overall: { state: "ready", models: 1, wanted: 4 },
+    traffic: { ...snapshot().traffic, in_flight: 0 },
+    models: [
+      model("deepseek-v4-flash", { state: "ready", proven: ago(90) }, { why: { reason: "idle", asked: ago(720), since: ago(17_000), nodes: 14 } }),
+      model("glm-5", { state: "ready", proven: ago(60) }, { standing: "not_offered", why: { reason: "not_offered", nearest: "glm-5.1" } }),
+      model("kimi-k3", { state: "ready", proven: ago(60) }, { standing: "needs_memory", why: { reason: "needs_memory", needs_mib: 614_400, has_mib: 491_520 } }),
+      model("qwen3-coder-next", { state: "ready", proven: ago(60) }, { standing: "resting", why: { reason: "resting", failures: 3, until: ago(-20) } }),
+    ],
+  }),
+  "hub-drains": scene({
+    overall: { state: "serving", requests: 1 },
+    hub: { ...snapshot().hub, drains: "Whoever runs the Hub asked this node to finish." },
+    models: [
+      model("deepseek-v4-flash", { state: "serving", requests: 1 }, { standing: "hub_drains", why: { reason: "hub_drains" } }),
+      model("minimax-m2.7", { state: "off" }),
+    ],
+  }),
   offline: scene({
     overall: { state: "off" },
     models: [
@@ -163,19 +181,22 @@ export const stories: Record<string, Scene> = {
     },
     sign_in: { state: "idle" },
     trouble: null,
+    quitting: false,
   },
-  "signed-out": { snapshot: SIGNED_OUT, sign_in: { state: "idle" }, trouble: null },
-  "signing-in": { snapshot: SIGNED_OUT, sign_in: { state: "asking" }, trouble: null },
-  "signing-in-window": { snapshot: SIGNED_OUT, sign_in: { state: "window", code: CODE }, trouble: null },
+  "signed-out": { snapshot: SIGNED_OUT, sign_in: { state: "idle" }, trouble: null, quitting: false },
+  "signing-in": { snapshot: SIGNED_OUT, sign_in: { state: "asking" }, trouble: null, quitting: false },
+  "signing-in-window": { snapshot: SIGNED_OUT, sign_in: { state: "window", code: CODE }, trouble: null, quitting: false },
   "signing-in-browser": {
     snapshot: SIGNED_OUT,
     sign_in: { state: "browser", code: CODE, url: `https://hub.example.net/device?user_code=${CODE}`, elsewhere: "accounts.example.com" },
     trouble: null,
+    quitting: false,
   },
   "signing-in-failed": {
     snapshot: SIGNED_OUT,
     sign_in: { state: "failed", text: "The code has run out before anybody answered; try again." },
     trouble: null,
+    quitting: false,
   },
   "no-engine": scene({
     overall: { state: "needs_you" },
@@ -191,8 +212,8 @@ export const stories: Record<string, Scene> = {
     notices: [NO_ENGINE],
   }),
   declined: scene(),
-  trouble: { snapshot: null, sign_in: { state: "idle" }, trouble: "PORTEN_HUB_URL=htp://hub is no Hub's address; use wss://…" },
-  starting: { snapshot: null, sign_in: { state: "idle" }, trouble: null },
+  trouble: { snapshot: null, sign_in: { state: "idle" }, trouble: "PORTEN_HUB_URL=htp://hub is no Hub's address; use wss://…", quitting: false },
+  starting: { snapshot: null, sign_in: { state: "idle" }, trouble: null, quitting: false },
   "six-macs": scene({
     cluster: {
       freshness: { state: "fresh" },

@@ -59,6 +59,7 @@ export function model(id: string, state: ModelState, more: Partial<ModelView> = 
     parts: wanted ? on("studio-1", "studio-2") : [],
     routes: ["/v1/chat/completions"],
     standing: state.state === "ready" || state.state === "serving" ? "eligible" : null,
+    why: null,
     tokens_per_s: state.state === "serving" ? 24.8 : null,
     ...more,
   };
@@ -86,6 +87,8 @@ export function snapshot(more: Partial<Snapshot> = {}): Snapshot {
       origin: { from: "environment", name: "PORTEN_HUB_URL" },
       link: { state: "online", since: ago(17_520) },
       rtt_ms: 34,
+      said: ago(8),
+      drains: null,
     },
     engine: { url: "http://localhost:52415", origin: { from: "found" }, kind: "exo", reach: { state: "up", since: ago(17_600) } },
     cluster: { freshness: { state: "fresh" }, members, absent: [] },
@@ -114,5 +117,6 @@ export const scene = (more: Partial<Snapshot> = {}, rest: Partial<Scene> = {}): 
   snapshot: snapshot(more),
   sign_in: { state: "idle" },
   trouble: null,
+  quitting: false,
   ...rest,
 });

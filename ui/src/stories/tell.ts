@@ -26,6 +26,8 @@ export function tell(target: HTMLElement) {
   const declines: Host = { ...host, send: () => Promise.reject(DECLINED) };
   mount(App, { target, props: { host: name === "declined" ? declines : host, at: NOW } });
   flushSync();
+  // What opens in place is looked at open.
+  if (name === "why-no-requests") document.querySelector<HTMLElement>("[aria-expanded].link")?.click();
   if (name === "declined") for (const one of document.querySelectorAll<HTMLElement>("[role=switch]")) one.click();
 }
 

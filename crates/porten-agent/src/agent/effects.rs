@@ -16,7 +16,6 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::OFFLINE_PATIENCE;
 use super::world::World;
 use crate::client::Asked;
 use crate::credentials::SignedIn;
@@ -286,17 +285,11 @@ impl World {
                 if let Command::SetModel { id, on, .. } = command {
                     self.said(id, *on);
                 }
-                // Who is ending ends; the wish is for the next time.
-                match (command, online) {
-                    _ if self.is_quitting() => {}
-                    (Command::Drain { within_s }, _) => self.leave(Duration::from_secs(*within_s), false),
-                    _ if !changed => {}
-                    (_, true) => {
-                        self.leaving = None;
-                        self.step_tunnel(tunnel::Input::Wanted(true));
-                    }
-                    (_, false) => self.leave(OFFLINE_PATIENCE, false),
-                }
+                let within = match command {
+                    Command::Drain { within_s } => Some(Duration::from_secs(*within_s)),
+                    _ => None,
+                };
+                self.wished(online, changed, within);
                 Ok(())
             }
             Err(error) => Err(Declined { code: DeclinedCode::NotKept, text: error.to_string() }),

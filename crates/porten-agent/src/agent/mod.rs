@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use porten_core::config::Config;
+use porten_core::leaving::Leave;
 use porten_core::seat::Host;
 use porten_core::snapshot::HostView;
 use porten_core::wire::Hello;
@@ -44,11 +45,6 @@ use crate::vault::Vault;
 use crate::wishes::Wishes;
 use world::{Hands, World};
 
-/// How long running requests may take to finish when the person goes offline: at 5–25 tokens a second an answer takes
-/// minutes.
-pub const OFFLINE_PATIENCE: Duration = Duration::from_secs(10 * 60);
-/// The same when the process was asked to end: under what launchd and systemd are told to wait.
-pub const QUIT_PATIENCE: Duration = Duration::from_secs(50);
 /// Things that sessions tell the loop and that wait for it.
 const TOLD_QUEUE: usize = 256;
 
@@ -98,8 +94,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Agent {
     client: Client,
-    quit: CancellationToken,
-    now: CancellationToken,
+    leave: mpsc::UnboundedSender<Leave>,
     task: JoinHandle<()>,
     socket: JoinHandle<()>,
     socket_stop: CancellationToken,
@@ -149,19 +144,13 @@ impl Agent {
         let client = Client::new(snapshots_seen, commands);
         let socket_stop = CancellationToken::new();
         let serving = local::serve(&places.socket(), client.clone(), socket_stop.clone())?;
-        let (quit, now) = (CancellationToken::new(), CancellationToken::new());
+        let (leave, leaves) = mpsc::unbounded_channel();
         let (stirred, stirs) = mpsc::channel(1);
         tokio::spawn(surroundings::watch(clock, cared, stirred));
-        let inputs = world::Inputs {
-            stirs,
-            told: told_seen,
-            asked: commands_seen,
-            quit: quit.clone(),
-            now: now.clone(),
-            lookers: client.lookers(),
-        };
+        let inputs =
+            world::Inputs { stirs, told: told_seen, asked: commands_seen, leave: leaves, lookers: client.lookers() };
         let task = tokio::spawn(world.run(inputs, snapshots));
-        Ok(Self { client, quit, now, task, socket: tokio::spawn(serving), socket_stop })
+        Ok(Self { client, leave, task, socket: tokio::spawn(serving), socket_stop })
     }
 
     /// A front end's hold on it.
@@ -170,14 +159,16 @@ impl Agent {
         &self.client
     }
 
-    /// Asks it to end when the running requests are finished, within [`QUIT_PATIENCE`].
-    pub fn quit(&self) {
-        self.quit.cancel();
+    /// Asks it to end when the running requests are finished; those that are not within this time are cut, and their
+    /// clients told so. Asked again, the sooner time counts.
+    pub fn quit(&self, within: Duration) {
+        // An agent that has ended needs no asking.
+        let _ = self.leave.send(Leave { quit: true, within });
     }
 
     /// Asks it to end now; what runs is cut with a typed error.
     pub fn quit_now(&self) {
-        self.now.cancel();
+        self.quit(Duration::ZERO);
     }
 
     /// Waits until it has ended.

@@ -10,6 +10,7 @@ use porten_core::detect::Chosen;
 use porten_core::engine::{self, Health, Reach};
 use porten_core::exo;
 use porten_core::ids::{Matched, Wanted};
+use porten_core::leaving::{Leave, Leaving};
 use porten_core::memory::{Memory, budget};
 use porten_core::models::{self, Shelf};
 use porten_core::notice::Book;
@@ -23,12 +24,9 @@ use porten_core::wire::{self, Advert, FromHub, MAX_STREAMS, Offer};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use super::QUIT_PATIENCE;
 use super::cluster::Following;
 use super::effects::{Done, Sessions};
-use super::leave::Leaving;
 use crate::client::Asked;
 use crate::clock::Clock;
 use crate::credentials::Credentials;
@@ -36,7 +34,7 @@ use crate::engine::EngineClient;
 use crate::ledger::{Ledger, Reading};
 use crate::places::Places;
 use crate::relay::RelayFacts;
-use crate::session::{Told, Way};
+use crate::session::{Told, Way, plain};
 use crate::wishes::Wishes;
 
 /// Numbers reach the front ends at most this often.
@@ -63,8 +61,7 @@ pub(super) struct Inputs {
     pub(super) stirs: mpsc::Receiver<Change>,
     pub(super) told: mpsc::Receiver<(ConnId, Told)>,
     pub(super) asked: mpsc::UnboundedReceiver<Asked>,
-    pub(super) quit: CancellationToken,
-    pub(super) now: CancellationToken,
+    pub(super) leave: mpsc::UnboundedReceiver<Leave>,
     pub(super) lookers: watch::Receiver<u32>,
 }
 
@@ -88,7 +85,11 @@ pub(super) struct World {
     pub(super) health: Health,
     pub(super) matched: Matched,
     catalog: Vec<Offer>,
-    standings: BTreeMap<String, wire::Standing>,
+    standings: BTreeMap<String, wire::ModelTraffic>,
+    /// When the Hub said so.
+    said: Option<Timestamp>,
+    /// It asked this node to finish what runs: why, and whether the link stays.
+    hub_drains: Option<wire::Drain>,
     pub(super) account: Option<AccountView>,
     /// Whether the credential store was read.
     pub(super) read: bool,
@@ -137,6 +138,8 @@ impl World {
             matched: Matched::default(),
             catalog: Vec::new(),
             standings: BTreeMap::new(),
+            said: None,
+            hub_drains: None,
             account: None,
             read: false,
             link_since: None,
@@ -179,13 +182,11 @@ impl World {
         self.derive(&snapshots);
         loop {
             let deadline = self.hands.clock.instant(self.deadline());
-            let quitting = self.is_quitting();
             let counting = self.counted.map(|counted| self.hands.clock.instant(counted + COUNTS_GAP));
             let at_once = tokio::select! {
                 // A person's wish goes before what flows.
                 biased;
-                () = inputs.now.cancelled() => break,
-                () = inputs.quit.cancelled(), if !quitting => { self.leave(QUIT_PATIENCE, true); true }
+                Some(leave) = inputs.leave.recv() => { self.leave(leave); true }
                 Some(asked) = inputs.asked.recv() => { self.ask(asked); true }
                 Some(change) = inputs.stirs.recv() => { self.stir(change); true }
                 Some((conn, told)) = inputs.told.recv() => self.hear(conn, told),
@@ -200,11 +201,11 @@ impl World {
             };
             self.owes_picture = true;
             self.follow();
-            self.settle();
+            let over = self.settle();
             if at_once || self.numbers_are_due() {
                 self.derive(&snapshots);
             }
-            if self.has_left() {
+            if over {
                 break;
             }
         }
@@ -230,6 +231,7 @@ impl World {
                     self.link_since = None;
                     self.rtt_ms = None;
                     self.standings.clear();
+                    (self.said, self.hub_drains) = (None, None);
                 }
                 self.step_tunnel(tunnel::Input::Ended(conn, failure));
             }
@@ -261,15 +263,23 @@ impl World {
         match said {
             FromHub::Catalog(catalog) => self.take_catalog(catalog.models),
             FromHub::Traffic(traffic) => {
-                self.standings = traffic.models.into_iter().map(|model| (model.id, model.standing)).collect();
+                let places_again = |told: &wire::ModelTraffic| told.standing != wire::Standing::HubDrains;
+                if traffic.models.first().is_some_and(places_again) {
+                    self.hub_drains.take_if(|drain| drain.stay);
+                }
+                self.said = Some(self.hands.clock.now().wall);
+                self.standings = traffic.models.into_iter().map(readable).collect();
             }
             FromHub::Wake(wake) => self.wake(&wake.model),
             FromHub::Drain(drain) => {
-                tracing::info!(reason = %drain.reason, "the Hub asks to drain");
-                self.sessions.drain();
+                tracing::info!(reason = %drain.reason, stay = drain.stay, "the Hub asks to drain");
+                if !drain.stay {
+                    self.sessions.drain();
+                }
+                self.hub_drains = Some(wire::Drain { reason: plain(&drain.reason), ..drain });
             }
             // A welcome comes once, before this; a goodbye is read where the link ends.
-            FromHub::Welcome(_) | FromHub::Goodbye(_) => {}
+            FromHub::Welcome(_) | FromHub::Goodbye(_) | FromHub::Drained(_) => {}
         }
     }
 
@@ -329,7 +339,7 @@ impl World {
             self.tunnel.deadline(),
             self.health.deadline(),
             self.book.deadline(now),
-            self.leaving.map(Leaving::until),
+            self.leaving.map(|leaving| leaving.deadline()),
             self.cluster_deadline(now),
             picture,
         ];
@@ -349,13 +359,13 @@ impl World {
             Reach::Up { listing, .. } => Some(listing.url.clone()),
             Reach::Unknown | Reach::Down { .. } => None,
         };
-        let advert =
-            models::advert(&serving, &self.following.idle, self.memory.advertised_mib, MAX_STREAMS, engine.is_some());
+        let (mib, now) = (self.memory.advertised_mib, self.hands.clock.now().mono);
+        let advert = models::advert(&serving, &self.following.idle, mib, MAX_STREAMS, &self.health, now);
         self.hands.adverts.send_if_modified(|told| replace(told, advert));
         let caring = !matches!(self.tunnel.state(), tunnel::State::Off | tunnel::State::SignedOut(_));
         self.hands.caring.send_if_modified(|told| replace(told, caring));
         let draining = self.leaving.is_some();
-        let cut = self.leaving.is_some_and(Leaving::is_cutting);
+        let cut = self.leaving.is_some_and(|leaving| leaving.is_cutting());
         let broken = self.broken();
         let bounds = self.bounds();
         self.hands.facts.send_if_modified(|told| {
@@ -412,6 +422,8 @@ impl World {
             catalog: &self.catalog,
             off: &self.following.unwanted,
             standings: &self.standings,
+            said: self.said,
+            hub_drains: self.hub_drains.as_ref().map(|drain| drain.reason.as_str()),
             memory: self.memory,
             wired: self.wired(),
             traffic: self.reading.traffic,
@@ -426,6 +438,12 @@ async fn changed(ledger: &Ledger, not_before: Option<Instant>) {
         tokio::time::sleep_until(moment).await;
     }
     ledger.changed().await;
+}
+
+/// By its id, with what is another's words made fit to be shown.
+fn readable(told: wire::ModelTraffic) -> (String, wire::ModelTraffic) {
+    let nearest = told.nearest.as_deref().map(plain);
+    (told.id.clone(), wire::ModelTraffic { nearest, ..told })
 }
 
 fn replace<T: PartialEq>(told: &mut T, fresh: T) -> bool {

@@ -23,6 +23,9 @@ use tally::Tally;
 
 /// How long after its welcome the Hub may take to begin with HTTP/2; it has nothing else to do.
 const HTTP2_DEADLINE: Duration = Duration::from_secs(10);
+/// How long after `draining` the Hub may take to say that no more is on its way; one that never says so is not waited for
+/// any longer. Under [`porten_core::leaving::LAST_WORDS`].
+const CONFIRM_PATIENCE: Duration = Duration::from_secs(3);
 /// The most of a Hub's words that is shown to a person (characters).
 const MAX_WORDS: usize = 200;
 
@@ -136,9 +139,9 @@ async fn serve(way: &Way, conn: ConnId, opened: Opened<Transport>) -> Failure {
     };
     let mut goodbye = None;
     let mut running = JoinSet::new();
-    let done = CancellationToken::new();
+    let (confirmed, done) = (CancellationToken::new(), CancellationToken::new());
     {
-        let mut talk = pin!(talk(way, conn, control, &mut goodbye, &done));
+        let mut talk = pin!(talk(way, conn, control, &mut goodbye, &confirmed, &done));
         let (mut draining, mut talking) = (false, true);
         loop {
             if draining && running.is_empty() {
@@ -151,7 +154,8 @@ async fn serve(way: &Way, conn: ConnId, opened: Opened<Transport>) -> Failure {
                     Some(Err(_)) | None => break,
                 },
                 Some(_) = running.join_next() => {}
-                () = way.drain.cancelled(), if !draining => {
+                // Not before: what the Hub had placed already is answered by the relay, in words of its own.
+                () = confirmed.cancelled(), if !draining => {
                     draining = true;
                     requests.graceful_shutdown();
                 }
@@ -172,8 +176,17 @@ fn cause(end: &watch::Receiver<Option<End>>) -> End {
     end.borrow().clone().unwrap_or(End::Cut)
 }
 
-/// The control half of a session: what is to be said and heard, until the link ends or is drained and `done`.
-async fn talk(way: &Way, conn: ConnId, mut control: Control, goodbye: &mut Option<Goodbye>, done: &CancellationToken) {
+/// The control half of a session: what is to be said and heard, until the link ends or is drained and `done`. It says
+/// when the Hub has `confirmed` that it places nothing more here, or took too long to.
+async fn talk(
+    way: &Way,
+    conn: ConnId,
+    mut control: Control,
+    goodbye: &mut Option<Goodbye>,
+    confirmed: &CancellationToken,
+    done: &CancellationToken,
+) {
+    let mut confirm_by = None;
     let mut adverts = way.adverts.clone();
     adverts.mark_changed();
     let (mut seq, mut draining, mut tally) = (0, false, Tally::default());
@@ -185,7 +198,7 @@ async fn talk(way: &Way, conn: ConnId, mut control: Control, goodbye: &mut Optio
                     let reason = "too many control messages".to_owned();
                     Some(Outgoing::Close { code: wire::close::POLICY, reason })
                 }
-                Some(text) => hear(way, conn, &text, goodbye).await,
+                Some(text) => hear(way, conn, &text, goodbye, confirmed).await,
                 // The link is gone; `accept` says so next.
                 None => return,
             },
@@ -205,8 +218,14 @@ async fn talk(way: &Way, conn: ConnId, mut control: Control, goodbye: &mut Optio
                 None
             }
             () = done.cancelled(), if draining => return,
+            () = sleep_until(confirm_by), if !confirmed.is_cancelled() => {
+                tracing::info!("the Hub did not say that no more comes");
+                confirmed.cancel();
+                None
+            }
             () = way.drain.cancelled(), if !draining => {
                 draining = true;
+                confirm_by = Some(tokio::time::Instant::now() + CONFIRM_PATIENCE);
                 let in_flight = way.relay.in_flight();
                 Some(Outgoing::Text(wire::write(&FromAgent::Draining(Draining { in_flight }))))
             }
@@ -218,17 +237,40 @@ async fn talk(way: &Way, conn: ConnId, mut control: Control, goodbye: &mut Optio
     }
 }
 
+/// Ends at a moment, or never.
+async fn sleep_until(moment: Option<tokio::time::Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Takes one control message; answers with a close if it breaks the protocol.
-async fn hear(way: &Way, conn: ConnId, text: &str, goodbye: &mut Option<Goodbye>) -> Option<Outgoing> {
+async fn hear(
+    way: &Way,
+    conn: ConnId,
+    text: &str,
+    goodbye: &mut Option<Goodbye>,
+    confirmed: &CancellationToken,
+) -> Option<Outgoing> {
     match wire::read_from_hub(text) {
         Ok(Some(said)) => {
             match &said {
                 FromHub::Goodbye(word) => *goodbye = Some(word.clone()),
                 // The link ends once it is drained, and that is no loss of it.
-                FromHub::Drain(drain) => {
+                FromHub::Drain(drain) if !drain.stay => {
                     *goodbye = Some(Goodbye::new(GoodbyeReason::Restart, drain.reason.clone()));
                 }
-                FromHub::Welcome(_) | FromHub::Catalog(_) | FromHub::Traffic(_) | FromHub::Wake(_) => {}
+                FromHub::Drained(drained) if way.drain.is_cancelled() => {
+                    tracing::info!(in_flight = drained.in_flight, "the Hub places nothing more here");
+                    confirmed.cancel();
+                }
+                FromHub::Welcome(_)
+                | FromHub::Catalog(_)
+                | FromHub::Traffic(_)
+                | FromHub::Wake(_)
+                | FromHub::Drained(_)
+                | FromHub::Drain(_) => {}
             }
             tell(way, conn, Told::Said(said)).await;
             None
@@ -254,12 +296,16 @@ fn failure(end: &End, goodbye: Option<&Goodbye>) -> Failure {
     }
 }
 
+/// A Hub's words as they may be shown to a person.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MAX_WORDS).collect()
+}
+
 /// The Hub's answer to the hello was a goodbye: it does not take this node, and asking again changes nothing.
 fn turned_away(goodbye: &Goodbye) -> Failure {
     match goodbye.reason {
         GoodbyeReason::Protocol | GoodbyeReason::Unknown => {
-            let words = goodbye.text.chars().filter(|c| !c.is_control()).take(MAX_WORDS);
-            Failure::Refused(Refused::Forbidden(words.collect::<String>().trim_end_matches('.').to_owned()))
+            Failure::Refused(Refused::Forbidden(plain(&goodbye.text).trim_end_matches('.').to_owned()))
         }
         GoodbyeReason::Restart | GoodbyeReason::Revoked | GoodbyeReason::Replaced => farewell(goodbye),
     }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use h2::RecvStream;
 use porten_agent::agent::Agent;
 use porten_core::command::Command;
-use porten_core::snapshot::Overall;
+use porten_core::leaving::PERSONS;
+use porten_core::snapshot::{Overall, WhyView};
 use porten_core::wire::{self, FromAgent, FromHub, close};
 use porten_link::End;
 use tokio::sync::Notify;
@@ -34,6 +35,19 @@ async fn slow_engine(go: &Arc<Notify>) -> Engine {
     })
     .await
 }
+
+/// An engine that never begins to answer people.
+async fn silent_engine() -> Engine {
+    Engine::start(|_, request, mut socket| async move {
+        if request.body.contains("\"max_tokens\":1") || !request.is("POST /v1/chat/completions") {
+            return write(&mut socket, &healthy(&request, &["a"])).await;
+        }
+        std::future::pending::<()>().await;
+    })
+    .await
+}
+
+const NODE_STOPPED: http::HeaderValue = http::HeaderValue::from_static("node_stopped");
 
 /// A house in the middle of an answer: its first event has come, the rest comes when `go` is told.
 struct Busy {
@@ -63,8 +77,8 @@ async fn busy() -> Busy {
 #[tokio::test]
 async fn an_agent_that_is_asked_to_end_finishes_what_runs_and_takes_nothing_new() {
     let Busy { go, hub: _hub, mut agent, mut link, mut body, _kept } = busy().await;
-    agent.quit();
-    let said = link.hear(|said| matches!(said, FromAgent::Draining(_))).await;
+    agent.quit(PERSONS);
+    let said = link.confirm().await;
     assert_eq!(said, FromAgent::Draining(wire::Draining { in_flight: 1 }));
     shows(&agent, "finishing", |picture| picture.overall == Overall::Finishing { requests: 1 }).await;
     // Either HTTP/2 says so already, or the agent does.
@@ -91,11 +105,12 @@ async fn an_agent_that_is_asked_to_end_finishes_what_runs_and_takes_nothing_new(
 
 #[tokio::test]
 async fn an_agent_that_is_asked_to_end_ends_also_when_it_is_then_asked_to_go_online() {
-    let Busy { go, hub, mut agent, link: _link, mut body, _kept } = busy().await;
-    agent.quit();
+    let Busy { go, hub, mut agent, mut link, mut body, _kept } = busy().await;
+    agent.quit(PERSONS);
     for online in [false, true] {
         agent.client().send(Command::SetOnline { online }).await.unwrap();
     }
+    link.confirm().await;
     go.notify_one();
     while next(&mut body).await.is_some() {}
     soon("the end", agent.ended()).await;
@@ -105,57 +120,133 @@ async fn an_agent_that_is_asked_to_end_ends_also_when_it_is_then_asked_to_go_onl
 #[tokio::test]
 async fn an_idle_agent_ends_at_once_whatever_its_link_is_doing() {
     let (mut hub, _home, mut agent, _engine) = house().await;
-    let _link = link(&mut hub).await;
+    let mut link = link(&mut hub).await;
+    advertised(&mut link).await;
     let asked = Instant::now();
-    agent.quit();
+    agent.quit(PERSONS);
+    link.confirm().await;
     soon("the end", agent.ended()).await;
     assert!(asked.elapsed() < Duration::from_secs(1), "up: {:?}", asked.elapsed());
     let (mut hub, _home, mut agent, _engine) = house().await;
     let _opened = hub.upgrade().await;
     let asked = Instant::now();
-    agent.quit();
+    agent.quit(PERSONS);
     soon("the end", agent.ended()).await;
     assert!(asked.elapsed() < Duration::from_secs(1), "dialling: {:?}", asked.elapsed());
 }
 
+/// Fault F1: a second signal ends the process now, and each client whose answer is cut is told in a typed error event.
 #[tokio::test]
-async fn ending_now_cuts_what_runs_and_leaves_the_engine() {
-    let Busy { go: _go, hub: _hub, mut agent, link: _link, mut body, _kept } = busy().await;
+async fn ending_now_cuts_what_runs_and_its_client_is_told() {
+    let Busy { go: _go, hub: _hub, mut agent, mut link, body, _kept } = busy().await;
+    let asked = Instant::now();
     agent.quit_now();
+    link.confirm().await;
+    is_cut(body).await;
     soon("the end", agent.ended()).await;
-    assert!(matches!(soon("the cut", body.data()).await, Some(Err(_))), "never a clean end");
+    assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
+}
+
+/// The rest of an answer that the node cut: the error is its last event, and the trailer says so too.
+async fn is_cut(mut body: RecvStream) {
+    let mut rest = Vec::new();
+    while let Some(chunk) = next(&mut body).await {
+        rest.extend_from_slice(&chunk);
+    }
+    let rest = String::from_utf8(rest).unwrap();
+    assert!(rest.contains("\"code\":\"node_stopped\"") && !rest.contains("[DONE]"), "{rest}");
+    assert_eq!(body.trailers().await.unwrap().unwrap()["porten-end"], "error");
+}
+
+/// Fault F1: an answer that takes longer than the drain may is cut, and its client is told in a typed error event.
+#[tokio::test]
+async fn what_outlasts_the_time_of_a_drain_is_cut_and_the_node_stays_offline() {
+    let Busy { go: _go, hub, agent, mut link, body, _kept } = busy().await;
+    agent.client().send(Command::Drain { within_s: 1 }).await.unwrap();
+    let begun = Instant::now();
+    link.confirm().await;
+    shows(&agent, "finishing", |picture| picture.overall == Overall::Finishing { requests: 1 }).await;
+    is_cut(body).await;
+    assert!(begun.elapsed() > Duration::from_millis(900), "{:?}", begun.elapsed());
+    shows(&agent, "off", |picture| picture.overall == Overall::Off).await;
+    assert_eq!((hub.upgrades_seen(), agent.client().snapshot().traffic.failed), (1, 1));
+}
+
+/// Fault F1: what had not begun to answer when the time of a drain is up may be asked of another node.
+#[tokio::test]
+async fn an_answer_that_has_not_begun_is_cut_with_a_status_that_another_node_may_better() {
+    let (mut hub, engine) = (Hub::start().await, silent_engine().await);
+    let home = Home::signed_in(&hub.url, &engine).await;
+    let agent = home.start();
+    let mut link = link(&mut hub).await;
+    advertised(&mut link).await;
+    let asked = [chat(true), chat(false)].map(|body| (link.call.clone(), body));
+    let answers = asked.map(|(call, body)| tokio::spawn(async move { post(&call, &body).await.unwrap().await }));
+    shows(&agent, "two run", |picture| picture.traffic.in_flight == 2).await;
+    agent.client().send(Command::Drain { within_s: 0 }).await.unwrap();
+    link.confirm().await;
+    for answer in answers {
+        let answer = soon("an answer", answer).await.unwrap().unwrap();
+        assert_eq!((answer.status().as_u16(), &answer.headers()["porten-refusal"]), (503, &NODE_STOPPED));
+    }
+}
+
+#[tokio::test]
+async fn a_drain_that_is_undone_ends_the_link_in_order_and_begins_another() {
+    let Busy { go, mut hub, agent, mut link, mut body, _kept } = busy().await;
+    agent.client().send(Command::Drain { within_s: 600 }).await.unwrap();
+    link.confirm().await;
+    agent.client().send(Command::SetOnline { online: true }).await.unwrap();
+    go.notify_one();
+    while next(&mut body).await.is_some() {}
+    assert_eq!(body.trailers().await.unwrap().unwrap()["porten-end"], "complete");
+    let mut again = self::link(&mut hub).await;
+    advertised(&mut again).await;
+}
+
+/// Fault F1: a Hub that does not confirm the drain is waited for three seconds, not for ever.
+#[tokio::test]
+async fn a_hub_that_does_not_confirm_a_drain_is_waited_for_three_seconds_only() {
+    let (mut hub, _home, mut agent, _engine) = house().await;
+    let mut link = link(&mut hub).await;
+    advertised(&mut link).await;
+    let asked = Instant::now();
+    agent.quit(PERSONS);
+    link.hear(|said| matches!(said, FromAgent::Draining(_))).await;
+    soon("the end", agent.ended()).await;
+    let took = asked.elapsed();
+    assert!(took > Duration::from_millis(2900) && took < Duration::from_secs(5), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_hub_that_drains_and_wants_the_node_to_stay_is_shown_until_it_places_again() {
+    let (mut hub, _home, agent, _engine) = house().await;
+    let mut link = link(&mut hub).await;
+    advertised(&mut link).await;
+    let told = |standing| FromHub::Traffic(wire::Traffic { models: vec![wire::ModelTraffic::new("tiny", standing)] });
+    let reason = "This Hub\u{1b}[2J restarts.".to_owned();
+    link.say(&FromHub::Drain(wire::Drain { reason, stay: true })).await;
+    link.say(&told(wire::Standing::HubDrains)).await;
+    shows(&agent, "its reason", |picture| {
+        picture.hub.drains.as_deref() == Some("This Hub[2J restarts.")
+            && picture.models[0].why == Some(WhyView::HubDrains)
+    })
+    .await;
+    link.say(&told(wire::Standing::Eligible)).await;
+    shows(&agent, "that it is over", |picture| {
+        picture.hub.drains.is_none() && matches!(picture.models[0].why, Some(WhyView::Idle { .. }))
+    })
+    .await;
+    assert_eq!(hub.upgrades_seen(), 1);
 }
 
 #[tokio::test]
 async fn a_hub_that_asks_to_drain_gets_the_running_answer_and_a_new_link() {
     let (mut hub, _home, _agent, _engine) = house().await;
     let mut first = link(&mut hub).await;
-    first.say(&FromHub::Drain(wire::Drain { reason: "It restarts.".into() })).await;
-    first.hear(|said| matches!(said, FromAgent::Draining(_))).await;
+    first.say(&FromHub::Drain(wire::Drain { reason: "It restarts.".into(), stay: false })).await;
+    first.confirm().await;
     let end = first.ended(Duration::from_secs(1)).await;
     assert!(matches!(end, End::Closed { code: close::NORMAL, .. }), "{end:?}");
     link(&mut hub).await;
-}
-
-/// Fault F1: an answer that takes longer than the drain may is cut, and its client is told in a typed error event.
-#[tokio::test]
-async fn what_outlasts_a_drain_ends_in_a_typed_error_event_and_then_the_node_is_offline() {
-    for within_s in [0, 1] {
-        let Busy { go: _go, hub: _hub, agent, link: _link, mut body, _kept } = busy().await;
-        agent.client().send(Command::Drain { within_s: 600 }).await.unwrap();
-        shows(&agent, "finishing", |picture| picture.overall == Overall::Finishing { requests: 1 }).await;
-        let begun = Instant::now();
-        agent.client().send(Command::Drain { within_s }).await.unwrap();
-        let mut rest = Vec::new();
-        while let Some(chunk) = next(&mut body).await {
-            rest.extend_from_slice(&chunk);
-        }
-        let rest = String::from_utf8(rest).unwrap();
-        assert!(rest.contains(r#""code":"node_stopped""#) && !rest.contains("[DONE]"), "{rest}");
-        assert_eq!(body.trailers().await.unwrap().unwrap()["porten-end"], "error");
-        assert!(
-            begun.elapsed() >= Duration::from_secs(within_s) && begun.elapsed() < Duration::from_secs(within_s + 3)
-        );
-        shows(&agent, "offline", |picture| picture.overall == Overall::Off).await;
-    }
 }

@@ -7,6 +7,7 @@ use porten_agent::agent::Agent;
 use porten_agent::local::{Local, LocalError, attach};
 use porten_core::command::{Command, Declined, DeclinedCode};
 use porten_core::ids::ModelId;
+use porten_core::leaving::PERSONS;
 use porten_core::snapshot::{LinkView, Overall};
 use porten_core::wire::FromAgent;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -63,7 +64,7 @@ async fn a_watcher_gets_the_picture_at_once_then_each_that_differs_and_the_end()
             break;
         }
     }
-    agent.quit();
+    agent.quit(PERSONS);
     soon("the end", agent.ended()).await;
     while let Some(picture) = soon("the last pictures", pictures.next()).await.unwrap() {
         assert!(picture.seq > last, "each differs");
@@ -233,7 +234,7 @@ async fn whoever_attaches_sees_the_pictures_sends_commands_looks_and_hears_of_th
     })
     .await;
     drop(look);
-    agent.quit();
+    agent.quit(PERSONS);
     soon("the end", agent.ended()).await;
     soon("the end is heard of", carried).await.unwrap();
     assert_eq!(client.send(Command::Nudge).await.unwrap_err().code, DeclinedCode::Stopping);

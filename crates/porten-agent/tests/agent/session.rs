@@ -45,7 +45,7 @@ async fn a_link_begins_with_a_hello_and_carries_an_advert_of_what_was_proven_and
     assert!(advert.engine_up && advert.memory_mib > 0);
     assert_eq!((advert.models.len(), advert.models[0].id.as_str()), (1, "tiny"));
     assert_eq!(advert.models[0].routes, [Route::ChatCompletions], "this engine answers 404 on the other");
-    let models = vec![ModelTraffic { id: "tiny".into(), standing: Standing::Eligible }];
+    let models = vec![ModelTraffic::new("tiny", Standing::Eligible)];
     link.say(&FromHub::Traffic(Traffic { models })).await;
     shows(&agent, "ready", |picture| picture.overall == Overall::Ready { models: 1, wanted: 1 }).await;
     assert_eq!(agent.client().snapshot().account.as_ref().and_then(|a| a.name.clone()).as_deref(), Some("jane"));

@@ -1,6 +1,7 @@
 //! `porten run`: hosts the agent in this terminal.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use anyhow::Result;
 use futures_util::StreamExt as _;
@@ -8,6 +9,7 @@ use jiff::Timestamp;
 use porten_agent::agent::{Agent, Setup as AgentSetup};
 use porten_agent::seat::{Taken, take};
 use porten_agent::setup::Setup;
+use porten_core::leaving::{PERSONS, SYSTEMS};
 use porten_core::seat::Host;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -38,7 +40,8 @@ async fn is_signed_in(setup: &Setup) -> Result<bool> {
     Ok(setup.credentials()?.reload().await.map_or(true, |signed_in| signed_in.is_some()))
 }
 
-/// Prints the state as it changes, until asked to end: once to finish, twice to end now.
+/// Prints the state as it changes, until asked to end: once to finish, twice to end now. A person at the keyboard has
+/// time; a system that ends the process kills it after a while.
 async fn stay(mut agent: Agent) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -46,9 +49,9 @@ async fn stay(mut agent: Agent) -> Result<()> {
     let mut pictures = pin!(client.watch());
     let (mut last, mut asked) = (String::new(), false);
     loop {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        let within = tokio::select! {
+            _ = terminate.recv() => SYSTEMS,
+            _ = interrupt.recv() => PERSONS,
             Some(picture) = pictures.next() => {
                 let line = words::headline(&picture, Timestamp::now());
                 if line != last {
@@ -58,14 +61,19 @@ async fn stay(mut agent: Agent) -> Result<()> {
                 continue;
             }
             () = agent.ended() => return Ok(()),
-        }
+        };
         if asked {
-            say("Ending now.");
+            say("Ending now; what still runs is cut.");
             agent.quit_now();
         } else {
-            say("Finishing; once more ends now.");
-            agent.quit();
+            say(&farewell(within));
+            agent.quit(within);
         }
         asked = true;
     }
+}
+
+fn farewell(within: Duration) -> String {
+    let time = porten_core::lasting::words(within);
+    format!("Finishing what runs, within {time}; Ctrl-C or the signal once more ends now.")
 }

@@ -9,14 +9,19 @@ use porten_core::command::Command;
 use crate::exit::Exit;
 use crate::printer::say;
 
+/// Writes the wish down for the next agent.
+pub(crate) fn keep(setup: &Setup, online: bool) -> Result<()> {
+    setup.places.prepare()?;
+    let wishes = Wishes { online, ..Wishes::fetch(&setup.places.state) };
+    Ok(wishes.store(&setup.places.state)?)
+}
+
 pub(crate) async fn online(setup: &Setup, online: bool) -> Result<Exit> {
     match Local::at(&setup.places.socket())?.send(&Command::SetOnline { online }).await {
         Ok(()) if online => say("Going online."),
-        Ok(()) => say("Going offline: running requests are finished, no new ones are taken."),
+        Ok(()) => say("Going offline: running requests are finished within 10 min, no new ones are taken."),
         Err(LocalError::NotRunning) => {
-            setup.places.prepare()?;
-            let wishes = Wishes { online, ..Wishes::fetch(&setup.places.state) };
-            wishes.store(&setup.places.state)?;
+            keep(setup, online)?;
             let word = if online { "online" } else { "offline" };
             say(&format!("No agent is running; the next one will be {word}."));
         }

@@ -132,6 +132,12 @@ impl Health {
         self.models.get(engine_id).map_or(&Standing::Unproven, |owed| &owed.standing)
     }
 
+    /// How long ago this engine id last generated, as far as is known.
+    #[must_use]
+    pub fn proof_age(&self, engine_id: &str, now: Moment) -> Option<Duration> {
+        Some(now.since(self.models.get(engine_id)?.generated?))
+    }
+
     /// Whether this engine id is being proven now.
     #[must_use]
     pub fn proving(&self, engine_id: &str) -> bool {
@@ -316,6 +322,19 @@ mod tests {
         health.on(Input::Proved("m".into(), Err(late.clone())), now + Duration::from_secs(30));
         assert_eq!(*health.standing("m"), Standing::Failed(late));
         assert!(matches!(health.reach(), Reach::Up { .. }));
+    }
+
+    /// Fault F7: the age of a proof, and when the next is due, go by the clock that is never set.
+    #[test]
+    fn a_wall_clock_that_is_set_by_a_day_makes_no_proof_old() {
+        let mut health = proven();
+        let due = health.deadline();
+        for day in [-86_400, 86_400] {
+            let now = Now::new(Moment::START + Duration::from_secs(5), Timestamp::from_second(day).unwrap());
+            assert_eq!(health.on(Input::Tick, now), None);
+            assert_eq!(health.proof_age("m", now.mono), Some(Duration::from_secs(5)));
+        }
+        assert_eq!(health.deadline(), due);
     }
 
     #[test]

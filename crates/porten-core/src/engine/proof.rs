@@ -61,12 +61,14 @@ pub(super) struct Owed {
     pub(super) standing: Standing,
     /// When the next proof is due.
     pub(super) due: Moment,
+    /// When it last generated, on the clock that is never set.
+    pub(super) generated: Option<Moment>,
     gap: Duration,
 }
 
 impl Owed {
     pub(super) const fn new(now: Moment) -> Self {
-        Self { standing: Standing::Unproven, due: now, gap: FIRST_GAP }
+        Self { standing: Standing::Unproven, due: now, generated: None, gap: FIRST_GAP }
     }
 
     pub(super) fn prove(&mut self, result: Result<Proof, ProofFailure>, busy: bool, now: Now) {
@@ -77,6 +79,7 @@ impl Owed {
                     _ => FIRST_GAP,
                 };
                 self.due = now.mono + self.gap;
+                self.generated = Some(now.mono);
                 self.standing = Standing::Proven { routes: proof.routes, at: now.wall };
             }
             // Late behind real work says nothing about health.
@@ -96,6 +99,7 @@ impl Owed {
     pub(super) fn serve(&mut self, now: Now) {
         if let Standing::Proven { at, .. } = &mut self.standing {
             *at = now.wall;
+            self.generated = Some(now.mono);
             self.due = now.mono + self.gap;
         }
     }

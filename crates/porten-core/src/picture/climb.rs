@@ -188,5 +188,17 @@ pub(super) const fn refusal(standing: Standing) -> Option<(&'static str, &'stati
         )),
         Standing::NoRoute => Some(("is offered only on routes that this engine does not answer", "Use another engine")),
         Standing::Draining => Some(("gets no requests while this node drains", "Wait, or go online: porten online")),
+        Standing::HubDrains => Some((
+            "gets no requests since the Hub asked this node to finish",
+            "Wait: the Hub says when it goes on, or ask whoever runs it",
+        )),
+        Standing::StaleProof => Some((
+            "was not proven for too long by what the Hub knows",
+            "Look again: Porten asks the engine for a token and tells the Hub",
+        )),
+        Standing::Resting => Some((
+            "failed several times in a row here, so other nodes are asked first",
+            "See what the engine says of it; the Hub tries it here again by itself",
+        )),
     }
 }

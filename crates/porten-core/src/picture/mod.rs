@@ -4,6 +4,7 @@ mod climb;
 mod cluster;
 mod models;
 mod raise;
+mod why;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,7 +75,11 @@ pub struct Facts<'a> {
     /// The ids that are not wanted.
     pub off: &'a BTreeSet<ModelId>,
     /// What the Hub says of each advertised id.
-    pub standings: &'a BTreeMap<String, wire::Standing>,
+    pub standings: &'a BTreeMap<String, wire::ModelTraffic>,
+    /// When it said so.
+    pub said: Option<Timestamp>,
+    /// It asked this node to finish what runs, and why.
+    pub hub_drains: Option<&'a str>,
     /// The budget.
     pub memory: Memory,
     /// What is known of how much the GPUs may hold.
@@ -105,6 +110,8 @@ pub fn draw(facts: &Facts<'_>, book: &mut Book, now: Now) -> Snapshot {
             origin: facts.config.hub.origin.clone(),
             link,
             rtt_ms: facts.rtt_ms,
+            said: facts.said,
+            drains: facts.hub_drains.map(str::to_owned),
         },
         engine,
         cluster,

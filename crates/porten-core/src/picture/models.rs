@@ -52,7 +52,8 @@ fn row(facts: &Facts<'_>, names: &BTreeMap<NodeId, String>, pair: &Pair, now: No
         sharding: placed.filter(|placed| placed.nodes().count() > 1).map(Instance::sharding),
         link: placed.and_then(|placed| facts.telling.used_link(placed)),
         parts: placed.map(|placed| facts.telling.parts(placed).into_iter().map(part).collect()).unwrap_or_default(),
-        standing: super::is_ready(&state).then(|| facts.standings.get(id).copied()).flatten(),
+        standing: super::is_ready(&state).then(|| facts.standings.get(id).map(|told| told.standing)).flatten(),
+        why: super::is_ready(&state).then(|| super::why::why(facts, id, traffic.in_flight)).flatten(),
         state,
         routes,
         tokens_per_s: traffic.tokens_per_s,
@@ -194,6 +195,7 @@ fn unmatched(facts: &Facts<'_>, why: &Unmatched) -> ModelView {
         state,
         routes: Vec::new(),
         standing: None,
+        why: None,
         tokens_per_s: None,
     }
 }

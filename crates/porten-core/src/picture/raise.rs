@@ -119,6 +119,10 @@ fn model(facts: &Facts<'_>, model: &ModelView, linked: bool, placing: bool, now:
         )),
         state if linked && is_ready(state) => {
             let standing = model.standing?;
+            // The Hub's row says it, and it ends by itself.
+            if facts.hub_drains.is_some() && matches!(standing, Standing::Draining | Standing::HubDrains) {
+                return None;
+            }
             let (why, remedy) = refusal(standing)?;
             let text = format!("{} {why}.", model.id);
             let remedy = match nearest(&model.id, facts.catalog.iter().map(|offer| offer.id.as_str())) {

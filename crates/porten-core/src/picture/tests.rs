@@ -15,6 +15,7 @@ use crate::notice::Code;
 use crate::pool::{self, Wired};
 use crate::route::Route;
 use crate::seat::Host;
+use crate::snapshot::WhyView;
 use crate::tunnel::{ConnId, Lost, Refused};
 
 /// A picture in which all is well, for the tests of whoever shows one.
@@ -23,6 +24,11 @@ pub(crate) fn example() -> Snapshot {
 }
 
 const HUB_ID: &str = "deepseek-v4-flash";
+
+fn told(standing: wire::Standing) -> (String, wire::ModelTraffic) {
+    (HUB_ID.to_owned(), wire::ModelTraffic::new(HUB_ID, standing))
+}
+
 const ENGINE_ID: &str = "mlx-community/DeepSeek-V4-Flash";
 
 /// Everything well: connected, proven, offered. Tests change what they are about.
@@ -38,7 +44,8 @@ struct Scene {
     lingering: Lingering,
     matched: Matched,
     off: BTreeSet<ModelId>,
-    standings: BTreeMap<String, wire::Standing>,
+    standings: BTreeMap<String, wire::ModelTraffic>,
+    hub_drains: Option<&'static str>,
     traffic: TrafficView,
     by_model: BTreeMap<String, ModelTraffic>,
     online: bool,
@@ -71,7 +78,8 @@ impl Scene {
             lingering: Lingering::default(),
             matched: crate::ids::match_wanted(&[Wanted::read(HUB_ID).unwrap()], &[EngineId::read(ENGINE_ID).unwrap()]),
             off: BTreeSet::new(),
-            standings: BTreeMap::from([(HUB_ID.to_owned(), wire::Standing::Eligible)]),
+            standings: BTreeMap::from([told(wire::Standing::Eligible)]),
+            hub_drains: None,
             traffic: TrafficView::default(),
             by_model: BTreeMap::new(),
             online: true,
@@ -117,6 +125,8 @@ impl Scene {
             matched: &self.matched,
             off: &self.off,
             standings: &self.standings,
+            said: Some(Timestamp::UNIX_EPOCH),
+            hub_drains: self.hub_drains,
             memory: budget(&pool::alone(Some(131_072), None), None),
             wired: Wired { read_mib: None, limits: &limits },
             traffic: self.traffic,
@@ -226,11 +236,54 @@ fn waiting_names_the_time_of_the_next_try_and_becomes_a_notice_only_if_it_lasts(
 #[test]
 fn an_id_that_the_hub_does_not_offer_is_said_with_a_remedy() {
     let mut scene = Scene::well();
-    scene.standings.insert(HUB_ID.into(), wire::Standing::NotOffered);
+    scene.standings.extend([told(wire::Standing::NotOffered)]);
     let snapshot = scene.draw_later();
     assert_eq!(codes(&snapshot), [Code::NotOffered]);
     assert_eq!(rung(&snapshot, Step::Offered), RungState::Failed);
     assert_eq!(rung(&snapshot, Step::Serving), RungState::Unknown);
+}
+
+#[test]
+fn why_no_requests_come_is_said_for_each_model_that_could_answer() {
+    let at = |seconds| Timestamp::from_second(seconds).unwrap();
+    let mut scene = Scene::well();
+    let said = |more: fn(&mut wire::ModelTraffic)| {
+        let (id, mut said) = told(wire::Standing::Eligible);
+        more(&mut said);
+        (id, said)
+    };
+    scene.standings.extend([said(|said| (said.asked_s, said.counted_s, said.nodes) = (Some(60), Some(90), Some(3)))]);
+    let idle = WhyView::Idle { asked: Some(at(-60)), since: Some(at(-90)), nodes: Some(3) };
+    assert_eq!(scene.draw().models[0].why, Some(idle));
+    scene.standings.extend([said(|said| said.at_cap = true)]);
+    assert_eq!(scene.draw().models[0].why, Some(WhyView::AtCap));
+    scene.standings.extend([said(|said| {
+        (said.standing, said.failures, said.retry_s) = (wire::Standing::Resting, Some(3), Some(10));
+    })]);
+    assert_eq!(scene.draw().models[0].why, Some(WhyView::Resting { failures: 3, until: Some(at(10)) }));
+    scene
+        .standings
+        .extend([said(|said| (said.standing, said.needs_mib) = (wire::Standing::NeedsMemory, Some(999_999)))]);
+    let needs = WhyView::NeedsMemory { needs_mib: Some(999_999), has_mib: 98_304 };
+    assert_eq!(scene.draw().models[0].why, Some(needs));
+    scene.standings.extend([said(|said| said.asked_s = Some(u64::MAX))]);
+    assert!(matches!(scene.draw().models[0].why, Some(WhyView::Idle { asked: None, .. })), "no such time");
+    scene.traffic.in_flight = 1;
+    scene.by_model.insert(HUB_ID.into(), ModelTraffic { in_flight: 1, tokens_per_s: None });
+    assert_eq!(scene.draw().models[0].why, None, "they do come");
+    scene.health = Health::default();
+    assert_eq!(scene.draw().models[0].why, None, "it could not answer");
+}
+
+#[test]
+fn a_hub_that_drains_is_told_in_its_row_and_not_once_more_for_each_model() {
+    let mut scene = Scene::well();
+    scene.standings.extend([told(wire::Standing::HubDrains)]);
+    scene.hub_drains = Some("It restarts.");
+    let snapshot = scene.draw_later();
+    assert_eq!((snapshot.hub.drains.as_deref(), codes(&snapshot).len()), (Some("It restarts."), 0));
+    scene.hub_drains = None;
+    assert_eq!(codes(&scene.draw_later()), [Code::NotOffered]);
 }
 
 #[test]

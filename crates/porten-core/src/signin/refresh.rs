@@ -132,6 +132,20 @@ mod tests {
         assert_eq!(decide(&good(0), at(0, 10_000)), Decision::RefreshNow);
     }
 
+    /// Fault F7: when a token runs out is read anew from the wall clock at each use: set by a day either way it is renewed at
+    /// once, stepped by half a minute it is kept and only its renewal moves.
+    #[test]
+    fn a_clock_that_is_set_is_read_anew_at_each_use() {
+        let token = good(900);
+        assert_eq!(decide(&token, at(60, 10_060)), until(840));
+        for day in [-86_400, 86_400] {
+            assert_eq!(decide(&token, at(61, 10_061 + day)), Decision::RefreshNow, "{day}");
+        }
+        assert_eq!(decide(&token, at(62, 10_062 + 30)), until(840 - 30));
+        assert_eq!(decide(&token, at(62, 10_062 - 30)), until(840 + 30));
+        assert_eq!(decide(&token, at(63, 10_063)), until(840), "and set right again");
+    }
+
     #[test]
     fn a_clock_that_was_set_back_makes_a_token_doubtful() {
         assert_eq!(decide(&good(900), at(5, 9_950)), until(5 + 890), "a small correction does not");

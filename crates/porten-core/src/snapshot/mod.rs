@@ -2,10 +2,12 @@
 
 mod cluster;
 mod model;
+mod why;
 mod words;
 
 pub use cluster::{AbsentView, ClusterView, FormerLink, Freshness, LinkKind, MemberLink, MemberState, MemberView};
 pub use model::{ModelState, ModelView, PartStateView, PartView, Placed};
+pub use why::WhyView;
 pub use words::{count, sentence};
 
 use jiff::Timestamp;
@@ -126,6 +128,11 @@ pub struct HubView {
     pub link: LinkView,
     /// Round trip of the last ping (milliseconds).
     pub rtt_ms: Option<u32>,
+    /// When it last said why requests come, or do not.
+    #[cfg_attr(feature = "ts", ts(type = "string | null"))]
+    pub said: Option<Timestamp>,
+    /// It asked this node to finish what runs: its reason, in one sentence.
+    pub drains: Option<String>,
 }
 
 /// Where the link is.

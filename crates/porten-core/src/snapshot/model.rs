@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::cluster::LinkKind;
+use super::why::WhyView;
 use crate::exo::Sharding;
 use crate::route::Route;
 use crate::wire;
@@ -34,6 +35,8 @@ pub struct ModelView {
     pub routes: Vec<Route>,
     /// What the Hub says of it.
     pub standing: Option<wire::Standing>,
+    /// Why no requests come for it, where it could answer and the Hub has said.
+    pub why: Option<WhyView>,
     /// Tokens per second of the last answer.
     pub tokens_per_s: Option<f64>,
 }

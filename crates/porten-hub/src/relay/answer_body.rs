@@ -8,10 +8,10 @@ use bytes::Bytes;
 use h2::RecvStream;
 use http_body::{Body, Frame};
 
-use super::call::is_whole;
+use super::call::{is_whole, of_end};
 use super::refusal::upstream_cut;
 use super::seam::Seam;
-use crate::nodes::Place;
+use crate::nodes::{Outcome, Place};
 
 /// What kind of body an answer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +76,7 @@ impl AnswerBody {
         } else {
             tracing::info!(node = self.place.node, bytes = self.sent, outcome = "cut", "the answer ended");
         }
+        self.place.ended(Outcome::Failed);
         if whole {
             return self.seam.rest().map(|rest| Ok(Frame::data(rest)));
         }
@@ -115,8 +116,12 @@ impl Body for AnswerBody {
                 },
                 Stage::Trailers => {
                     let trailers = ready!(this.stream.poll_trailers(cx));
-                    let whole = trailers.is_ok_and(|trailers| trailers.is_some_and(|trailers| is_whole(&trailers)));
-                    return Poll::Ready(this.finish(whole));
+                    let trailers = trailers.ok().flatten().filter(is_whole);
+                    // A cut counts when it is told.
+                    if let Some(trailers) = &trailers {
+                        this.place.ended(of_end(trailers));
+                    }
+                    return Poll::Ready(this.finish(trailers.is_some()));
                 }
                 Stage::Done => return Poll::Ready(None),
             }

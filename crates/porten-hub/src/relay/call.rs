@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::Job;
 use super::answer_body::{AnswerBody, Kind};
 use super::refusal::{self, Refusal};
-use crate::nodes::Place;
+use crate::nodes::{Outcome, Place};
 
 /// The longest refusal that is read (bytes); ours have some 300.
 const MAX_REFUSAL: usize = 64 * 1024;
@@ -34,27 +34,42 @@ pub(super) enum Called {
 }
 
 /// Asks the node at `place`.
-pub(super) async fn call(job: &Job, place: Place, deadline: Instant) -> Called {
+pub(super) async fn call(job: &Job, mut place: Place, deadline: Instant) -> Called {
     let answer = match tokio::time::timeout_at(deadline, ask(job, &place)).await {
-        Err(_) => return Called::Failed(refusal::upstream_timeout()),
-        Ok(Err(error)) => return Called::Lost(error),
+        Err(_) => {
+            place.ended(Outcome::Failed);
+            return Called::Failed(refusal::upstream_timeout());
+        }
+        Ok(Err(error)) => {
+            place.ended(of_loss(&error));
+            return Called::Lost(error);
+        }
         Ok(Ok(answer)) => answer,
     };
     let (head, body) = answer.into_parts();
     if head.headers.contains_key(REFUSAL) {
         let said = tokio::time::timeout_at(deadline, short(body)).await;
         let body = said.ok().flatten();
-        return Called::Refused(body.map_or(Refusal::Lost, |body| Refusal::Said {
-            status: head.status,
-            headers: head.headers,
-            body,
-        }));
+        let refusal =
+            body.map_or(Refusal::Lost, |body| Refusal::Said { status: head.status, headers: head.headers, body });
+        place.ended(if refusal.is_fault() { Outcome::Failed } else { Outcome::Nothing });
+        return Called::Refused(refusal);
     }
     let first = match tokio::time::timeout(job.patience, first(body)).await {
-        Err(_) => return Called::Failed(refusal::upstream_timeout()),
+        Err(_) => {
+            place.ended(Outcome::Failed);
+            return Called::Failed(refusal::upstream_timeout());
+        }
         Ok(first) => first,
     };
-    let Some((first, rest)) = first else { return Called::Failed(refusal::upstream_cut()) };
+    let Some((first, rest)) = first else {
+        place.ended(Outcome::Failed);
+        return Called::Failed(refusal::upstream_cut());
+    };
+    if !head.status.is_success() {
+        // Of a 4xx the request was at fault, which says nothing about the node.
+        place.ended(if head.status.is_server_error() { Outcome::Failed } else { Outcome::Nothing });
+    }
     let is_events = head.headers.get(header::CONTENT_TYPE).is_some_and(is_event_stream);
     let kind = if is_events { Kind::Events } else { Kind::Document };
     tracing::debug!(node = place.node, status = head.status.as_u16(), events = is_events, "the node answers");
@@ -68,6 +83,12 @@ pub(super) async fn call(job: &Job, place: Place, deadline: Instant) -> Called {
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     }
     Called::Answered(response)
+}
+
+/// A stream that the node refused unread (it ends its link in order) says nothing about how well it answers.
+fn of_loss(error: &h2::Error) -> Outcome {
+    let refused = error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    if refused { Outcome::Nothing } else { Outcome::Failed }
 }
 
 /// Sends the request and waits for the head of the answer; an answer that comes before the whole body is sent counts.
@@ -143,6 +164,11 @@ async fn short(mut body: RecvStream) -> Option<Bytes> {
 /// Whether an answer's trailers say that it is whole.
 pub(super) fn is_whole(trailers: &http::HeaderMap) -> bool {
     trailers.get(END_TRAILER).is_some_and(|end| end == END_COMPLETE || end == END_ERROR)
+}
+
+/// What the trailers of a whole answer say about the node: an error event ends an answer that its engine did not finish.
+pub(super) fn of_end(trailers: &http::HeaderMap) -> Outcome {
+    if trailers.get(END_TRAILER).is_some_and(|end| end == END_COMPLETE) { Outcome::Whole } else { Outcome::Failed }
 }
 
 fn is_event_stream(kind: &HeaderValue) -> bool {

@@ -5,6 +5,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use porten_core::api_error::ApiError;
 use porten_core::relay::headers::retry_after;
+use porten_core::wire::REFUSAL;
 
 use crate::answer;
 
@@ -12,6 +13,9 @@ use crate::answer;
 const NO_NODE_RETRY: u32 = 10;
 /// When to try again if all are busy (seconds).
 const BUSY_RETRY: u32 = 2;
+
+/// When to try again while the Hub stops (seconds): one that restarts is there again by then.
+const STOPPING_RETRY: u32 = 5;
 
 /// When to try again while a model is loaded (seconds): large ones take about a minute.
 const COLD_RETRY: u32 = 30;
@@ -37,6 +41,14 @@ impl Refusal {
             Self::Said { status, .. } => status.as_u16(),
             Self::Lost => 502,
         }
+    }
+
+    /// Whether the node could not answer on account of its engine. That it is full or leaves, that it was lost with its
+    /// whole link, or has put the model away, says nothing about how well it answers.
+    pub(crate) fn is_fault(&self) -> bool {
+        let Self::Said { status, headers, .. } = self else { return true };
+        let code = headers.get(REFUSAL).map(HeaderValue::as_bytes);
+        status.is_server_error() && !matches!(code, Some(b"draining" | b"node_stopped" | b"busy"))
     }
 
     /// Whether another node may say yes to the same request. What is wrong with the request itself stays wrong.
@@ -92,6 +104,12 @@ pub(crate) fn no_node(model: &str) -> ApiError {
 pub(crate) fn cold(model: &str) -> ApiError {
     let text = format!("{model:?} was put to rest and is being loaded again. Try again in a moment.");
     ApiError::unavailable(503, "model_cold", text).retry_after(COLD_RETRY)
+}
+
+/// The Hub is about to stop.
+pub(crate) fn stopping() -> ApiError {
+    let text = "This Hub is about to stop and takes no new requests. Try again in a moment.";
+    ApiError::unavailable(503, "hub_stopping", text).retry_after(STOPPING_RETRY)
 }
 
 /// All nodes that could are at their cap.

@@ -50,6 +50,8 @@ pub(crate) struct NodeLine {
     pub(crate) made: Millis,
     /// When it last opened a tunnel.
     pub(crate) connected: Option<Millis>,
+    /// Whether whoever runs the Hub drains it.
+    pub(crate) drained: bool,
 }
 
 impl Store {
@@ -108,10 +110,22 @@ impl Store {
         .await
     }
 
-    /// Notes that a grant's node opened a tunnel; false if the grant has ended meanwhile.
-    pub(crate) async fn note_connected(&self, grant: i64, now: Millis) -> Result<bool, StoreError> {
-        let sql = "UPDATE node_grant SET connected = ?2 WHERE id = ?1";
-        self.with(move |db| Ok(db.execute(sql, params![grant, now])? == 1)).await
+    /// Notes that a grant's node opened a tunnel; whether it is drained, or none if the grant has ended meanwhile.
+    pub(crate) async fn note_connected(&self, grant: i64, now: Millis) -> Result<Option<bool>, StoreError> {
+        let sql = "UPDATE node_grant SET connected = ?2 WHERE id = ?1 RETURNING drained";
+        self.with(move |db| db.query_row(sql, params![grant, now], |row| row.get(0)).optional()).await
+    }
+
+    /// Drains a grant's node, or takes that back; false if there is no such grant.
+    pub(crate) async fn set_drained(&self, grant: i64, drained: bool) -> Result<bool, StoreError> {
+        let sql = "UPDATE node_grant SET drained = ?2 WHERE id = ?1";
+        self.with(move |db| Ok(db.execute(sql, params![grant, drained])? == 1)).await
+    }
+
+    /// The grants whose nodes are drained.
+    pub(crate) async fn drained(&self) -> Result<Vec<i64>, StoreError> {
+        let sql = "SELECT id FROM node_grant WHERE drained";
+        self.with(move |db| db.prepare(sql)?.query_map([], |row| row.get(0))?.collect()).await
     }
 
     /// Ends the grant that a token, of either kind, belongs to; its number.
@@ -153,7 +167,7 @@ impl Store {
     pub(crate) async fn nodes(&self) -> Result<Vec<NodeLine>, StoreError> {
         self.with(|db| {
             db.prepare(
-                "SELECT node_grant.id, account.name, node, node_grant.name, node_grant.made, connected
+                "SELECT node_grant.id, account.name, node, node_grant.name, node_grant.made, connected, drained
                  FROM node_grant JOIN account ON account.id = account ORDER BY node_grant.id",
             )?
             .query_map([], |row| {
@@ -164,6 +178,7 @@ impl Store {
                     name: row.get(3)?,
                     made: row.get(4)?,
                     connected: row.get(5)?,
+                    drained: row.get(6)?,
                 })
             })?
             .collect()

@@ -36,6 +36,7 @@ CREATE TABLE node_grant (
     name              TEXT NOT NULL,
     made              INTEGER NOT NULL,
     connected         INTEGER,
+    drained           INTEGER NOT NULL DEFAULT 0,
     current_pair      INTEGER NOT NULL DEFAULT 0,
     previous_pair     INTEGER,
     pair_seen         INTEGER NOT NULL DEFAULT 0,

@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::ops::Deref;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -64,6 +65,11 @@ pub(crate) async fn hub() -> Hub {
 }
 
 pub(crate) async fn hub_with(timing: Timing, store: Store) -> Hub {
+    hub_that_drains(timing, store, Duration::from_secs(2)).await
+}
+
+/// One that waits this long for running requests when it stops.
+pub(crate) async fn hub_that_drains(timing: Timing, store: Store, drain_within: Duration) -> Hub {
     let catalog = "[[model]]\nid = \"tiny\"\nmemory_mib = 1\n\
                    [[model]]\nid = \"chat-only\"\nmemory_mib = 1\nroutes = [\"/v1/chat/completions\"]\n\
                    [[model]]\nid = \"big\"\nmemory_mib = 500000\n";
@@ -73,7 +79,9 @@ pub(crate) async fn hub_with(timing: Timing, store: Store) -> Hub {
         public: None,
         store: store.clone(),
         catalog: Catalog::read(catalog).unwrap(),
-        timing,
+        // Nothing is said that a test does not bring about.
+        timing: Timing { retell: Duration::from_secs(600), ..timing },
+        drain_within,
     };
     let running = porten_hub::start(config).await.unwrap();
     let site = Site {
@@ -218,9 +226,9 @@ pub(crate) fn csrf(page: &Answer) -> String {
 
 /// Waits until something holds; the test fails if it never does.
 pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let patience = tokio::time::timeout(std::time::Duration::from_secs(10), async {
+    let patience = tokio::time::timeout(Duration::from_secs(10), async {
         while !holds().await {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
     patience.await.unwrap_or_else(|_| panic!("never: {what}"));

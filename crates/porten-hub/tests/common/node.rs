@@ -98,8 +98,10 @@ impl Node {
 
     /// Advertises, and waits for what the Hub says to it.
     pub(crate) async fn advertise(&mut self, models: &[&str], max_streams: u32) -> Traffic {
-        let models =
-            models.iter().map(|id| AdvertModel { id: (*id).to_owned(), routes: Route::ALL.to_vec() }).collect();
+        let models = models
+            .iter()
+            .map(|id| AdvertModel { id: (*id).to_owned(), routes: Route::ALL.to_vec(), proven_s: None })
+            .collect();
         self.say(&FromAgent::Advert(Advert {
             seq: 1,
             memory_mib: 1000,

@@ -144,6 +144,13 @@ impl Link {
         .await
     }
 
+    /// Waits until the agent drains, and says that no more comes; what it said.
+    pub(crate) async fn confirm(&mut self) -> FromAgent {
+        let said = self.hear(|said| matches!(said, FromAgent::Draining(_))).await;
+        self.say(&FromHub::Drained(wire::Drained { in_flight: 0 })).await;
+        said
+    }
+
     /// How it ended, and that it did so in time.
     pub(crate) async fn ended(&mut self, within: Duration) -> End {
         let ended = tokio::time::timeout(within, self.control.end.wait_for(Option::is_some)).await;

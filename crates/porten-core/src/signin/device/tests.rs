@@ -293,3 +293,18 @@ proptest! {
         prop_assert_eq!(scene.device.deadline(), None);
     }
 }
+
+/// Fault F7: a sign-in keeps its pace and its end by the clock that is never set, whatever is done to the other.
+#[test]
+fn a_wall_clock_that_is_set_neither_hurries_nor_ends_a_sign_in() {
+    let day = Duration::from_secs(86_400);
+    let mut scene = Scene::waiting(CODES);
+    for ahead in [true, false] {
+        let Now { mono, wall } = scene.now();
+        let wall = if ahead { wall + day } else { wall - day };
+        assert!(scene.device.on(Input::Due, Now::new(mono, wall)).is_empty(), "not before its time");
+        let (waited, polled) = scene.pass();
+        assert!(waited == 5 && matches!(polled.as_slice(), [Effect::Post { .. }]), "{waited} {polled:?}");
+        assert!(scene.reply(400, PENDING).is_empty());
+    }
+}
