@@ -10,6 +10,7 @@ pub mod client;
 pub mod desktop;
 pub mod detour;
 pub mod engine;
+pub mod faults;
 pub mod forward_proxy;
 pub mod home;
 pub mod hostile_hub;

@@ -191,6 +191,8 @@ const TRIES: &str = r"
     await tell('all tried');
 ";
 
+/// Fault E10: each of the app's commands is refused to the sign-in page, by whatever way it asks.
+/// Fault E11: it opens no window and goes to none of the app's own schemes.
 #[tokio::test]
 async fn the_sign_in_page_can_reach_no_command_no_popup_and_no_other_place() {
     if !inside::desktop("the_sign_in_page_can_reach_no_command_no_popup_and_no_other_place") {
@@ -213,6 +215,8 @@ async fn the_sign_in_page_can_reach_no_command_no_popup_and_no_other_place() {
     page.says("Finish in the sign-in window").await;
 }
 
+/// Fault E11: a page that leaves the Hub's origin ends the window, is not loaded, and is continued in the browser with
+/// the code to compare.
 #[tokio::test]
 async fn a_page_that_goes_to_another_site_is_continued_in_the_browser() {
     if !inside::desktop("a_page_that_goes_to_another_site_is_continued_in_the_browser") {

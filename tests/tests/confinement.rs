@@ -66,6 +66,11 @@ fn chat() -> Bytes {
     json!({ "model": "tiny", "messages": [{ "role": "user", "content": "Hi" }] }).to_string().into()
 }
 
+/// Fault C1: the engine's own routes are a 404, and it sees none of them.
+/// Fault C2: so are the routes beside and below the allowed ones.
+/// Fault C3: so is each other spelling of an allowed path.
+/// Fault C4: another method, `CONNECT` too, is refused.
+/// Fault C9: a model that is not served, the engine's own id of one too, is refused, and the engine is not asked.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_other_path_and_method_is_refused_and_the_engine_sees_none_of_them() {
     let (scene, requests, _control) = scene().await;
@@ -145,6 +150,9 @@ fn assert_only_probes(engine: &Engine) {
 }
 
 /// What no well-behaved HTTP/2 library would send: written as raw frames.
+/// Fault B11: line breaks, NUL, blanks and backslashes in a path never reach the engine, and the next link serves.
+/// Fault C3: nor does a backslash, an absolute target or an empty one.
+/// Fault C4: nor does `OPTIONS *`.
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_targets_in_raw_frames_never_reach_the_engine() {
     let (scene, requests, _control) = scene().await;

@@ -31,6 +31,8 @@ fn exposed(pid: u32) -> String {
         .concat()
 }
 
+/// Fault E13: no token, prompt or answer is in a log at its most talkative, in argv, in an environment or in another
+/// file than the credential's.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_token_prompt_or_answer_is_in_any_log_argument_environment_or_other_file() {
     let manner = Manner { chunk_size: 40..=40, ..Manner::mlx("tiny") };
@@ -74,6 +76,7 @@ async fn no_token_prompt_or_answer_is_in_any_log_argument_environment_or_other_f
     }
 }
 
+/// Fault E13: after signing out the tokens are in no file.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_sign_in_and_a_revoked_one_keep_nothing() {
     let house = House::ready(Manner::mlx("tiny")).await;

@@ -97,6 +97,7 @@ mod tests {
         );
     }
 
+    /// Fault F3: state of an older version is read.
     #[test]
     fn wishes_of_an_older_version_are_read() {
         let state = tempfile::tempdir().unwrap();

@@ -335,6 +335,7 @@ fn read<T: serde::de::DeserializeOwned>(text: &str, known: &[&str]) -> Result<Op
 mod tests {
     use super::*;
 
+    /// Fault B1: a control message of an unknown type is passed over, a broken one is an error, and nesting is bounded.
     #[test]
     fn an_unknown_type_is_ignored_and_a_broken_known_one_is_an_error() {
         assert!(matches!(read_from_hub(r#"{"type":"confetti","n":1}"#), Ok(None)));

@@ -10,10 +10,12 @@ mod run;
 
 fn main() -> ExitCode {
     let command = args::Command::parse();
-    let done = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(run::Failure::from).and_then(|runtime| {
-        porten_log::start(porten_log::from_environment()?);
-        runtime.block_on(run::run(command.what))
-    });
+    let done = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(run::Failure::from).and_then(
+        |runtime| {
+            porten_log::start(porten_log::from_environment()?);
+            runtime.block_on(run::run(command.what))
+        },
+    );
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

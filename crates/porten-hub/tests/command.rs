@@ -82,6 +82,7 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
+/// Fault E13: the Hub's log holds none either, at any level.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_prompt_or_answer_is_in_the_log_at_any_level() {
     let program = serve(&["--dev"], "trace");

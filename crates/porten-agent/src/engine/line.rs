@@ -117,7 +117,8 @@ impl Lines {
         *request.method_mut() = route.method();
         *request.uri_mut() = http::Uri::from_static(route.path());
         *request.headers_mut() = headers;
-        let host = HeaderValue::try_from(engine.authority()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let host =
+            HeaderValue::try_from(engine.authority()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
         request.headers_mut().insert(header::HOST, host);
         let (head, body) = line.send(request).await?.into_parts();
         Ok(EngineAnswer { head, body: Some(body), line: Some(line), engine: engine.clone(), lines: self.clone() })

@@ -101,6 +101,7 @@ mod tests {
         assert_eq!(file.fetch().unwrap(), None);
     }
 
+    /// Fault E14: where there is no keychain, a credential file that others can read, or a link, is refused.
     #[test]
     fn a_file_that_others_can_read_or_a_link_is_refused() {
         let folder = tempfile::tempdir().unwrap();

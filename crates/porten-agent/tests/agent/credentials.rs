@@ -184,6 +184,7 @@ async fn a_vault_that_hangs_is_late_and_costs_no_refresh_and_no_second_question(
     assert_eq!(access(&owner, None).await.unwrap(), "access-2");
 }
 
+/// Fault E6: the agent whose refresh token was refused is signed out and says so.
 #[tokio::test]
 async fn only_invalid_grant_signs_out_and_a_hub_in_trouble_is_tried_again() {
     let hub = Hub::start().await;

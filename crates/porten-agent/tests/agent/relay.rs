@@ -40,6 +40,8 @@ async fn a_chat_is_streamed_back_with_the_hubs_id_and_a_trailer_that_says_it_is_
     assert_eq!(tunnel.ledger.read().traffic.completed, 2);
 }
 
+/// Fault B13: the engine gets six headers of ours, its own `host` among them, and nothing of the Hub's.
+/// Fault B14: the engine is asked for `identity`, whatever the Hub accepts.
 #[tokio::test]
 async fn the_engine_gets_our_headers_and_nothing_of_the_hubs() {
     let engine = Engine::saying(stream(&["a"])).await;
@@ -73,6 +75,7 @@ async fn the_engine_gets_our_headers_and_nothing_of_the_hubs() {
     assert_eq!((&asked["model"], &asked["stream"]), (&ENGINE_ID.into(), &true.into()));
 }
 
+/// Fault B13: the Hub gets three headers of ours and nothing of the engine's.
 #[tokio::test]
 async fn the_hub_gets_our_headers_and_nothing_of_the_engines() {
     let extra = "set-cookie: a=1\r\nserver: uvicorn\r\nx-powered-by: /Users/ada\r\nporten-refusal: x\r\n";
@@ -203,6 +206,7 @@ async fn an_error_whose_body_never_ends_is_still_told() {
     assert_eq!((got.status, got.code().as_str()), (500, "engine_failed"));
 }
 
+/// Fault C7: a redirect of the engine is a 502, and nobody knocks at its target.
 #[tokio::test]
 async fn a_redirect_is_never_followed() {
     let elsewhere = Engine::saying(stream(&["a"])).await;
@@ -352,6 +356,7 @@ async fn an_answer_that_comes_on_is_not_given_up_though_its_machines_are_taken_f
     assert_eq!((got.status, got.end()), (200, "complete"), "{}", got.body);
 }
 
+/// Fault C11: a body that stops coming is a 408, and the engine is not asked.
 #[tokio::test]
 async fn a_body_that_stops_coming_is_a_408_and_the_engine_is_not_asked() {
     let engine = Engine::saying(stream(&["a"])).await;
@@ -363,6 +368,7 @@ async fn a_body_that_stops_coming_is_a_408_and_the_engine_is_not_asked() {
     assert!(engine.seen().is_empty());
 }
 
+/// Fault C11: a body that is announced too long is a 413 before a byte of it came.
 #[tokio::test]
 async fn a_body_that_is_announced_too_long_is_refused_before_a_byte_of_it() {
     let engine = Engine::saying("").await;
@@ -374,6 +380,7 @@ async fn a_body_that_is_announced_too_long_is_refused_before_a_byte_of_it() {
     assert_eq!((got.status, got.code().as_str(), got.end()), (413, "request_too_large", "complete"));
 }
 
+/// Fault C11: one that turns out too long is a 413 at the limit.
 #[tokio::test]
 async fn a_body_that_turns_out_too_long_is_refused_where_the_limit_is() {
     let engine = Engine::saying("").await;
@@ -435,6 +442,7 @@ async fn left_within_a_second(engine: &Engine, connections: usize) {
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
+/// Fault B7: a stream whose window never opens is reset after its time, the engine is left, and the others run.
 #[tokio::test]
 async fn a_client_that_stops_reading_is_cut_off_and_the_engine_left_and_others_do_not_notice() {
     let engine = Engine::start(|number, _, mut socket| async move {

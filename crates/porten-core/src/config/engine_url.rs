@@ -185,6 +185,7 @@ mod tests {
         assert_eq!(EngineUrl::read("https://[::1]", false).ok().and_then(|e| e.port()), Some(443));
     }
 
+    /// Fault C8: an engine on another machine, also one that only looks local, is refused unless the settings allow it.
     #[test]
     fn another_machine_is_only_taken_when_allowed() {
         for text in ["http://10.0.0.2:52415", "http://localhost.evil", "http://studio.local:8000", "https://h"] {
@@ -193,6 +194,7 @@ mod tests {
         }
     }
 
+    /// Fault C8: `0.0.0.0`, `[::]`, names and passwords in the address, and other paths are refused in any case.
     #[test]
     fn what_names_no_single_engine_is_refused_even_when_remote_is_allowed() {
         for text in ["http://0.0.0.0:52415", "http://[::]:52415", "http://0:52415/v1"] {

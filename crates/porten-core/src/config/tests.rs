@@ -127,6 +127,7 @@ fn a_bad_variable_is_one_sentence_with_its_remedy() {
     "#);
 }
 
+/// Fault F3: settings with a mistake are one sentence with the key and the line.
 #[test]
 fn a_bad_file_is_one_sentence_with_key_and_line() {
     let table = [
@@ -215,6 +216,7 @@ mod laws {
     use proptest::prelude::*;
 
     proptest! {
+        /// Fault F3: any text is settings or one short sentence.
         #[test]
         fn no_text_makes_the_reader_fail_but_in_one_short_sentence(
             name in prop::sample::select(keys::ALL.map(|key| key.variable).to_vec()),

@@ -180,6 +180,7 @@ mod tests {
         admit(&facts(), &Head { method, path, headers }).map_err(|error| (error.status, error.code))
     }
 
+    /// Fault C3: a path is one of two constants, byte for byte, or none.
     #[test]
     fn only_exact_paths_are_routes() {
         for path in [
@@ -215,6 +216,7 @@ mod tests {
         }
     }
 
+    /// Fault C4: each other method on a known path is a 405.
     #[test]
     fn a_known_path_takes_its_one_method() {
         for method in ["GET", "PUT", "DELETE", "OPTIONS", "HEAD", "TRACE", "CONNECT", "PATCH", "post", "BREW"] {
@@ -224,6 +226,7 @@ mod tests {
         }
     }
 
+    /// Fault C6: a query of up to 8 KiB is dropped, a longer one is a 414.
     #[test]
     fn a_short_query_is_dropped_and_a_long_one_refused() {
         let route = ask(&Method::POST, "/v1/completions?x=/instance", &json());
@@ -243,6 +246,7 @@ mod tests {
         assert!(admit(&Facts { in_flight: 7, ..facts() }, &head).is_ok());
     }
 
+    /// Fault B11: two lengths, one that is none, or a transfer coding are a 400.
     #[test]
     fn lengths_are_single_honest_and_bounded() {
         let with = |lengths: &[&'static str]| {
@@ -264,6 +268,7 @@ mod tests {
         assert_eq!(ask(&Method::POST, "/v1/completions", &chunked), Err((400, "bad_length")));
     }
 
+    /// Fault B14: a compressed body is a 415 and is not unpacked.
     #[test]
     fn a_compressed_or_foreign_body_is_refused() {
         for (name, value) in
@@ -280,6 +285,7 @@ mod tests {
         assert!(ask(&Method::POST, "/v1/completions", &identity).is_ok());
     }
 
+    /// Fault C9: a model is found by the Hub's id alone, and on its routes.
     #[test]
     fn a_model_is_served_under_its_hub_id_and_on_its_routes_only() {
         let facts = facts();
@@ -297,6 +303,7 @@ mod tests {
     }
 
     proptest! {
+        /// Fault C3: whatever the path, what travels on is a constant.
         #[test]
         fn whatever_is_sent_only_a_constant_travels_on(path in "(/|v1|chat|completions|[.?%;#\\\\]|2e|\\PC){0,12}") {
             if let Ok(admitted) = ask(&Method::POST, &path, &json()) {

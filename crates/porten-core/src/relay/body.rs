@@ -255,6 +255,7 @@ mod tests {
         assert_eq!(quiet, Wants { stream: false, include_usage: false, choices: 1 });
     }
 
+    /// Fault C10: adapters, draft models, templates and other fields that are not known are dropped.
     #[test]
     fn fields_that_reach_beyond_the_request_are_dropped() {
         let dangerous = r#""adapters":"/etc","draft_model":"org/x","lora":[{"id":0}],"id_slot":1,"slot_id":1,"unheard_of":{"model":1},"#;

@@ -179,6 +179,7 @@ mod tests {
         }
     }
 
+    /// Fault C12: a part that links to a page, a file or anything but its own data is refused.
     #[test]
     fn an_address_is_never_given_to_the_engine() {
         for address in
@@ -193,6 +194,7 @@ mod tests {
         assert_eq!(check(escaped), Err("remote_content"));
     }
 
+    /// Fault C12: so is a link under each other name that engines look at.
     #[test]
     fn the_other_names_under_which_engines_look_for_an_address_are_refused() {
         for part in [

@@ -80,6 +80,7 @@ impl Scene {
     }
 }
 
+/// Fault E7: while a person has not answered the Hub is asked at its interval.
 #[test]
 fn a_person_who_answers_is_signed_in_at_the_next_poll() {
     let mut scene = Scene::waiting(CODES);
@@ -97,6 +98,7 @@ fn a_person_who_answers_is_signed_in_at_the_next_poll() {
     assert_eq!(scene.device.deadline(), None);
 }
 
+/// Fault E7: each `slow_down` adds five seconds for good.
 #[test]
 fn slow_down_adds_five_seconds_for_good_each_time() {
     let mut scene = Scene::waiting(CODES);
@@ -104,6 +106,7 @@ fn slow_down_adds_five_seconds_for_good_each_time() {
     assert_eq!(waits, [5, 10, 10, 15, 15]);
 }
 
+/// Fault E7: after a 500 or none at all the waits double.
 #[test]
 fn a_hub_in_trouble_is_asked_ever_more_rarely_until_it_answers() {
     let mut scene = Scene::waiting(CODES);
@@ -126,6 +129,7 @@ fn a_hub_that_names_a_time_is_not_asked_before() {
     assert_eq!(scene.pass().0, 120);
 }
 
+/// Fault E7: `access_denied` ends it.
 #[test]
 fn a_no_ends_it() {
     let ended = |status, body: &str| {
@@ -150,6 +154,7 @@ fn a_no_ends_it() {
     "#);
 }
 
+/// Fault E7: a code that ran out ends it.
 #[test]
 fn a_code_that_runs_out_ends_it_and_a_poll_on_its_way_is_waited_for() {
     let mut scene = Scene::waiting(&CODES.replace("600", "8"));
@@ -192,6 +197,7 @@ fn without_a_code_it_ends_at_once() {
     assert!(waited == 30 && matches!(Scene::failure(&effects), SignInError::Lost));
 }
 
+/// Fault E8: a page elsewhere ends the sign-in before anything is shown.
 #[test]
 fn a_page_outside_of_the_hub_is_never_shown() {
     for bad in [
@@ -252,6 +258,7 @@ fn no_code_is_printed_with_the_machine() {
 }
 
 proptest! {
+    /// Fault E7: whatever the Hub answers, it ends, and never polls faster than it may.
     #[test]
     fn it_always_ends_and_never_polls_faster_than_it_may(
         answers in prop::collection::vec((0_usize..6, 0_u64..40), 0..80),
