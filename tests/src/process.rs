@@ -176,6 +176,29 @@ pub fn cpu_time(id: u32) -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
+/// The memory that a process holds now (bytes).
+///
+/// # Panics
+/// There is no such process.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn memory(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("a process");
+    let kib =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")).and_then(|rest| rest.trim().split(' ').next());
+    kib.and_then(|kib| kib.parse::<u64>().ok()).expect("a process has memory") * 1024
+}
+
+/// The files and sockets that a process has open.
+///
+/// # Panics
+/// There is no such process.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn open_files(id: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{id}/fd")).expect("a process").count()
+}
+
 /// Whether there still is such a process.
 #[cfg(target_os = "linux")]
 #[must_use]
