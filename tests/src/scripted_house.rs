@@ -35,12 +35,21 @@ impl ScriptedHouse {
     /// # Panics
     /// It does not come about.
     pub async fn start() -> (Self, SendRequest<Bytes>, Control) {
+        Self::start_with(|_| {}).await
+    }
+
+    /// The same with other settings.
+    ///
+    /// # Panics
+    /// It does not come about.
+    pub async fn start_with(settings: impl FnOnce(&mut Agent)) -> (Self, SendRequest<Bytes>, Control) {
         let engine = Engine::start(Manner { models: vec![PATH_SHAPED.into()], ..Manner::mlx("tiny") }).await;
         let hub = ScriptedHub::start().await;
         let mut agent = Agent::bare();
         agent.set("PORTEN_HUB_URL", &hub.ws_url());
         agent.set("PORTEN_ENGINE_URL", &engine.url());
         agent.set("PORTEN_ENGINE_MODELS", "tiny");
+        settings(&mut agent);
         hub.sign_in(&agent);
         agent.run();
         let (requests, mut control) = hub.requests().await;

@@ -8,7 +8,7 @@ use porten_core::wire::{MAX_STREAMS, close};
 use porten_tests::ScriptedHouse;
 use porten_tests::frames::{self, END_HEADERS, END_STREAM, http2, kind, websocket, websocket_head};
 use porten_tests::process::memory;
-use porten_tests::scripted_house::chat;
+use porten_tests::scripted_house::{ask, chat};
 use porten_tests::scripted_hub::welcome;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -208,4 +208,21 @@ async fn floods_of_settings_and_pings_cost_no_memory_and_windows_that_overflow_e
     attack(&mut house, "a window of 2^32", [&huge, &[]], 0, Outcome::Ended).await;
     house.assert_only_probes();
     house.assert_serves().await;
+}
+
+/// Fault F9: 3,000 requests that are refused one after the other leave a few lines in the log, the last of which count the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_that_repeats_without_end_does_not_fill_the_log() {
+    let (mut house, requests, _control) = ScriptedHouse::start_with(|agent| {
+        agent.set("PORTEN_LOG", "info");
+    })
+    .await;
+    for _ in 0..3000 {
+        let request = http::Request::post("http://h/instance").body(()).expect("a request");
+        assert_eq!(ask(&requests, request, bytes::Bytes::new()).await.0, 404);
+    }
+    let log = house.agent.process().stderr();
+    let refused = log.lines().filter(|line| line.contains("refused")).count();
+    assert!((1..=24).contains(&refused), "{refused} lines");
+    assert!(log.len() < 8 * 1024, "{} bytes", log.len());
 }
