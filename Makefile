@@ -2,7 +2,7 @@
 # CARGO_TARGET_DIR is respected: everything that is built or downloaded lands there (else in target/).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-tools deps types fmt ui ui-check clippy build unit soak faults doc check-macos real-engine picture bench audit
+.PHONY: help run test check-tools deps types fmt ui ui-check clippy build unit soak fuzz faults doc check-macos real-engine picture bench audit
 
 # What a change must pass, in this order: cheap and telling first.
 STEPS := check-tools deps fmt types ui-check clippy build unit doc check-macos real-engine
@@ -47,6 +47,9 @@ unit: build ## unit, property, documentation and whole-process tests (these run 
 
 soak: build ## what takes minutes each: a stalled download, a model that rests, the cost of six idle Macs, who looks at a stream
 	cargo test -p porten-cluster-tests --locked -- --ignored --nocapture --test-threads 2
+
+fuzz: ## new bytes for all that reads strangers' bytes: SECONDS=60 for each, TARGET=NAME for one alone
+	cargo run --release -p porten-tests --bin fuzz --locked -- $(or $(SECONDS),60) $(TARGET)
 
 faults: ## docs/faults.md anew, from the tests and tests/faults.toml
 	cargo run -p porten-tests --bin faults --locked

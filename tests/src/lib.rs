@@ -13,6 +13,7 @@ pub mod engine;
 pub mod faults;
 pub mod forward_proxy;
 pub mod frames;
+pub mod fuzz;
 pub mod home;
 pub mod hostile_hub;
 pub mod house;
