@@ -45,8 +45,9 @@ unit: build ## unit, property, documentation and whole-process tests (these run 
 	@# They wait more than they work.
 	RUST_TEST_THREADS=8 cargo test -p porten-cluster-tests --locked
 
-soak: build ## what takes minutes each: a stalled download, a model that rests, the cost of six idle Macs, who looks at a stream
+soak: build ## what takes minutes each: idle and stalled clusters, 100,000 requests over Hubs that restart, 10,000 simulated lives of a link
 	cargo test -p porten-cluster-tests --locked -- --ignored --nocapture --test-threads 2
+	cargo test -p porten-tests --locked -- --ignored --nocapture --test-threads 1
 
 fuzz: ## new bytes for all that reads strangers' bytes: SECONDS=60 for each, TARGET=NAME for one alone
 	cargo run --release -p porten-tests --bin fuzz --locked -- $(or $(SECONDS),60) $(TARGET)

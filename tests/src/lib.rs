@@ -9,6 +9,7 @@ pub mod client;
 #[cfg(target_os = "linux")]
 pub mod desktop;
 pub mod detour;
+pub mod differential;
 pub mod engine;
 pub mod faults;
 pub mod forward_proxy;
@@ -21,6 +22,7 @@ pub mod hub;
 pub mod inside;
 #[cfg(target_os = "linux")]
 pub mod lossy;
+pub mod luck;
 pub mod process;
 pub mod scripted_house;
 pub mod scripted_hub;

@@ -183,10 +183,25 @@ pub fn cpu_time(id: u32) -> Duration {
 #[cfg(target_os = "linux")]
 #[must_use]
 pub fn memory(id: u32) -> u64 {
+    status(id, "VmRSS:") * 1024
+}
+
+/// The most memory that a process ever held (bytes).
+///
+/// # Panics
+/// There is no such process.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn most_memory(id: u32) -> u64 {
+    status(id, "VmHWM:") * 1024
+}
+
+/// A number of /proc/PID/status.
+#[cfg(target_os = "linux")]
+fn status(id: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("a process");
-    let kib =
-        status.lines().find_map(|line| line.strip_prefix("VmRSS:")).and_then(|rest| rest.trim().split(' ').next());
-    kib.and_then(|kib| kib.parse::<u64>().ok()).expect("a process has memory") * 1024
+    let words = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    words.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a process has this number")
 }
 
 /// The files and sockets that a process has open.
