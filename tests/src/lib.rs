@@ -27,6 +27,7 @@ pub mod process;
 pub mod scripted_house;
 pub mod scripted_hub;
 pub mod sim;
+pub mod simulation;
 pub mod tls_front;
 pub mod transcript;
 pub mod wait;

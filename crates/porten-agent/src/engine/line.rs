@@ -96,8 +96,8 @@ impl std::fmt::Debug for EngineAnswer {
 }
 
 impl Lines {
-    pub(super) fn new(tls: rustls::ClientConfig) -> Self {
-        Self { tls: TlsConnector::from(Arc::new(tls)), connect: porten_link::dial::tcp(), idle: Arc::default() }
+    pub(super) fn new(tls: rustls::ClientConfig, connect: Connect) -> Self {
+        Self { tls: TlsConnector::from(Arc::new(tls)), connect, idle: Arc::default() }
     }
 
     /// Posts one request and answers with the head of the engine's answer.
