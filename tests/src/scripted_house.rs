@@ -5,8 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{Request, StatusCode};
-use porten_link::Control;
+use porten_core::command::Command;
+use porten_link::{Control, WsBytes};
 use serde_json::json;
+use tokio::net::TcpStream;
 
 use crate::agent::Agent;
 use crate::engine::{Engine, Manner};
@@ -63,6 +65,46 @@ impl ScriptedHouse {
         (Self { engine, hub, agent }, requests, control)
     }
 
+    /// The next link after its welcome, without the wait that follows a lost one: that is tested elsewhere.
+    ///
+    /// # Panics
+    /// The agent does not come.
+    pub async fn welcome(&self) -> (WsBytes<TcpStream>, Control) {
+        self.at_once(self.hub.welcome()).await
+    }
+
+    /// The next link as a bare WebSocket, the same way.
+    ///
+    /// # Panics
+    /// The agent does not come.
+    pub async fn upgraded(&self) -> TcpStream {
+        self.at_once(self.hub.upgraded()).await
+    }
+
+    /// The next link that carries requests, the same way.
+    ///
+    /// # Panics
+    /// The agent does not come.
+    pub async fn requests(&self) -> (SendRequest<Bytes>, Control) {
+        self.at_once(self.hub.requests()).await
+    }
+
+    async fn at_once<T>(&self, coming: impl Future<Output = T>) -> T {
+        let local = self.agent.local();
+        let nudging = async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(30)).await;
+                // Until it has noticed that its link is gone, a nudge only makes it look.
+                let _ = local.send(&Command::Nudge).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            come = coming => come,
+            () = nudging => panic!("nudging never ends"),
+        }
+    }
+
     /// Lists and proofs of the agent itself were all that reached the engine, and nothing that a request caused.
     ///
     /// # Panics
@@ -80,7 +122,7 @@ impl ScriptedHouse {
     /// # Panics
     /// None does in time.
     pub async fn assert_serves(&self) {
-        let (requests, _control) = self.hub.requests().await;
+        let (requests, _control) = self.requests().await;
         wait_until(READY, "good requests go through again", async || {
             let request = Request::post("http://h/v1/chat/completions").header("content-type", "application/json");
             let (status, _) = ask(&requests, request.body(()).expect("a request"), chat("tiny")).await;

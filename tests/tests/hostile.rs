@@ -45,7 +45,7 @@ async fn attack_reading(
 ) {
     let id = house.agent.process().id();
     let before = memory(id);
-    let (link, mut control) = house.hub.welcome().await;
+    let (link, mut control) = house.welcome().await;
     let (mut read, mut write) = tokio::io::split(link);
     let drain = tokio::spawn(async move {
         let mut buffer = vec![0; 64 * 1024];
@@ -100,7 +100,7 @@ async fn messages_that_are_none_close_the_link_with_their_code_and_cost_no_memor
         ("64 MiB", websocket_head(0x81, 64 << 20), close::TOO_BIG),
     ];
     for (what, octets, code) in cases {
-        let mut socket = house.hub.upgraded().await;
+        let mut socket = house.upgraded().await;
         let unknown = br#"{"type":"confetti","n":1}"#;
         let said = [
             websocket(0x81, welcome().as_bytes()),
@@ -126,7 +126,7 @@ async fn requests_that_are_reset_as_soon_as_they_are_made_cost_nothing() {
     drop(requests);
     let id = house.agent.process().id();
     let before = memory(id);
-    let (link, _control) = house.hub.welcome().await;
+    let (link, _control) = house.welcome().await;
     let (mut read, mut write) = tokio::io::split(link);
     let drain = tokio::spawn(async move {
         let mut buffer = vec![0; 64 * 1024];
