@@ -13,7 +13,7 @@ use porten_core::wire::MAX_STREAMS;
 use porten_tests::luck::Luck;
 use porten_tests::simulation::{Driver, Engine, Fate, Hub, Network, ask};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant as Moment, sleep, timeout};
 
 /// Lives in `make test`: some seconds, unoptimised.
 const FEW: u64 = 300;
@@ -36,44 +36,63 @@ struct Tally {
     left: AtomicU64,
 }
 
-/// Asks on and on while there is weather.
-async fn client(
-    name: u64,
+/// What there is in one life.
+#[derive(Debug, Clone)]
+struct World {
+    network: Network,
     hub: Hub,
-    mut luck: Luck,
-    tally: Arc<Tally>,
-    until: tokio::time::Instant,
-) -> Result<(), String> {
+    engine: Engine,
+}
+
+/// Asks on and on while there is weather.
+async fn client(name: u64, world: World, mut luck: Luck, tally: Arc<Tally>, until: Moment) -> Result<(), String> {
     let mut number = name << 32;
-    while tokio::time::Instant::now() < until {
+    while Moment::now() < until {
         sleep(Duration::from_millis(luck.below(3000) as u64)).await;
-        let Some(link) = hub.link() else { continue };
+        let Some(link) = world.hub.link() else { continue };
         number += 1;
-        let is_forbidden = luck.percent(5);
-        let path =
-            if is_forbidden { luck.pick(&["/instance", "/v1/models", "/v1/../state"]) } else { "/v1/chat/completions" };
+        if luck.percent(5) {
+            let path = luck.pick(&["/instance", "/v1/models", "/v1/../state"]);
+            let fate =
+                timeout(ANSWERED, ask(link, number, path, true)).await.map_err(|_| format!("{path} has no end"))??;
+            if !matches!(fate, Fate::Told(404 | 405) | Fate::Reset) {
+                return Err(format!("{path} ended as {fate:?}"));
+            }
+            continue;
+        }
         let leaves = luck.percent(20).then(|| Duration::from_millis(luck.below(9000) as u64));
-        let patience = leaves.unwrap_or(ANSWERED);
-        match timeout(patience, ask(link, number, path, luck.percent(70))).await {
-            Err(_) if leaves.is_some() => drop(tally.left.fetch_add(1, Ordering::Relaxed)),
+        let asked = ask(link, number, "/v1/chat/completions", luck.percent(70));
+        let count = match timeout(leaves.unwrap_or(ANSWERED), asked).await {
+            Err(_) if leaves.is_some() => {
+                is_left(&world, number).await?;
+                &tally.left
+            }
             Err(_) => return Err(format!("request {number} has no end after {ANSWERED:?}")),
             Ok(fate) => match fate? {
-                Fate::Whole if is_forbidden => return Err(format!("{path} was answered")),
-                Fate::Told(status) if is_forbidden && !matches!(status, 404 | 405) => {
-                    return Err(format!("{path} was answered with {status}"));
-                }
-                Fate::Whole => drop(tally.whole.fetch_add(1, Ordering::Relaxed)),
-                Fate::Told(_) => drop(tally.told.fetch_add(1, Ordering::Relaxed)),
-                Fate::Reset => drop(tally.reset.fetch_add(1, Ordering::Relaxed)),
+                Fate::Whole => &tally.whole,
+                Fate::Told(_) => &tally.told,
+                Fate::Reset => &tally.reset,
             },
-        }
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// Whoever leaves stops the engine within a second, and the way to it and back, if nothing disturbs the link meanwhile.
+async fn is_left(world: &World, number: u64) -> Result<(), String> {
+    let (changes, was_up) = (world.network.changes(), world.hub.is_linked());
+    sleep(Duration::from_millis(1200)).await;
+    let was_quiet = was_up && world.network.changes() == changes && !world.network.stands_still();
+    if was_quiet && world.engine.is_generating(number) {
+        return Err(format!("request {number} was left and is still being answered"));
     }
     Ok(())
 }
 
 /// Things happen.
-async fn weather(network: &Network, hub: &Hub, engine: &Engine, luck: &mut Luck, until: tokio::time::Instant) {
-    while tokio::time::Instant::now() < until {
+async fn weather(World { network, hub, engine }: &World, luck: &mut Luck, until: Moment) {
+    while Moment::now() < until {
         sleep(Duration::from_millis(200 + luck.below(12_000) as u64)).await;
         let lasts = Duration::from_millis(luck.below(20_000) as u64);
         match luck.below(6) {
@@ -145,12 +164,13 @@ async fn live(seed: u64, tls: Arc<rustls::ClientConfig>, tally: Arc<Tally>) -> R
     let driver = Driver::start(&network, &engine, &tls, Luck::new(luck.draw())).await;
     tokio::time::pause();
     until(Duration::from_secs(5), "a link", || hub.is_linked()).await?;
-    let end = tokio::time::Instant::now() + WEATHER;
+    let world = World { network, hub: hub.clone(), engine: engine.clone() };
+    let end = Moment::now() + WEATHER;
     let mut clients = JoinSet::new();
     for name in 1..=CLIENTS {
-        clients.spawn(client(name, hub.clone(), Luck::new(luck.draw()), Arc::clone(&tally), end));
+        clients.spawn(client(name, world.clone(), Luck::new(luck.draw()), Arc::clone(&tally), end));
     }
-    weather(&network, &hub, &engine, &mut luck, end).await;
+    weather(&world, &mut luck, end).await;
     until(BACK, "a link after all was repaired", || hub.is_linked()).await?;
     timeout(BACK + ANSWERED, served(&hub)).await.map_err(|_| "nothing is served after all was repaired")??;
     while let Some(ended) = clients.join_next().await {

@@ -1,8 +1,8 @@
 //! An engine in memory that records what it is asked and how many answers run.
 
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use porten_link::dial::{Connect, Transport};
@@ -23,7 +23,8 @@ pub struct Engine {
 #[derive(Debug)]
 struct Inner {
     state: Mutex<State>,
-    generating: AtomicUsize,
+    /// The requests whose answers run.
+    generating: Mutex<BTreeSet<u64>>,
     most: AtomicUsize,
 }
 
@@ -51,7 +52,7 @@ impl Engine {
         Self {
             inner: Arc::new(Inner {
                 state: Mutex::new(state),
-                generating: AtomicUsize::new(0),
+                generating: Mutex::default(),
                 most: AtomicUsize::new(0),
             }),
         }
@@ -97,7 +98,13 @@ impl Engine {
     /// Answers that run now.
     #[must_use]
     pub fn generating(&self) -> usize {
-        self.inner.generating.load(Ordering::SeqCst)
+        self.running().len()
+    }
+
+    /// Whether the answer to this request runs now.
+    #[must_use]
+    pub fn is_generating(&self, number: u64) -> bool {
+        self.running().contains(&number)
     }
 
     /// The most that ever ran at a time.
@@ -112,25 +119,33 @@ impl Engine {
         self.state().seen.clone()
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn running(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.inner.generating.lock().expect("no test panics while it holds this")
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
         self.inner.state.lock().expect("no test panics while it holds this")
     }
 }
 
-/// Counts while it lives.
-struct Running(Engine);
+/// One answer, while it runs.
+struct Running(Engine, u64);
 
 impl Running {
-    fn of(engine: &Engine) -> Self {
-        let now = engine.inner.generating.fetch_add(1, Ordering::SeqCst) + 1;
+    fn of(engine: &Engine, number: u64) -> Self {
+        let now = {
+            let mut running = engine.running();
+            running.insert(number);
+            running.len()
+        };
         engine.inner.most.fetch_max(now, Ordering::SeqCst);
-        Self(engine.clone())
+        Self(engine.clone(), number)
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.inner.generating.fetch_sub(1, Ordering::SeqCst);
+        self.0.running().remove(&self.1);
     }
 }
 
@@ -142,7 +157,7 @@ async fn serve(io: DuplexStream, engine: Engine, mut luck: Luck) {
         let text = body["messages"][0]["content"].as_str().unwrap_or_default();
         let number = text.parse().unwrap_or_default();
         engine.state().seen.push((seen.method.clone(), seen.target.clone()));
-        let running = Running::of(&engine);
+        let running = Running::of(&engine, number);
         let answering = answer(&mut write, number, &mut luck);
         // Whoever leaves stops the generation, as a real engine's next write would.
         let mut byte = [0];

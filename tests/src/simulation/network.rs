@@ -19,6 +19,8 @@ struct Weather {
     cuts: u64,
     /// Nobody listens at the other end.
     nobody: bool,
+    /// How often any of this changed.
+    changes: u64,
 }
 
 /// The network; clones are the same one.
@@ -60,19 +62,38 @@ impl Network {
         Ok(near)
     }
 
+    /// How often the weather has changed: what was begun and ended under the same number was not disturbed.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.weather.borrow().changes
+    }
+
     /// Cuts all connections.
     pub fn cut(&self) {
-        self.weather.send_modify(|weather| weather.cuts += 1);
+        self.change(|weather| weather.cuts += 1);
     }
 
     /// Stands still, or moves again.
     pub fn stand_still(&self, still: bool) {
-        self.weather.send_modify(|weather| weather.stands_still = still);
+        self.change(|weather| weather.stands_still = still);
+    }
+
+    /// Whether it stands still.
+    #[must_use]
+    pub fn stands_still(&self) -> bool {
+        self.weather.borrow().stands_still
     }
 
     /// Whether somebody listens at the other end.
     pub fn listen(&self, somebody: bool) {
-        self.weather.send_modify(|weather| weather.nobody = !somebody);
+        self.change(|weather| weather.nobody = !somebody);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Weather)) {
+        self.weather.send_modify(|weather| {
+            change(weather);
+            weather.changes += 1;
+        });
     }
 }
 
