@@ -164,6 +164,8 @@ async fn live(seed: u64, tls: Arc<rustls::ClientConfig>, tally: Arc<Tally>) -> R
     let driver = Driver::start(&network, &engine, &tls, Luck::new(luck.draw())).await;
     tokio::time::pause();
     until(Duration::from_secs(5), "a link", || hub.is_linked()).await?;
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let tasks_at_first = tasks();
     let world = World { network, hub: hub.clone(), engine: engine.clone() };
     let end = Moment::now() + WEATHER;
     let mut clients = JoinSet::new();
@@ -179,6 +181,8 @@ async fn live(seed: u64, tls: Arc<rustls::ClientConfig>, tally: Arc<Tally>) -> R
     // The engine is left by whoever left, and by whoever lost its link once that is noticed.
     until(Duration::from_secs(30), "the engine is idle", || engine.generating() == 0).await?;
     until(Duration::from_secs(1), "nothing is counted as running", || driver.ledger.in_flight() == 0).await?;
+    // Connections to the engine that are kept for a while, and what watches them, have gone by then.
+    until(Duration::from_secs(15), "no more tasks than at first", || tasks() <= tasks_at_first).await?;
     let stranger =
         engine.seen().into_iter().find(|(method, target)| method != "POST" || target != "/v1/chat/completions");
     if let Some(stranger) = stranger {
@@ -231,7 +235,7 @@ fn lives(seeds: std::ops::Range<u64>) {
 /// Fault A10: a dial into a network that stands still is given up after its 15 s, in any life.
 /// Fault A3: a link that stands still is noticed, its answers end, and it is back within 50 s of the repair, in any life.
 /// Fault A5: whatever cuts a link, each answer ends in exactly one way: whole, with an error that says so, or reset.
-/// Fault F5: hundreds of lives full of lost links leave no answer running and the engine idle.
+/// Fault F5: hundreds of lives full of lost links leave no answer running, the engine idle, and no task more than there was at first.
 #[test]
 fn three_hundred_lives_of_a_link_in_all_weathers() {
     lives(0..FEW);
