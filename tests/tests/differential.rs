@@ -41,6 +41,19 @@ async fn ask(client: &Client, case: &Case, model: &str) -> Answer {
     Answer { status, kind, body, ended }
 }
 
+/// Asks through the house. A node that failed a few may be given a rest by its Hub: that is no answer to the case.
+async fn ask_through(client: &Client, case: &Case) -> Answer {
+    let until = Instant::now() + Duration::from_secs(30);
+    loop {
+        let answer = ask(client, case, "tiny").await;
+        let rests = answer.status == 503 && String::from_utf8_lossy(&answer.body).contains("\"code\":\"no_node\"");
+        if !rests || Instant::now() > until {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 fn canonical(case: &Case, answer: &Answer) -> Canonical {
     read(answer.status, case.stream, &answer.body, answer.ended, case.choices.len())
 }
@@ -93,7 +106,7 @@ async fn five_thousand_answers_through_the_house_say_what_the_engine_said() {
         let mut different = Vec::new();
         for number in (first..CASES).step_by(usize::try_from(CLIENTS).expect("a few")) {
             let case = Case::of(seed, number);
-            let (said, heard) = (ask(&direct, &case, ENGINE_ID).await, ask(&through, &case, "tiny").await);
+            let (said, heard) = (ask(&direct, &case, ENGINE_ID).await, ask_through(&through, &case).await);
             if let Err(what) = compare(&case, &said, &heard) {
                 let shown = [&said, &heard]
                     .map(|answer| format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body)));

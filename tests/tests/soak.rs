@@ -3,7 +3,7 @@
 #![cfg(target_os = "linux")] // /proc
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "a test that cannot go on says so")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -92,6 +92,52 @@ fn count(counts: &mut BTreeMap<u64, u32>, seen: &[Seen]) {
     }
 }
 
+/// One that failed: its number, when it was asked, when it was told, and the words.
+type Failed = (u64, Duration, Duration, String);
+
+/// Requests failed only while no Hub was there (`away`); none is lost, and none reached the engine twice.
+fn check(requests: u64, told: &[Failed], away: &[(Duration, Duration)], counts: &BTreeMap<u64, u32>) {
+    for (number, asked, answered, words) in told {
+        let is_excused = away.iter().any(|(gone, back)| asked <= back && answered >= gone);
+        assert!(is_excused, "request {number} failed while the Hub was there: {words}");
+    }
+    let failed: BTreeSet<u64> = told.iter().map(|(number, ..)| *number).collect();
+    for number in 0..requests {
+        let asked = counts.get(&number).copied().unwrap_or_default();
+        assert!(asked <= 1, "request {number} reached the engine {asked} times");
+        assert!(asked == 1 || failed.contains(&number), "request {number} was answered and never asked");
+    }
+}
+
+/// One client: asks the next request until there is none, and tells which failed.
+async fn asks(
+    client: &Client,
+    wanted: &str,
+    begun: Instant,
+    requests: u64,
+    next: &AtomicU64,
+    done: &AtomicU64,
+) -> Vec<Failed> {
+    let mut told = Vec::new();
+    loop {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        if number >= requests {
+            return told;
+        }
+        let asked = begun.elapsed();
+        match ask(client, number, wanted).await {
+            Outcome::Whole => {}
+            Outcome::Told(words) => {
+                told.push((number, asked, begun.elapsed(), words));
+                // A Hub that is away refuses in no time; nobody asks a thousand times a second.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Outcome::Wrong(text) => panic!("request {number} looks whole and is not: {text:?}"),
+        }
+        done.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// Asks so often, restarts the Hub so often meanwhile, every other time by a crash, and checks each request's fate.
 async fn work(requests: u64, restarts: u32) {
     let manner = Manner { chunks: Some(3), ..Manner::llama("tiny") };
@@ -102,26 +148,7 @@ async fn work(requests: u64, restarts: u32) {
     let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
     let client = house.client();
     let begun = Instant::now();
-    let asking = join_all((0..CLIENTS).map(async |_| {
-        let mut told = Vec::new();
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= requests {
-                return told;
-            }
-            let asked = begun.elapsed();
-            match ask(&client, number, &wanted).await {
-                Outcome::Whole => {}
-                Outcome::Told(words) => {
-                    told.push((number, asked, begun.elapsed(), words));
-                    // A Hub that is away refuses in no time; nobody asks a thousand times a second.
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-                Outcome::Wrong(text) => panic!("request {number} looks whole and is not: {text:?}"),
-            }
-            done.fetch_add(1, Ordering::Relaxed);
-        }
-    }));
+    let asking = join_all((0..CLIENTS).map(|_| asks(&client, &wanted, begun, requests, &next, &done)));
     let (mut counts, mut samples, mut away) = (BTreeMap::new(), Vec::new(), Vec::new());
     let watching = async {
         let mut next_restart = requests / u64::from(restarts + 1);
@@ -149,16 +176,7 @@ async fn work(requests: u64, restarts: u32) {
     let (told, ()) = tokio::join!(asking, watching);
     count(&mut counts, &house.engine.take_seen());
     let told: Vec<_> = told.into_iter().flatten().collect();
-    for (number, asked, answered, words) in &told {
-        let is_excused = away.iter().any(|(gone, back)| asked <= back && answered >= gone);
-        assert!(is_excused, "request {number} failed while the Hub was there: {words}");
-    }
-    let failed: std::collections::BTreeSet<u64> = told.iter().map(|(number, ..)| *number).collect();
-    for number in 0..requests {
-        let asked = counts.get(&number).copied().unwrap_or_default();
-        assert!(asked <= 1, "request {number} reached the engine {asked} times");
-        assert!(asked == 1 || failed.contains(&number), "request {number} was answered and never asked");
-    }
+    check(requests, &told, &away, &counts);
     let slope = slope(&samples);
     eprintln!(
         "{requests} requests and {restarts} restarts in {:?}: {} were told that they failed; {} KiB more with each 10,000; {} KiB now",
