@@ -2,7 +2,7 @@
 # CARGO_TARGET_DIR is respected: everything that is built or downloaded lands there (else in target/).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-tools deps types fmt ui ui-check clippy build unit soak doc check-macos real-engine picture bench audit faults
+.PHONY: help run test check-tools deps types fmt ui ui-check clippy build unit soak fuzz doc check-macos real-engine picture bench audit faults
 
 # What a change must pass, in this order: cheap and telling first.
 STEPS := check-tools deps fmt types ui-check clippy build unit doc check-macos real-engine
@@ -45,9 +45,12 @@ unit: build ## unit, property, documentation and whole-process tests (these run 
 	@# They wait more than they work.
 	RUST_TEST_THREADS=8 cargo test -p porten-cluster-tests --locked
 
-soak: build ## what takes minutes each: a stalled download, a model that rests, the cost of six idle Macs, who looks at a stream, 100,000 requests
+soak: build ## what takes minutes each: idle and stalled clusters, 100,000 requests over Hubs that restart, 10,000 simulated lives of a link
 	cargo test -p porten-cluster-tests --locked -- --ignored --nocapture --test-threads 2
 	cargo test -p porten-tests --locked -- --ignored --nocapture --test-threads 1
+
+fuzz: ## new bytes for all that reads strangers' bytes: SECONDS=60 for each, TARGET=NAME for one alone
+	cargo run --release -p porten-tests --bin fuzz --locked -- $(or $(SECONDS),60) $(TARGET)
 
 doc: ui ## the documentation of everything, also what is private, its warnings as errors
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --locked

@@ -210,10 +210,18 @@ impl Agent {
     /// # Panics
     /// The agent does not take it.
     pub async fn turn(&self, id: &str, on: bool) {
-        porten_agent::install_crypto();
-        let local = Local::at(&self.home.porten().join("run/agent.sock")).expect("an HTTP client");
         let id = ModelId::read(id).expect("a model id");
-        local.send(&Command::turn(id, on)).await.expect("the agent takes it");
+        self.local().send(&Command::turn(id, on)).await.expect("the agent takes it");
+    }
+
+    /// Its socket.
+    ///
+    /// # Panics
+    /// An HTTP client cannot be made.
+    #[must_use]
+    pub fn local(&self) -> Local {
+        porten_agent::install_crypto();
+        Local::at(&self.home.porten().join("run/agent.sock")).expect("an HTTP client")
     }
 
     /// `porten status --json`.

@@ -18,6 +18,20 @@ pub fn network_namespace(test: &str) -> bool {
     inside(test, &format!("exec unshare -n {user} sh -c 'ip link set lo up && exec \"$@\"' sh \"$@\""))
 }
 
+/// Runs this test with a disk of so many KiB of its own at `$HOME`, which it may fill and make read-only. True in there; false
+/// outside, once the inner run has passed.
+///
+/// # Panics
+/// The inner run failed, or there is no `unshare` and `mount` (packages util-linux and mount).
+#[must_use]
+pub fn small_disk(test: &str, kib: u32) -> bool {
+    let user = if is_root() { "" } else { "-r" };
+    let script = format!(
+        r#"exec unshare -m {user} sh -c 'mount -t tmpfs -o mode=700,size={kib}k none "$HOME" && exec "$@"' sh "$@""#
+    );
+    inside(test, &script)
+}
+
 /// Runs this test in a D-Bus session of its own with an unlocked, empty keyring. True in there; false outside, once
 /// the inner run has passed.
 ///

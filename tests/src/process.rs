@@ -194,6 +194,16 @@ fn read_memory(status: &str, name: &str) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
+/// The files and sockets that a process has open.
+///
+/// # Panics
+/// There is no such process.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn open_files(id: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{id}/fd")).expect("a process").count()
+}
+
 /// Whether there still is such a process.
 #[cfg(target_os = "linux")]
 #[must_use]

@@ -58,11 +58,11 @@ impl ScriptedHub {
         (socket, String::from_utf8_lossy(&head).into_owned())
     }
 
-    /// Answers the next knock with the upgrade, and takes the agent's hello.
+    /// Answers the next knock with the upgrade: a WebSocket whose frames are the test's.
     ///
     /// # Panics
-    /// The agent does not knock, or says no hello.
-    pub async fn hello(&self) -> Opened<TcpStream> {
+    /// The agent does not knock, or not for a WebSocket.
+    pub async fn upgraded(&self) -> TcpStream {
         let (mut socket, head) = self.knock().await;
         let header = |name: &str| {
             head.lines().find_map(|line| line.split_once(": ").filter(|(key, _)| key.eq_ignore_ascii_case(name)))
@@ -73,7 +73,15 @@ impl ScriptedHub {
             accept_key(key.as_bytes())
         );
         socket.write_all(answer.as_bytes()).await.expect("the agent takes the answer");
-        let mut opened = accept(socket).await;
+        socket
+    }
+
+    /// The same, and the agent's hello.
+    ///
+    /// # Panics
+    /// The agent does not knock, or says no hello.
+    pub async fn hello(&self) -> Opened<TcpStream> {
+        let mut opened = accept(self.upgraded().await).await;
         let hello = opened.receive().await.expect("a hello");
         assert!(hello.contains(r#""type":"hello""#), "{hello}");
         opened
@@ -85,13 +93,7 @@ impl ScriptedHub {
     /// See [`Self::hello`].
     pub async fn welcome(&self) -> (WsBytes<TcpStream>, Control) {
         let mut opened = self.hello().await;
-        let welcome = FromHub::Welcome(Welcome {
-            node: "n".into(),
-            account: "scripted".into(),
-            limits: Limits { max_streams: MAX_STREAMS, max_body_bytes: MAX_BODY as u64 },
-            catalog: vec![Offer { id: "tiny".into(), memory_mib: 1, routes: porten_core::route::Route::ALL.to_vec() }],
-        });
-        opened.send(wire::write(&welcome)).await.expect("the agent takes a welcome");
+        opened.send(welcome()).await.expect("the agent takes a welcome");
         opened.into_link(Beat::default())
     }
 
@@ -105,4 +107,15 @@ impl ScriptedHub {
         tokio::spawn(connection);
         (requests, control)
     }
+}
+
+/// A welcome that offers `tiny`.
+#[must_use]
+pub fn welcome() -> String {
+    wire::write(&FromHub::Welcome(Welcome {
+        node: "n".into(),
+        account: "scripted".into(),
+        limits: Limits { max_streams: MAX_STREAMS, max_body_bytes: MAX_BODY as u64 },
+        catalog: vec![Offer { id: "tiny".into(), memory_mib: 1, routes: porten_core::route::Route::ALL.to_vec() }],
+    }))
 }

@@ -119,6 +119,7 @@ async fn the_popover_shows_the_cluster_and_its_switch_places_a_model_and_gives_i
     }
 }
 
+/// Fault E12: after a sign-in its window has closed, the tokens are in the keyring alone, and no file holds what was typed.
 #[tokio::test]
 async fn a_person_signs_in_in_the_apps_own_window_and_the_tokens_are_in_the_keyring() {
     if !inside::desktop("a_person_signs_in_in_the_apps_own_window_and_the_tokens_are_in_the_keyring") {

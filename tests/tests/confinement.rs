@@ -1,94 +1,43 @@
 //! Whatever a Hub sends through the tunnel, the engine sees the two routes of a served model and nothing else.
-#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "a test that cannot go on says so")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::client::SendRequest;
-use http::{Method, Request, StatusCode};
-use porten_tests::engine::Manner;
-use porten_tests::process::resident;
-use porten_tests::{Agent, Engine, ScriptedHub, wait_until};
-use serde_json::json;
+use http::{Method, Request};
+use porten_tests::engine::Reply;
+use porten_tests::frames::{self, END_HEADERS, END_STREAM, http2, kind};
+use porten_tests::scripted_house::{PATH_SHAPED, ask, chat};
+use porten_tests::{ScriptedHouse, wait_until};
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
 
-const PATH_SHAPED: &str = "/Users/anna/models/tiny";
-
-struct Scene {
-    engine: Engine,
-    hub: ScriptedHub,
-    agent: Agent,
-}
-
-/// An agent that serves `tiny`, which its engine calls by a path of this machine, to a Hub that does as it likes.
-async fn scene() -> (Scene, SendRequest<Bytes>, porten_link::Control) {
-    let engine = Engine::start(Manner { models: vec![PATH_SHAPED.into()], ..Manner::mlx("tiny") }).await;
-    let hub = ScriptedHub::start().await;
-    let mut agent = Agent::bare();
-    agent.set("PORTEN_HUB_URL", &hub.ws_url());
-    agent.set("PORTEN_ENGINE_URL", &engine.url());
-    agent.set("PORTEN_ENGINE_MODELS", "tiny");
-    hub.sign_in(&agent);
-    agent.run();
-    let (requests, mut control) = hub.requests().await;
-    wait_until(Duration::from_secs(20), "the model is advertised", async || {
-        let said = control.incoming.recv().await.expect("the link lives");
-        assert!(!said.contains("/Users/"), "a path left the machine: {said}");
-        said.contains(r#""id":"tiny""#).then_some(())
-    })
-    .await;
-    engine.forget();
-    (Scene { engine, hub, agent }, requests, control)
-}
-
-impl Scene {
-    /// Waits for the agent to come back, and to answer.
-    async fn serves_again(&self) {
-        let (requests, _control) = self.hub.requests().await;
-        wait_until(Duration::from_secs(20), "good requests go through again", async || {
-            let (status, _) = ask(&requests, request("POST", "http://h/v1/chat/completions"), chat()).await;
-            (status == 200).then_some(())
-        })
-        .await;
-    }
-}
-
-async fn ask(requests: &SendRequest<Bytes>, request: Request<()>, body: Bytes) -> (StatusCode, String) {
-    let mut requests = requests.clone().ready().await.expect("the link lives");
-    let (answer, mut stream) = requests.send_request(request, body.is_empty()).expect("a request");
-    if !body.is_empty() {
-        // A refusal may be there before the body is on its way: the answer is then all that counts.
-        let _ = stream.send_data(body, true);
-    }
-    let answer = answer.await.expect("an answer");
-    let (head, mut body) = answer.into_parts();
-    let mut text = Vec::new();
-    while let Some(Ok(data)) = body.data().await {
-        body.flow_control().release_capacity(data.len()).expect("the link lives");
-        text.extend_from_slice(&data);
-    }
-    (head.status, String::from_utf8_lossy(&text).into_owned())
-}
+const CHAT: &str = "http://h/v1/chat/completions";
+/// An agent answers one request of its Hub, or ends the link over it, in this time on a busy machine.
+const SOON: Duration = Duration::from_secs(20);
 
 fn request(method: &str, uri: &str) -> Request<()> {
     let method = Method::from_bytes(method.as_bytes()).expect("a method");
     Request::builder().method(method).uri(uri).header("content-type", "application/json").body(()).expect("a request")
 }
 
-fn chat() -> Bytes {
-    json!({ "model": "tiny", "messages": [{ "role": "user", "content": "Hi" }] }).to_string().into()
+/// Sends frames over a link of their own, since the agent may end it, and waits until it has answered.
+async fn raw(house: &ScriptedHouse, octets: &[u8]) -> Option<u8> {
+    let (mut link, _control) = house.welcome().await;
+    link.write_all(&[&frames::preface(), octets].concat()).await.expect("the agent reads");
+    link.flush().await.expect("the agent reads");
+    tokio::time::timeout(SOON, frames::read_answer(&mut link)).await.expect("the agent answers")
 }
 
-/// Fault C1: refused, and the engine sees none of them.
-/// Fault C2: refused, and the engine sees none of them.
-/// Fault C3: refused, and the engine sees none of them.
-/// Fault C4: refused, and the engine sees none of them.
-/// Fault C5: the authority is nobody's business: a good request goes to the one engine, whatever it names.
-/// Fault C6: a query of up to 8 KiB is dropped, a longer one refused.
-/// Fault C9: refused, whatever its spelling; an engine is never asked for what it does not serve.
+/// Fault C1: the engine's own routes are a 404, and it sees none of them.
+/// Fault C2: so are the routes beside and below the allowed ones.
+/// Fault C3: so is each other spelling of an allowed path.
+/// Fault C4: another method, `CONNECT` too, is refused.
+/// Fault C9: a model that is not served, the engine's own id of one too, is refused, and the engine is not asked.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_other_path_and_method_is_refused_and_the_engine_sees_none_of_them() {
-    let (scene, requests, _control) = scene().await;
+    let (house, requests, _control) = ScriptedHouse::start().await;
     let others = [
         ("GET", "http://h/"),
         ("GET", "http://h/state"),
@@ -122,57 +71,40 @@ async fn every_other_path_and_method_is_refused_and_the_engine_sees_none_of_them
         ("OPTIONS", "http://h/v1/chat/completions"),
     ];
     for (method, uri) in others {
-        let (status, body) = ask(&requests, request(method, uri), chat()).await;
+        let (status, body) = ask(&requests, request(method, uri), chat("tiny")).await;
         assert!(matches!(status.as_u16(), 404 | 405), "{method} {uri}: {status} {body}");
     }
     for (method, target) in [("CONNECT", "127.0.0.1:22"), ("CONNECT", "169.254.169.254:80")] {
         let (status, _) = ask(&requests, request(method, target), Bytes::new()).await;
         assert!(status.is_client_error(), "{method} {target}: {status}");
     }
-    let long = format!("http://h/v1/chat/completions?x={}", "a".repeat(9000));
-    let (status, _) = ask(&requests, request("POST", &long), chat()).await;
-    assert!(status.is_client_error(), "an endless query: {status}");
-    let unknown = json!({ "model": "org/other", "messages": [] }).to_string();
-    for model in [unknown, chat_for(PATH_SHAPED), chat_for("Tiny"), chat_for("")] {
-        let (status, body) = ask(&requests, request("POST", "http://h/v1/chat/completions"), model.into()).await;
+    let unknown = json!({ "model": "org/other", "messages": [] }).to_string().into();
+    for model in [unknown, chat(PATH_SHAPED), chat("Tiny"), chat("")] {
+        let (status, body) = ask(&requests, request("POST", CHAT), model).await;
         assert!(status.is_client_error(), "{status} {body}");
     }
-    assert_only_probes(&scene.engine);
+    house.assert_only_probes();
     // The tunnel took no harm: a good request still goes through, and its authority is nobody's business.
     for uri in ["http://h/v1/chat/completions", "http://169.254.169.254/v1/chat/completions?x=/instance"] {
-        let (status, body) = ask(&requests, request("POST", uri), chat()).await;
+        let (status, body) = ask(&requests, request("POST", uri), chat("tiny")).await;
         assert_eq!(status, 200, "{body}");
         assert!(!body.contains("/Users/"), "a path left the machine: {body}");
         assert!(body.contains(r#""model":"tiny""#), "{body}");
     }
-    let seen = scene.engine.asked();
+    let seen = house.engine.asked();
     assert_eq!(seen.len(), 2);
     assert!(seen.iter().all(|seen| seen.target == "/v1/chat/completions"), "{seen:?}");
-    drop(scene.agent);
-}
-
-fn chat_for(model: &str) -> String {
-    json!({ "model": model, "messages": [{ "role": "user", "content": "Hi" }] }).to_string()
-}
-
-/// Lists and proofs of the agent itself, and nothing that a request caused.
-fn assert_only_probes(engine: &Engine) {
-    assert!(engine.asked().is_empty(), "{:?}", engine.asked());
-    for seen in engine.seen() {
-        let probe = seen.target == "/v1/models" || seen.max_tokens() == Some(1);
-        assert!(probe, "the engine saw {} {}", seen.method, seen.target);
-    }
 }
 
 /// What no well-behaved HTTP/2 library would send: written as raw frames.
-///
-/// Fault B11: targets with control characters, spaces and nothing at all never reach the engine.
-/// Fault C3: a backslash, a zero byte and an absolute target never reach the engine.
+/// Fault B11: line breaks, NUL, blanks and backslashes in a path never reach the engine, and the next link serves.
+/// Fault C3: nor does a backslash, an absolute target or an empty one.
+/// Fault C4: nor does `OPTIONS *`.
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_targets_in_raw_frames_never_reach_the_engine() {
-    let (scene, requests, _control) = scene().await;
+    let (house, requests, _control) = ScriptedHouse::start().await;
     drop(requests);
-    let raw: [(&[u8], &[u8]); 7] = [
+    let targets: [(&[u8], &[u8]); 7] = [
         (b"POST", b"\\instance"),
         (b"POST", b"/v1/chat/completions\r\nx: y"),
         (b"POST", b"/v1/chat/completions HTTP/1.1"),
@@ -181,122 +113,162 @@ async fn malformed_targets_in_raw_frames_never_reach_the_engine() {
         (b"OPTIONS", b"*"),
         (b"POST", b""),
     ];
-    for (method, path) in raw {
-        // Each gets a connection of its own: the agent may end it, and must come back.
-        let (mut bytes, _control) = scene.hub.welcome().await;
-        let mut octets = preface();
-        octets.extend(frame(1, 0x5, 1, &head(method, path)));
-        bytes.write_all(&octets).await.expect("the agent reads");
-        bytes.flush().await.expect("the agent reads");
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        drop(bytes);
+    for (method, path) in targets {
+        let fields: [(&[u8], &[u8]); 4] =
+            [(b":method", method), (b":scheme", b"http"), (b":authority", b"h"), (b":path", path)];
+        raw(&house, &http2(kind::HEADERS, END_STREAM | END_HEADERS, 1, &frames::block(&fields))).await;
     }
-    assert_only_probes(&scene.engine);
-    scene.serves_again().await;
-    drop(scene.agent);
+    house.assert_only_probes();
+    house.assert_serves().await;
 }
 
-/// A hundred thousand requests, each reset at once.
-fn rapid_resets() -> Vec<u8> {
-    let head = head(b"POST", b"/v1/chat/completions");
-    let ids = (0..100_000).map(|n| 2 * n + 1);
-    ids.flat_map(|id| [frame(1, 0x4, id, &head), frame(3, 0, id, &8_u32.to_be_bytes())].concat()).collect()
-}
+/// What may not stand in a head, or not so.
+const WRONG: [(&str, &[u8], &[u8]); 11] = [
+    ("another length", b"content-length", b"7"),
+    ("a length that is none", b"content-length", b"0x10"),
+    ("a coding of the transfer", b"transfer-encoding", b"chunked"),
+    ("a line break", b"x-a", b"b\r\nx-injected: c"),
+    ("a bare line feed", b"x-a", b"b\nx-injected: c"),
+    ("NUL", b"x-a", b"b\0c"),
+    ("a name in capitals", b"X-Injected", b"b"),
+    ("a name with a blank", b"x injected", b"b"),
+    ("a folded line", b"x-a", b"b\r\n folded"),
+    ("an upgrade", b"upgrade", b"websocket"),
+    ("headers of the connection", b"connection", b"x-injected"),
+];
 
-/// A header block that never ends: 64 MB of it.
-fn endless_headers() -> Vec<u8> {
-    let piece = vec![0; 16 * 1024];
-    let first = frame(1, 0, 1, &head(b"POST", b"/v1/chat/completions"));
-    std::iter::once(first).chain((0..4000).map(|_| frame(9, 0, 1, &piece))).flatten().collect()
-}
-
-/// One field of 60 KB, well-formed.
-fn long_header() -> Vec<u8> {
-    let mut block = head(b"POST", b"/v1/chat/completions");
-    block.extend([0, 1, b'x']);
-    // 60,000 as an integer with a prefix of seven bits (RFC 7541, 5.1).
-    block.extend([0x7f, 0xe1, 0xd3, 0x03]);
-    block.extend(vec![b'y'; 60_000]);
-    let mut parts = block.chunks(16 * 1024).peekable();
-    let mut octets = frame(1, 0x1, 1, parts.next().unwrap_or_default());
-    while let Some(part) = parts.next() {
-        octets.extend(frame(9, if parts.peek().is_none() { 0x4 } else { 0 }, 1, part));
-    }
-    octets
-}
-
-/// What a Hub may do to wear the agent out: nothing of it reaches the engine, what the agent holds stays as it was, and good
-/// requests go through afterwards.
-///
-/// Fault B5: of a hundred thousand requests that are reset at once none reaches the engine, they cost no memory, and good requests go through afterwards.
-/// Fault B6: header blocks that are too long or never end cost no memory, and good requests go through afterwards.
-/// Fault B7: floods of settings, pings and window updates cost no memory, and good requests go through afterwards.
+/// Fault B11: two lengths, a transfer coding, a line break, NUL, capitals or a folded line in a head end that request, and the
+/// engine sees none of it.
+/// Fault B12: `connection`, `upgrade` and their kin are no HTTP/2 and end the request.
 #[tokio::test(flavor = "multi_thread")]
-async fn floods_in_raw_frames_cost_the_link_at_most_and_neither_memory_nor_the_engine() {
-    let (mut scene, requests, _control) = scene().await;
+async fn heads_that_could_be_read_in_two_ways_never_reach_the_engine() {
+    let (house, requests, _control) = ScriptedHouse::start().await;
     drop(requests);
-    let agent = scene.agent.process().id();
-    let before = resident(agent);
-    let window = frame(8, 0, 0, &(i32::MAX as u32).to_be_bytes());
-    let floods = [
-        ("rapid resets", rapid_resets()),
-        ("endless headers", endless_headers()),
-        ("a long header", long_header()),
-        ("settings", frame(4, 0, 0, &[]).repeat(100_000)),
-        ("pings", frame(6, 0, 0, &[7; 8]).repeat(100_000)),
-        ("windows over the limit", window.repeat(3)),
-    ];
-    for (what, flood) in floods {
-        let (mut bytes, _control) = scene.hub.welcome().await;
-        let mut octets = preface();
-        octets.extend(flood);
-        // The agent ends the link, or takes no more: both are an answer.
-        let written = tokio::time::timeout(Duration::from_secs(5), async {
-            bytes.write_all(&octets).await?;
-            bytes.flush().await
+    let body = chat("tiny");
+    let length = body.len().to_string();
+    for (what, name, value) in WRONG {
+        let head = frames::chat_head(&[(b"content-length", length.as_bytes()), (name, value)]);
+        let octets = [http2(kind::HEADERS, END_HEADERS, 1, &head), http2(kind::DATA, END_STREAM, 1, &body)].concat();
+        raw(&house, &octets).await;
+        assert!(house.engine.asked().is_empty(), "{what}: {:?}", house.engine.asked());
+    }
+    house.assert_only_probes();
+    house.assert_serves().await;
+}
+
+/// Fault B12: `te`, `trailer`, `expect` and the like do not reach the engine, nor does what they announce.
+/// Fault B13: nor do the Hub's `authorization`, `cookie`, `host` and `x-forwarded-*`; the engine is called by its own name.
+/// Fault B14: whatever the Hub accepts, the engine is asked for `identity`.
+/// Fault C5: whatever `:authority` and `:scheme` say, only the engine is dialled, and by its own name.
+/// Fault C6: a short query is dropped.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_what_a_hub_adds_to_a_good_request_the_engine_sees_nothing() {
+    let (house, requests, _control) = ScriptedHouse::start().await;
+    drop(requests);
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let authority = elsewhere.local_addr().expect("its address").to_string();
+    let body = chat("tiny");
+    for scheme in ["http", "file", "https"] {
+        let head = frames::block(&[
+            (b":method", b"POST"),
+            (b":scheme", scheme.as_bytes()),
+            (b":authority", authority.as_bytes()),
+            (b":path", b"/v1/chat/completions?x=/instance&y=http://10.0.0.1/"),
+            (b"content-type", b"application/json"),
+            (b"host", b"evil.example"),
+            (b"te", b"trailers"),
+            (b"trailer", b"x-marker"),
+            (b"expect", b"100-continue"),
+            (b"accept-encoding", b"gzip, br"),
+            (b"authorization", b"Bearer marker"),
+            (b"proxy-authorization", b"Basic marker"),
+            (b"cookie", b"marker=1"),
+            (b"x-forwarded-for", b"marker"),
+            (b"x-marker", b"marker"),
+        ]);
+        let octets = [http2(kind::HEADERS, END_HEADERS, 1, &head), http2(kind::DATA, END_STREAM, 1, &body)].concat();
+        raw(&house, &octets).await;
+    }
+    let seen = house.engine.asked();
+    assert!(!seen.is_empty(), "a request with odd headers is a request");
+    for seen in seen {
+        assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", "/v1/chat/completions"));
+        let mut names: Vec<_> = seen.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+        names.sort_unstable();
+        let ours = ["accept", "accept-encoding", "content-length", "content-type", "host", "x-request-id"];
+        assert_eq!(names, ours, "{}", seen.head);
+        assert_eq!(seen.header("host"), [house.engine.url().trim_start_matches("http://")]);
+        assert_eq!(seen.header("accept-encoding"), ["identity"]);
+        assert!(!seen.head.contains("marker") && !seen.head.contains("instance"), "{}", seen.head);
+    }
+    let knock = tokio::time::timeout(Duration::from_millis(100), elsewhere.accept()).await;
+    assert!(knock.is_err(), "somebody dialled what the Hub named");
+}
+
+/// Fault C6: a query of 100 kB is refused before it is read to its end, one of 9 kB with a 414.
+/// Fault C7: an engine that redirects, to its own instances or to another machine, is a 502, and nothing follows.
+#[tokio::test(flavor = "multi_thread")]
+async fn endless_queries_and_redirects_lead_nowhere() {
+    let (house, requests, _control) = ScriptedHouse::start().await;
+    let long = format!("{CHAT}?x={}", "a".repeat(9_000));
+    let (status, _) = ask(&requests, request("POST", &long), chat("tiny")).await;
+    assert_eq!(status, 414);
+    drop(requests);
+    let path = format!("/v1/chat/completions?x={}", "a".repeat(100_000));
+    let fields: [(&[u8], &[u8]); 4] =
+        [(b":method", b"POST"), (b":scheme", b"http"), (b":authority", b"h"), (b":path", path.as_bytes())];
+    let block = frames::block(&fields);
+    let mut pieces = block.chunks(16_000).collect::<Vec<_>>();
+    let (first, last) = (pieces.remove(0), pieces.pop().expect("several frames"));
+    let mut octets = http2(kind::HEADERS, END_STREAM, 1, first);
+    pieces.iter().for_each(|piece| octets.extend(http2(kind::CONTINUATION, 0, 1, piece)));
+    octets.extend(http2(kind::CONTINUATION, END_HEADERS, 1, last));
+    raw(&house, &octets).await;
+    house.assert_only_probes();
+    let (requests, _control) = house.requests().await;
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let other = format!("http://{}/v1/chat/completions", elsewhere.local_addr().expect("its address"));
+    for to in ["/instance", "/v1/completions", "http://169.254.169.254/", &other] {
+        // A request that failed has the engine looked at: the model may be withdrawn for a moment in between.
+        let body = wait_until(SOON, "a redirect is told", async || {
+            house.engine.change(|manner| manner.reply = Reply::Generate);
+            if ask(&requests, request("POST", CHAT), chat("tiny")).await.0 != 200 {
+                return None;
+            }
+            house.engine.change(|manner| manner.reply = Reply::Redirect(to.to_owned()));
+            let (status, body) = ask(&requests, request("POST", CHAT), chat("tiny")).await;
+            (status == 502).then_some(body)
         })
         .await;
-        let grown = resident(agent).zip(before).map_or(0, |(now, before)| now.saturating_sub(before));
-        eprintln!(
-            "{what}: {} MB, {:?}, the agent grew by {} MiB",
-            octets.len() / 1_000_000,
-            written.map(|done| done.is_ok()),
-            grown >> 20
-        );
-        assert!(grown < 32 << 20, "{what}: the agent grew by {grown} bytes");
+        assert!(body.contains("engine_redirect") && !body.contains("169.254"), "{body}");
     }
-    assert_only_probes(&scene.engine);
-    scene.serves_again().await;
+    let seen = house.engine.asked();
+    assert!(seen.iter().all(|seen| seen.target == "/v1/chat/completions"), "{seen:?}");
+    let knock = tokio::time::timeout(Duration::from_millis(100), elsewhere.accept()).await;
+    assert!(knock.is_err(), "a redirect was followed");
 }
 
-/// How a client begins: the preface and its settings (RFC 9113, 3.4).
-fn preface() -> Vec<u8> {
-    let mut octets = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    octets.extend(frame(4, 0, 0, &[]));
-    octets
-}
-
-/// An HTTP/2 frame (RFC 9113, 4.1).
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("a short frame").to_be_bytes();
-    let mut frame = length[1..].to_vec();
-    frame.extend([kind, flags]);
-    frame.extend(stream.to_be_bytes());
-    frame.extend(payload);
-    frame
-}
-
-/// A header block of literal fields that are not indexed (RFC 7541, 6.2.2).
-fn head(method: &[u8], path: &[u8]) -> Vec<u8> {
-    let fields: [(&[u8], &[u8]); 4] =
-        [(b":method", method), (b":scheme", b"http"), (b":authority", b"h"), (b":path", path)];
-    let mut block = Vec::new();
-    for (name, value) in fields {
-        block.push(0);
-        for text in [name, value] {
-            block.push(u8::try_from(text.len()).expect("a short field"));
-            block.extend(text);
-        }
+/// Fault C10: of fields that reach beyond one request none is in what the engine is asked.
+/// Fault C12: a link in a message, to a page or a file, is a 400, and the engine is not asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_and_links_that_reach_beyond_a_request_never_reach_the_engine() {
+    let (house, requests, _control) = ScriptedHouse::start().await;
+    let mut body: Value = serde_json::from_slice(&chat("tiny")).expect("JSON");
+    for field in ["adapters", "draft_model", "num_draft_tokens", "chat_template", "lora", "id_slot", "slot"] {
+        body[field] = "/etc/marker".into();
     }
-    block
+    let (status, answer) = ask(&requests, request("POST", CHAT), body.to_string().into()).await;
+    assert_eq!(status, 200, "{answer}");
+    let seen = house.engine.asked();
+    assert_eq!(seen.len(), 1);
+    assert!(!String::from_utf8_lossy(&seen[0].body).contains("marker"), "{:?}", seen[0].json());
+    house.engine.forget();
+    for link in ["http://10.0.0.1/a.png", "https://example.invalid/a.png", "file:///etc/passwd", "//10.0.0.1/a.png"] {
+        let part = json!({ "type": "image_url", "image_url": { "url": link } });
+        let body = json!({ "model": "tiny", "messages": [{ "role": "user", "content": [part] }] }).to_string();
+        let (status, answer) = ask(&requests, request("POST", CHAT), body.into()).await;
+        assert_eq!(status, 400, "{answer}");
+        assert!(answer.contains("remote_content"), "{answer}");
+    }
+    house.assert_only_probes();
 }

@@ -31,6 +31,7 @@ async fn of_two_that_start_together_exactly_one_stays() {
     assert!(a.is_running() != b.is_running(), "one of them");
 }
 
+/// Fault F2: a killed agent leaves nothing that the next one stumbles over.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_agent_leaves_nothing_stale_and_the_next_one_serves_within_seconds() {
     let mut house = House::ready(Manner::mlx("tiny")).await;

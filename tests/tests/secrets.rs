@@ -31,7 +31,8 @@ fn exposed(pid: u32) -> String {
         .concat()
 }
 
-/// Fault E13: no token, prompt or answer is in any log, argument, environment or other file.
+/// Fault E13: no token, prompt or answer is in a log at its most talkative, in argv, in an environment or in another
+/// file than the credential's.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_token_prompt_or_answer_is_in_any_log_argument_environment_or_other_file() {
     let manner = Manner { chunk_size: 40..=40, ..Manner::mlx("tiny") };
@@ -75,6 +76,32 @@ async fn no_token_prompt_or_answer_is_in_any_log_argument_environment_or_other_f
     }
 }
 
+/// The TCP ports that a process listens on.
+fn ports(pid: u32) -> Vec<String> {
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("a process").flatten();
+    let targets = files.filter_map(|file| Some(std::fs::read_link(file.path()).ok()?.to_string_lossy().into_owned()));
+    let sockets: Vec<String> =
+        targets.filter_map(|name| Some(name.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())).collect();
+    let tables =
+        ["tcp", "tcp6"].map(|table| std::fs::read_to_string(format!("/proc/{pid}/net/{table}")).expect("a table"));
+    let listens = |line: &&str| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        // The fourth word is the state, 0A to listen; the tenth is the socket.
+        words.get(3) == Some(&"0A") && words.get(9).is_some_and(|inode| sockets.iter().any(|own| own == inode))
+    };
+    tables.iter().flat_map(|table| table.lines().filter(listens)).map(str::to_owned).collect()
+}
+
+/// Fault E16: the agent listens on no TCP port at all, so that no page in a browser finds it; the Hub shows that a port would
+/// be seen.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_agent_listens_on_no_port() {
+    let mut house = House::ready(Manner::mlx("tiny")).await;
+    assert_eq!(ports(house.agent.process().id()), Vec::<String>::new());
+    assert_eq!(ports(house.hub.process().id()).len(), 1);
+}
+
+/// Fault E13: after signing out the tokens are in no file.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_sign_in_and_a_revoked_one_keep_nothing() {
     let house = House::ready(Manner::mlx("tiny")).await;

@@ -38,6 +38,7 @@ async fn a_bad_setting_is_one_sentence_that_names_it_and_its_remedy_and_ends_wit
     refused(("PORTEN_ENGINE_MODELS", "/Users/anna/m"), 2, &["PORTEN_ENGINE_MODELS"]).await;
 }
 
+/// Fault F3: a settings file that does not read is named with its line and left as it was.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_malformed_settings_file_is_named_with_its_line_and_left_as_it_was() {
     for (text, parts) in [
@@ -94,6 +95,8 @@ async fn a_server_that_does_not_speak_the_tunnel_is_refused_in_words_and_not_sto
     assert!(again.is_err(), "no retry storm");
 }
 
+/// Fault B1: each malformed message, also one nested 20,000 deep, ends the link with 1002, and the same process dials
+/// again.
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_control_messages_end_the_link_with_1002_and_the_agent_comes_back() {
     let hub = ScriptedHub::start().await;

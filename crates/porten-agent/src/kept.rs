@@ -48,6 +48,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
+    /// Fault F3: state that does not read is kept aside, and the defaults hold.
     #[test]
     fn what_was_kept_comes_back_and_an_unreadable_file_is_kept_aside() {
         let folder = tempfile::tempdir().unwrap();

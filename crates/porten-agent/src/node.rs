@@ -88,6 +88,7 @@ pub const fn wired_limit_mib() -> Option<u64> {
 mod tests {
     use super::*;
 
+    /// Fault F3: a damaged node id is replaced.
     #[test]
     fn the_node_id_is_made_once_and_a_damaged_one_is_replaced() {
         let state = tempfile::tempdir().unwrap();

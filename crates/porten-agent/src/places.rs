@@ -152,6 +152,7 @@ mod tests {
         assert!(error.to_string().contains("PORTEN_HOME"), "{error}");
     }
 
+    /// Fault F3: a file is replaced whole, never through a link, and the old one stays where that fails.
     #[test]
     fn replacing_a_file_never_writes_through_a_link_and_leaves_the_old_one_on_failure() {
         let folder = tempfile::tempdir().unwrap();

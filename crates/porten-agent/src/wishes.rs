@@ -97,6 +97,32 @@ mod tests {
         );
     }
 
+    /// Fault F3: state of a newer version is read as far as it is known.
+    #[test]
+    fn wishes_of_a_newer_version_are_read_as_far_as_they_are_known() {
+        let state = tempfile::tempdir().unwrap();
+        std::fs::write(file(state.path()), r#"{"version":9,"online":false,"off":["tiny"],"moods":{"a":1}}"#).unwrap();
+        let wishes = Wishes::fetch(state.path());
+        assert!(!wishes.online && wishes.off.len() == 1);
+    }
+
+    /// Fault F3: wishes that were cut anywhere are kept aside, and the defaults hold.
+    #[test]
+    fn wishes_that_were_cut_anywhere_are_kept_aside() {
+        let state = tempfile::tempdir().unwrap();
+        let mut wishes = Wishes { online: false, ..Wishes::default() };
+        wishes.turn(ModelId::read("tiny").unwrap(), true, None, false);
+        wishes.store(state.path()).unwrap();
+        let whole = std::fs::read_to_string(file(state.path())).unwrap();
+        for cut in 0..whole.trim_end().len() {
+            std::fs::write(file(state.path()), &whole[..cut]).unwrap();
+            assert_eq!(Wishes::fetch(state.path()), Wishes::default(), "{cut}");
+            let aside = std::fs::read_to_string(file(state.path()).with_extension("unreadable")).unwrap();
+            assert_eq!(aside, whole[..cut]);
+        }
+    }
+
+    /// Fault F3: state of an older version is read.
     #[test]
     fn wishes_of_an_older_version_are_read() {
         let state = tempfile::tempdir().unwrap();

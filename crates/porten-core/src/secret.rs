@@ -54,6 +54,7 @@ pub mod stored {
 mod tests {
     use super::*;
 
+    /// Fault E13: a secret prints as a word, also in a panic or a debug text.
     #[test]
     fn a_secret_is_never_printed() {
         let secret = Secret::new("hunter2".into());

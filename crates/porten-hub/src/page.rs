@@ -160,6 +160,7 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::*;
 
+    /// Fault E9: the page that asks names the machine, as text whatever it holds.
     #[test]
     fn a_machines_name_is_text_and_never_markup() {
         let page = Page::Question {
@@ -175,6 +176,7 @@ mod tests {
         assert!(html.contains("value=\"&#39;&#34;&#60;img&#62;\""), "{html}");
     }
 
+    /// Fault E9: the page loads nothing and may not be framed.
     #[test]
     fn the_page_may_load_nothing_and_be_framed_by_nobody() {
         let answer = Page::Code { notice: None }.answer(StatusCode::OK);

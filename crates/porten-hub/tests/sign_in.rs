@@ -20,6 +20,7 @@ async fn the_metadata_names_the_endpoints_and_the_tunnels_protocol() {
     assert_eq!(metadata["porten_protocols"][0], "porten.v1");
 }
 
+/// Fault E9: a code is good once, for ten minutes.
 #[tokio::test]
 async fn a_person_says_yes_and_the_node_gets_its_tokens_once() {
     let hub = hub().await;
@@ -60,6 +61,7 @@ async fn a_person_says_no_and_the_node_hears_it() {
     assert_eq!(again.status, 404, "an answer stands");
 }
 
+/// Fault E9: a code runs out.
 #[tokio::test]
 async fn codes_run_out() {
     let timing = Timing { device_lifetime: Duration::ZERO, ..Timing::dev() };
@@ -81,6 +83,7 @@ async fn the_code_in_the_address_fills_a_field_and_decides_nothing() {
     assert_eq!(hub.poll(&codes).await.error(), "authorization_pending");
 }
 
+/// Fault E9: a form from elsewhere changes nothing.
 #[tokio::test]
 async fn a_form_that_did_not_come_from_the_page_changes_nothing() {
     let hub = hub().await;
@@ -120,6 +123,7 @@ async fn a_wrong_passphrase_opens_nothing_and_ten_close_the_door() {
     assert_eq!(attempt(hub.passphrase.as_str()).await.status, 429);
 }
 
+/// Fault E9: ten wrong codes close the door.
 #[tokio::test]
 async fn ten_wrong_codes_are_enough() {
     let hub = hub().await;
@@ -177,6 +181,7 @@ async fn an_access_token_that_ran_out_opens_no_tunnel() {
     assert!(matches!(refused, Err(Failure::Refused(Refused::SignIn))));
 }
 
+/// Fault E5: the Hub says goodbye and closes the tunnel with 4401.
 #[tokio::test]
 async fn revoking_any_token_ends_the_grant_and_the_tunnel() {
     for which in ["access_token", "refresh_token"] {

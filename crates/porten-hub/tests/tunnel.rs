@@ -112,6 +112,7 @@ async fn who_breaks_the_protocol_before_the_welcome_is_closed() {
     }
 }
 
+/// Fault B2: the Hub too closes with 1002 when a node sends data before its hello.
 #[tokio::test]
 async fn binary_before_the_hello_is_a_violation() {
     let hub = hub().await;

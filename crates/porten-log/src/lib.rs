@@ -1,4 +1,7 @@
-//! The log of a process: to standard error, our own lines at the wanted level, those of others never below a warning.
+//! The log of a process: to standard error, our own lines at the wanted level, those of others never below a warning, and
+//! what repeats without end only now and then.
+
+mod pace;
 
 use std::io::{IsTerminal as _, stderr};
 
@@ -44,7 +47,12 @@ fn read(level: &str) -> Result<LevelFilter, LogError> {
 pub fn start(level: LevelFilter) {
     let lines = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
     // A second call can only come from a test; the first stands.
-    let _ = tracing_subscriber::registry().with(lines).with(filter(level)).try_init();
+    let _ = tracing_subscriber::registry().with(lines).with(filter(level)).with(pace(level)).try_init();
+}
+
+/// Whoever asks for more than the usual wants each line, and does so for a while only.
+fn pace(level: LevelFilter) -> Option<pace::Pace> {
+    (level <= LevelFilter::INFO).then(pace::Pace::default)
 }
 
 /// At their lower levels the libraries below print whole requests, with the tokens in their headers.
@@ -68,6 +76,12 @@ mod tests {
         }
         let error = filter(LevelFilter::ERROR);
         assert!(!error.would_enable("h2", &Level::WARN) && !error.would_enable("porten_hub", &Level::WARN));
+    }
+
+    #[test]
+    fn only_a_log_that_a_person_reads_line_by_line_is_without_a_pace() {
+        assert!(pace(LevelFilter::INFO).is_some() && pace(LevelFilter::ERROR).is_some());
+        assert!(pace(LevelFilter::DEBUG).is_none() && pace(LevelFilter::TRACE).is_none());
     }
 
     #[test]

@@ -111,6 +111,12 @@ impl Engine {
         lock(&self.shared.seen).iter().filter(|seen| wanted(seen)).cloned().collect()
     }
 
+    /// Every request that reached it since this was last asked.
+    #[must_use]
+    pub fn take_seen(&self) -> Vec<Seen> {
+        std::mem::take(&mut lock(&self.shared.seen))
+    }
+
     /// Forgets what it saw.
     pub fn forget(&self) {
         lock(&self.shared.seen).clear();

@@ -7,6 +7,7 @@ use http::{HeaderMap, Method};
 use porten_core::config::EngineUrl;
 use porten_core::reply::Reply;
 use porten_core::route::Route;
+use porten_link::dial::Connect;
 use reqwest::{Client, RequestBuilder, redirect};
 use url::Url;
 
@@ -41,7 +42,15 @@ impl EngineClient {
     /// # Errors
     /// The system's TLS store cannot be used (for an engine on `https`).
     pub fn new(tls: rustls::ClientConfig) -> Result<Self, reqwest::Error> {
-        let lines = Lines::new(tls.clone());
+        Self::over(tls, porten_link::dial::tcp())
+    }
+
+    /// The same, with this way to the engine for what is relayed. Injected, so that a test can stand in for the network.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn over(tls: rustls::ClientConfig, connect: Connect) -> Result<Self, reqwest::Error> {
+        let lines = Lines::new(tls.clone(), connect);
         // `localhost` is both loopbacks, whatever the system's name look-up thinks of it.
         let loopbacks = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         let client = Client::builder()

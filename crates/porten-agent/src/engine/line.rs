@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use porten_core::config::EngineUrl;
 use porten_core::route::Route;
 use porten_core::tunnel::{Failure, Lost};
-use porten_link::dial::{Connect, Transport, reach, tcp};
+use porten_link::dial::{Connect, Transport, reach};
 use tokio::time::Instant;
 
 /// A local engine that takes longer to accept a connection is as good as down.
@@ -94,8 +94,8 @@ impl std::fmt::Debug for EngineAnswer {
 }
 
 impl Lines {
-    pub(super) fn new(tls: rustls::ClientConfig) -> Self {
-        Self { tls: Arc::new(tls), connect: tcp(), idle: Arc::default() }
+    pub(super) fn new(tls: rustls::ClientConfig, connect: Connect) -> Self {
+        Self { tls: Arc::new(tls), connect, idle: Arc::default() }
     }
 
     /// Posts one request and answers with the head of the engine's answer.

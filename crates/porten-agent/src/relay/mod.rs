@@ -39,7 +39,7 @@ const ENGINE_RETRY: u32 = 2;
 /// How long each wait of a relayed request may last.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Between two pieces of a request's body.
+    /// Until the next 16 KiB of a request's body, or its end.
     pub body: Duration,
     /// Until the engine's head: a non-streaming prefill of a long prompt takes minutes on pooled Macs.
     pub head: Duration,

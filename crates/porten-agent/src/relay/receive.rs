@@ -12,6 +12,7 @@ use porten_core::relay::admit::{BUSY_RETRY, body_too_large};
 use porten_core::relay::{Facts, Head, Names, Wants, admit, admit_body, body, tokens};
 use porten_core::route::Route;
 use porten_core::wire::{MAX_BODY, MAX_STREAMS};
+use tokio::time::Instant;
 
 use super::room::Part;
 use super::{Relay, Stop};
@@ -69,6 +70,9 @@ pub(super) async fn receive(
     Ok((job, prompt))
 }
 
+/// What must come of a body while the patience for it lasts (bytes): one that trickles would hold its place for ever.
+const PACE: usize = 16 * 1024;
+
 /// The whole body. Windows are released as it is read, so one slow prompt holds up no other.
 async fn read_body(
     mut stream: RecvStream,
@@ -78,8 +82,9 @@ async fn read_body(
 ) -> Result<BytesMut, Stop> {
     // What a Hub announces is believed only up to a megabyte before it is there.
     let mut body = BytesMut::with_capacity(length.unwrap_or_default().min(1024 * 1024));
+    let (mut since, mut had) = (Instant::now(), 0);
     loop {
-        let piece = match tokio::time::timeout(patience, stream.data()).await {
+        let piece = match tokio::time::timeout_at(since + patience, stream.data()).await {
             Ok(Some(Ok(piece))) => piece,
             Ok(None) => return Ok(body),
             Ok(Some(Err(_))) => return Err(Stop::Left),
@@ -96,6 +101,9 @@ async fn read_body(
             return Err(ApiError::unavailable(503, "busy", text).retry_after(BUSY_RETRY).into());
         }
         body.extend_from_slice(&piece);
+        if body.len() - had >= PACE {
+            (since, had) = (Instant::now(), body.len());
+        }
         stream.flow_control().release_capacity(piece.len()).map_err(|_| Stop::Left)?;
     }
 }

@@ -81,6 +81,7 @@ mod tests {
     use super::super::file::File;
     use super::*;
 
+    /// Fault E14: a keychain that asks a person and gets no answer is late, and is asked once.
     #[tokio::test]
     async fn a_call_that_hangs_is_late_and_no_other_overtakes_it() {
         let folder = tempfile::tempdir().unwrap();

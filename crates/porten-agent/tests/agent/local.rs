@@ -49,6 +49,43 @@ async fn the_picture_is_the_agents_and_names_protocol_and_version() {
     assert_eq!(mode & 0o777, 0o600);
 }
 
+/// Fault E15: the socket and its folder are closed to other accounts; of a crowd 64 are held at a time, a line without end is
+/// given up, and who comes after them is answered.
+#[tokio::test]
+async fn a_crowd_and_a_line_without_end_at_the_socket_keep_nobody_out() {
+    let (home, _agent, socket) = quiet().await;
+    let folder = std::fs::metadata(&home.places.run).unwrap().permissions().mode();
+    let file = std::fs::symlink_metadata(&socket).unwrap().permissions().mode();
+    assert_eq!((folder & 0o777, file & 0o777), (0o700, 0o600));
+    let mut endless = UnixStream::connect(&socket).await.unwrap();
+    let flood = async {
+        let line = vec![b'a'; 64 * 1024];
+        let mut sent = 0;
+        while sent < 64 << 20 && endless.write_all(&line).await.is_ok() {
+            sent += line.len();
+        }
+        sent
+    };
+    assert!(soon("a line without end is given up", flood).await < 64 << 20);
+    let mut crowd = Vec::new();
+    for _ in 0..200 {
+        crowd.push(UnixStream::connect(&socket).await.unwrap());
+    }
+    // Those beyond the limit are closed at once; the others wait for their head's time.
+    let mut byte = [0];
+    assert_eq!(soon("the last is turned away", crowd[199].read(&mut byte)).await.unwrap_or_default(), 0);
+    drop(crowd);
+    let answered = async {
+        loop {
+            if let Ok(picture) = Local::at(&socket).unwrap().snapshot().await {
+                return picture;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    soon("the next one is answered", answered).await;
+}
+
 #[tokio::test]
 async fn a_watcher_gets_the_picture_at_once_then_each_that_differs_and_the_end() {
     let (_home, mut agent, socket) = quiet().await;

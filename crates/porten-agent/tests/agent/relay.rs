@@ -363,6 +363,7 @@ async fn an_answer_that_comes_on_is_not_given_up_though_its_machines_are_taken_f
     assert_eq!((got.status, got.end()), (200, "complete"), "{}", got.body);
 }
 
+/// Fault C11: a body that stops coming is a 408, and the engine is not asked.
 #[tokio::test]
 async fn a_body_that_stops_coming_is_a_408_and_the_engine_is_not_asked() {
     let engine = Engine::saying(stream(&["a"])).await;
@@ -372,6 +373,27 @@ async fn a_body_that_stops_coming_is_a_408_and_the_engine_is_not_asked() {
     let got = read(response).await;
     assert_eq!((got.status, got.code().as_str(), got.refusal()), (408, "request_timeout", None));
     assert!(engine.seen().is_empty());
+}
+
+/// Fault C11: a body that trickles is a 408 as well, and other requests are answered meanwhile.
+#[tokio::test]
+async fn a_body_that_trickles_is_a_408_and_others_do_not_notice() {
+    let engine = Engine::saying(stream(&["a"])).await;
+    let tunnel = Tunnel::with(&engine, lowered(|limits, short| limits.body = 3 * short)).await;
+    let (response, mut body) = tunnel.open(Method::POST, CHAT, &[("content-type", "application/json")], false).await;
+    let begun = Instant::now();
+    let trickle = async move {
+        while body.send_data(Bytes::from_static(b" "), false).is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let beside = async {
+        assert_eq!(tunnel.ask(CHAT, &chat(true)).await.status, 200);
+    };
+    let (got, (), ()) = tokio::join!(read(response), trickle, beside);
+    assert_eq!((got.status, got.code().as_str(), got.refusal()), (408, "request_timeout", None));
+    assert!(begun.elapsed() >= Duration::from_millis(900), "{:?}", begun.elapsed());
+    assert_eq!(engine.seen().len(), 1, "the one beside it");
 }
 
 /// Fault C11: a body that announces too much is refused before a byte of it.

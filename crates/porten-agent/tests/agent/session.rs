@@ -73,6 +73,7 @@ async fn an_engine_that_goes_is_withdrawn_and_the_tunnel_stays() {
     assert_eq!((got.status, got.refusal()), (404, Some("model_not_found")));
 }
 
+/// Fault B1: a control message that does not read closes the link with 1002, and the next dial waits.
 #[tokio::test]
 async fn a_control_message_that_does_not_read_closes_with_1002_and_is_dialled_again_after_a_wait() {
     for broken in ["{", "[]", r#"{"type":"catalog"}"#, r#"{"type":"goodbye","reason":3}"#] {
@@ -88,6 +89,7 @@ async fn a_control_message_that_does_not_read_closes_with_1002_and_is_dialled_ag
     }
 }
 
+/// Fault B1: a message of a type that is not known changes nothing, and requests go on.
 #[tokio::test]
 async fn a_newer_hubs_words_are_passed_over() {
     let (mut hub, _home, agent, _engine) = house().await;
@@ -99,6 +101,7 @@ async fn a_newer_hubs_words_are_passed_over() {
     assert!(matches!(agent.client().snapshot().hub.link, LinkView::Online { .. }));
 }
 
+/// Fault B2: the agent closes with 1002 and dials again.
 #[tokio::test]
 async fn data_before_the_welcome_closes_with_1002_and_is_dialled_again() {
     let (mut hub, _home, _agent, _engine) = house().await;
@@ -113,6 +116,7 @@ async fn data_before_the_welcome_closes_with_1002_and_is_dialled_again() {
     hub.welcome().await;
 }
 
+/// Fault B1: a Hub that does not stop talking is closed with 1008.
 #[tokio::test]
 async fn a_hub_that_never_stops_talking_is_closed_with_1008() {
     let (mut hub, _home, _agent, _engine) = house().await;
@@ -224,6 +228,7 @@ async fn a_hub_that_refuses_the_fresh_token_too_has_signed_this_machine_out() {
     assert_eq!((hub.upgrades_seen(), hub.seen(TOKEN).len()), (2, 1), "one refresh, no storm");
 }
 
+/// Fault E4: a 403 is one sentence, the sign-in is kept, and the Hub is left alone.
 #[tokio::test]
 async fn a_hub_without_this_protocol_is_refused_in_one_sentence_and_left_alone() {
     for (status, why) in [

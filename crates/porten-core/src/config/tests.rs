@@ -216,6 +216,7 @@ mod laws {
     use proptest::prelude::*;
 
     proptest! {
+        /// Fault F3: any text is settings or one short sentence.
         #[test]
         fn no_text_makes_the_reader_fail_but_in_one_short_sentence(
             name in prop::sample::select(keys::ALL.map(|key| key.variable).to_vec()),

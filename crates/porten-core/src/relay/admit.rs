@@ -310,6 +310,7 @@ mod tests {
     }
 
     proptest! {
+        /// Fault C3: whatever the path, what travels on is a constant.
         #[test]
         fn whatever_is_sent_only_a_constant_travels_on(path in "(/|v1|chat|completions|[.?%;#\\\\]|2e|\\PC){0,12}") {
             if let Ok(admitted) = ask(&Method::POST, &path, &json()) {

@@ -152,6 +152,7 @@ mod tests {
         assert_eq!(RequestId::of(&headers), None);
     }
 
+    /// Fault B12: the engine gets four headers and no other.
     #[test]
     fn the_engine_gets_four_headers() {
         let headers = for_engine(&id());
@@ -211,6 +212,9 @@ mod tests {
     ];
 
     proptest! {
+        /// Fault B11: no line break or NUL is in a header that is sent on, whatever came.
+        /// Fault B12: no header that belongs to one connection is sent on, in either direction.
+        /// Fault B13: no `authorization`, `cookie`, `host`, `set-cookie` or `server` of one side reaches the other.
         #[test]
         fn no_header_of_a_peer_gets_through(
             names in proptest::collection::vec("[a-z-]{1,20}", 0..8),

@@ -118,6 +118,7 @@ pub(super) mod tests {
         read(HUB, body.as_bytes(), None, Timestamp::from_second(at).unwrap()).unwrap()
     }
 
+    /// Fault E13: a credential is never printed.
     #[test]
     fn a_credential_is_never_printed_and_reads_back_from_its_store() {
         let credential = credential(GOOD, 1_000);

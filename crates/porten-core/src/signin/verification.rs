@@ -47,6 +47,7 @@ mod tests {
         assert!(same_origin("http://127.0.0.1:81", "http://127.0.0.1:81/device").is_some());
     }
 
+    /// Fault E8: another origin, http, scripts, files, look-alikes and names in the address are refused.
     #[test]
     fn and_nowhere_else() {
         for bad in [
@@ -82,6 +83,7 @@ mod tests {
     }
 
     proptest! {
+        /// Fault E8: whatever passes begins with the Hub's origin.
         #[test]
         fn whatever_passes_begins_with_the_origin(tail in "[a-z.:@/\\\\?#-]{0,12}", head in "(https?:)?/{0,3}") {
             if let Some(url) = same_origin(HUB, &format!("{head}porten.ai{tail}")) {

@@ -105,6 +105,7 @@ fn is_machine_name(name: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// Fault E9: a machine whose name could deceive a person gets no code.
     #[test]
     fn a_name_that_could_deceive_a_person_is_refused() {
         for good in ["studio-1", "Anna’s Mac Studio", "工作室", "<b>"] {

@@ -86,6 +86,7 @@ mod tests {
         assert_eq!(rotated(next.present(2)).current, 3);
     }
 
+    /// Fault E6: a refresh token whose successor was seen ends the whole grant.
     #[test]
     fn once_the_new_pair_was_seen_the_previous_token_revokes() {
         let family = rotated(Family::new().present(0));
@@ -96,6 +97,7 @@ mod tests {
     }
 
     proptest! {
+        /// Fault E6: in whatever order tokens come, none is good more than twice.
         #[test]
         fn no_token_is_good_more_than_twice_and_only_the_last_two_are_good_at_all(
             steps in proptest::collection::vec((any::<bool>(), 0i64..8), 0..60)

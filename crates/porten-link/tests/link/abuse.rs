@@ -31,7 +31,7 @@ fn drain<S: Io>(mut bytes: porten_link::WsBytes<S>) -> JoinHandle<std::io::Resul
     })
 }
 
-/// Fault B2: the link is closed with 1002.
+/// Fault B2: binary data before the welcome closes the link with 1002.
 #[tokio::test]
 async fn binary_data_before_the_welcome_is_a_violation_and_the_peer_hears_1002() {
     let (mut raw, hub) = tcp().await;
@@ -45,7 +45,8 @@ async fn binary_data_before_the_welcome_is_a_violation_and_the_peer_hears_1002()
     assert_eq!(soon(receiving).await.unwrap(), Err(End::Protocol("binary data before the welcome")));
 }
 
-/// Fault B3: the link is closed with 1002, and nothing of the frame is taken.
+/// Fault B3: each forbidden frame closes the link with 1002, and nothing of it is handed on.
+/// Fault B14: a frame with the bit that compression would set closes the link with 1002.
 #[tokio::test]
 async fn frames_that_break_the_rules_end_the_link_and_the_peer_hears_1002() {
     let flag = |bit: u8| head::FIN | bit | head::TEXT;
@@ -71,7 +72,7 @@ async fn frames_that_break_the_rules_end_the_link_and_the_peer_hears_1002() {
     }
 }
 
-/// Fault B1: text that is not UTF-8 ends the link.
+/// Fault B1: text that is no UTF-8 ends the link.
 #[tokio::test]
 async fn text_that_is_not_utf8_ends_the_link() {
     let (mut raw, mut control, _reader) = raw_agent(64 * 1024).await;
@@ -80,6 +81,7 @@ async fn text_that_is_not_utf8_ends_the_link() {
     assert_eq!(read_close(&mut raw).await.unwrap().0, close::PROTOCOL);
 }
 
+/// Fault B3: a frame masked the wrong way round closes the link with 1002.
 #[tokio::test]
 async fn a_masked_frame_from_a_hub_is_a_violation_too() {
     let (near, far) = duplex(64 * 1024);
@@ -104,8 +106,8 @@ async fn pieces_of_a_data_message_are_put_together() {
 }
 
 /// The refusal comes on the announcement, before there is anything to keep.
-///
-/// Fault B4: a message of more than 1 MiB is refused by its head alone, with 1009.
+/// Fault B3: a length of 2^63 is refused by the head of its frame alone.
+/// Fault B4: a message over 1 MiB is refused with 1009 before a byte of it is kept.
 #[tokio::test]
 async fn a_message_over_the_limit_is_refused_by_its_head_alone() {
     for length in [MAX_MESSAGE_TAKEN as u64 + 1, 64 << 20, (1 << 63) - 1, u64::MAX] {
@@ -116,6 +118,7 @@ async fn a_message_over_the_limit_is_refused_by_its_head_alone() {
     }
 }
 
+/// Fault B4: one that comes in pieces is refused with 1009 where they pass 1 MiB.
 #[tokio::test]
 async fn a_message_over_the_limit_in_pieces_is_refused_when_they_pass_it() {
     let (mut raw, mut control, reader) = raw_agent(64 * 1024).await;
@@ -130,7 +133,7 @@ async fn a_message_over_the_limit_in_pieces_is_refused_when_they_pass_it() {
     assert!(soon(reader).await.unwrap().is_err());
 }
 
-/// Fault B1: a message of 10 MB is refused by its head, before the welcome too.
+/// Fault B4: the limit holds before the welcome too.
 #[tokio::test]
 async fn before_the_welcome_the_limit_is_the_same() {
     let (mut raw, hub) = tcp().await;
@@ -142,6 +145,7 @@ async fn before_the_welcome_the_limit_is_the_same() {
     assert_eq!(soon(receiving).await.unwrap(), Err(End::TooBig));
 }
 
+/// Fault B1: control messages that nobody takes end the link with 1008 once 64 wait.
 #[tokio::test]
 async fn a_flood_of_control_messages_that_nobody_takes_ends_the_link() {
     let (mut raw, mut control, _reader) = raw_agent(64 * 1024).await;
@@ -153,8 +157,7 @@ async fn a_flood_of_control_messages_that_nobody_takes_ends_the_link() {
 }
 
 /// 26 MB of pongs would be due; the pipe and one write buffer hold all that is kept.
-///
-/// Fault B3: 200,000 pings that nobody reads the pongs of cost no memory, and the link lives.
+/// Fault B3: 200,000 pings whose pongs nobody reads cost one write buffer, and the link lives.
 #[tokio::test]
 async fn a_ping_flood_that_reads_no_pongs_costs_no_memory_and_the_link_lives() {
     const PIPE: usize = 16 * 1024;
@@ -175,6 +178,7 @@ async fn a_ping_flood_that_reads_no_pongs_costs_no_memory_and_the_link_lives() {
     assert!(control.end.borrow().is_none() && !reader.is_finished());
 }
 
+/// Fault B7: bytes that are no HTTP/2 end the link with a close.
 #[tokio::test]
 async fn what_is_not_http2_ends_the_connection_and_tells_the_peer() {
     let (near, far) = duplex(64 * 1024);

@@ -38,6 +38,7 @@ fn busy(status: u16, retry_after: Option<u64>) -> Failure {
     Failure::Lost(Lost::Busy { status, retry_after: retry_after.map(Duration::from_secs) })
 }
 
+/// Fault B14: no compression of the WebSocket is offered.
 #[tokio::test]
 async fn an_upgrade_asks_for_our_protocol_with_the_token_and_for_no_compression() {
     let (near, mut far) = duplex(64 * 1024);
@@ -90,6 +91,7 @@ async fn each_status_is_read_for_what_it_means() {
     }
 }
 
+/// Fault B14: a Hub that turns on an extension nobody offered is refused.
 #[tokio::test]
 async fn an_upgrade_to_something_else_is_refused_in_words() {
     for (subprotocol, more, why) in [
@@ -205,6 +207,7 @@ async fn what_follows_the_upgrade_at_once_is_not_lost() {
     assert_eq!(soon(opened.receive()).await.unwrap(), "early");
 }
 
+/// Fault E13: a dial's token is in nobody's debug text.
 #[tokio::test]
 async fn the_token_and_what_was_said_are_in_nobodys_debug_text() {
     let (near, far) = duplex(64 * 1024);

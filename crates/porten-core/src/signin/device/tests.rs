@@ -98,6 +98,7 @@ fn a_person_who_answers_is_signed_in_at_the_next_poll() {
     assert_eq!(scene.device.deadline(), None);
 }
 
+/// Fault E7: each `slow_down` adds five seconds for good.
 #[test]
 fn slow_down_adds_five_seconds_for_good_each_time() {
     let mut scene = Scene::waiting(CODES);
@@ -257,6 +258,7 @@ fn no_code_is_printed_with_the_machine() {
 }
 
 proptest! {
+    /// Fault E7: whatever the Hub answers, it ends, and never polls faster than it may.
     #[test]
     fn it_always_ends_and_never_polls_faster_than_it_may(
         answers in prop::collection::vec((0_usize..6, 0_u64..40), 0..80),
