@@ -1,5 +1,9 @@
 //! What the menu-bar host shows its popover: the agent's picture, and the sign-in that only the host knows of.
 
+mod settings;
+
+pub use settings::{EngineTest, KeptView, LoginView, SettingView, SettingsView};
+
 use serde::{Deserialize, Serialize};
 
 use crate::snapshot::Snapshot;

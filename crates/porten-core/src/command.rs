@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exo::How;
 use crate::ids::ModelId;
+use crate::pause::Pause;
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,13 @@ pub enum Command {
         /// How long running requests may take (seconds); 0 cuts them now.
         within_s: u64,
     },
+    /// Rest, though online is wanted; `None` ends the rest. Running requests are finished first.
+    Pause {
+        /// How long.
+        pause: Option<Pause>,
+    },
+    /// Read the settings file again: it was changed by a front end, or by hand.
+    Reload,
     /// Serve a model, or not.
     SetModel {
         /// Which, by its Hub id.

@@ -35,6 +35,7 @@ pub mod limits;
 pub mod lingering;
 pub mod memory;
 pub mod models;
+pub mod pause;
 pub mod picture;
 pub mod pool;
 pub mod popover;

@@ -40,7 +40,7 @@ pub fn face(scene: &Scene) -> Face {
 fn of_state(snapshot: &Snapshot) -> Face {
     let degraded = snapshot.notices.iter().any(|notice| notice.severity == Severity::Degraded);
     match snapshot.overall {
-        Overall::Off => Face::Off,
+        Overall::Off | Overall::Paused { .. } => Face::Off,
         Overall::NeedsYou => Face::NeedsYou,
         Overall::Connecting | Overall::Waiting { .. } if !degraded => Face::Connecting,
         Overall::Serving { .. } | Overall::Ready { .. } | Overall::Finishing { .. } if !degraded => Face::Serving,

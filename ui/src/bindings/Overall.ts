@@ -23,4 +23,8 @@ until: string, } | { "state": "finishing",
 /**
  * Requests still running.
  */
-requests: number, } | { "state": "needs_you" };
+requests: number, } | { "state": "paused", 
+/**
+ * When; `None` while it rests because somebody uses this machine.
+ */
+until: string | null, } | { "state": "needs_you" };

@@ -176,6 +176,10 @@ impl World {
                 // The front end may be gone already.
                 let _ = asked.answer.send(self.tell_limit(&mac, mib));
             }
+            Command::Pause { .. } | Command::Reload => {
+                let text = "Not built yet.".to_owned();
+                let _ = asked.answer.send(Err(Declined { code: DeclinedCode::NotACommand, text }));
+            }
             Command::SetOnline { .. } | Command::Drain { .. } | Command::SetModel { .. } => {
                 self.waiting.push_back(asked);
                 self.store_next();
@@ -201,7 +205,12 @@ impl World {
                     }
                     wishes.turn(id.clone(), *on, *how, *keep);
                 }
-                Command::CredentialChanged | Command::SignOut | Command::Nudge | Command::TellLimit { .. } => {}
+                Command::CredentialChanged
+                | Command::SignOut
+                | Command::Nudge
+                | Command::TellLimit { .. }
+                | Command::Pause { .. }
+                | Command::Reload => {}
             }
             self.storing = true;
             let state = self.hands.places.state.clone();

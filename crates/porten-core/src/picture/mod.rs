@@ -21,8 +21,8 @@ use crate::memory::Memory;
 use crate::notice::Book;
 use crate::pool::Wired;
 use crate::snapshot::{
-    AccountView, EngineView, HostView, HubView, LinkView, MemoryView, ModelState, ModelView, Overall, ReachView,
-    Snapshot, TrafficView,
+    AccountView, ActivityView, AwakeView, EngineView, HostView, HubView, LinkView, MemoryView, ModelState, ModelView,
+    Overall, ReachView, Snapshot, TrafficView,
 };
 use crate::time::{Moment, Now};
 use crate::tunnel::State;
@@ -118,6 +118,9 @@ pub fn draw(facts: &Facts<'_>, book: &mut Book, now: Now) -> Snapshot {
         memory: MemoryView { memory: facts.memory, set_by: origin(facts.config.budget_mib.as_ref(), Origin::Default) },
         models,
         traffic: facts.traffic,
+        activity: ActivityView::default(),
+        pause: None,
+        awake: AwakeView::Idle,
         ladder,
         notices,
     }

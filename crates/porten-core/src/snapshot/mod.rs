@@ -1,11 +1,13 @@
 //! The one picture that every front end shows: whole, never a patch; no prompt, no answer, no token in it.
 
 mod cluster;
+mod host;
 mod model;
 mod why;
 mod words;
 
 pub use cluster::{AbsentView, ClusterView, FormerLink, Freshness, LinkKind, MemberLink, MemberState, MemberView};
+pub use host::{ActivityView, AwakeView, PauseView};
 pub use model::{ModelState, ModelView, PartStateView, PartView, Placed};
 pub use why::WhyView;
 pub use words::{count, sentence};
@@ -43,6 +45,12 @@ pub struct Snapshot {
     pub models: Vec<ModelView>,
     /// Requests, as numbers only.
     pub traffic: TrafficView,
+    /// How busy it was.
+    pub activity: ActivityView,
+    /// A rest that a person asked for.
+    pub pause: Option<PauseView>,
+    /// Whether the machine is kept awake.
+    pub awake: AwakeView,
     /// Every step from "signed in" to "serving".
     pub ladder: Vec<Rung>,
     /// What to know or do, worst first.
@@ -80,6 +88,12 @@ pub enum Overall {
     Finishing {
         /// Requests still running.
         requests: u32,
+    },
+    /// A person gave it a rest; it comes back by itself.
+    Paused {
+        /// When; `None` while it rests because somebody uses this machine.
+        #[cfg_attr(feature = "ts", ts(type = "string | null"))]
+        until: Option<Timestamp>,
     },
     /// The first notice says what.
     NeedsYou,

@@ -19,6 +19,7 @@ impl Overall {
             }
             Self::Finishing { requests: 0 } => "Finishing".to_owned(),
             Self::Finishing { requests } => format!("Finishing {}", count(*requests, "request")),
+            Self::Paused { .. } => "Paused".to_owned(),
             Self::NeedsYou => "Needs you".to_owned(),
         }
     }
