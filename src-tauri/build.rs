@@ -15,6 +15,7 @@ fn main() {
         "hide",
         "fit",
         "quit",
+        "open_settings",
     ]);
     if let Err(error) = tauri_build::try_build(tauri_build::Attributes::new().app_manifest(commands)) {
         println!("cargo::error={error:#}");

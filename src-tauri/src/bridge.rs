@@ -1,21 +1,23 @@
-//! What the popover's page can see and ask for. Its capability names each command; no other window has one.
+//! What the popover's and the settings window's pages can see and ask for. A capability of each names its commands
+//! (src-tauri/capabilities); no other window has one.
 
 use porten_core::bridge::Scene;
 use porten_core::command::{Command, Declined, DeclinedCode};
 use porten_core::popover::Input;
 use tauri::ipc::Channel;
-use tauri::{AppHandle, Manager as _};
+use tauri::{AppHandle, Manager as _, WebviewWindow};
 use tauri_plugin_clipboard_manager::ClipboardExt as _;
-use tokio::sync::watch;
 
 use crate::hold::{Hold, Live};
-use crate::popover;
 use crate::state::Porten;
+use crate::{popover, settings_window};
 
 /// The page is there and wants to see.
 #[tauri::command]
-pub(crate) async fn watch(channel: Channel<Scene>, app: AppHandle) {
-    app.state::<Porten>().page.send_replace(Some(channel));
+pub(crate) async fn watch(channel: Channel<Scene>, window: WebviewWindow, app: AppHandle) {
+    let porten = app.state::<Porten>();
+    let stage = if window.label() == settings_window::LABEL { &porten.settings } else { &porten.stage };
+    stage.attend(channel);
 }
 
 /// Asks the agent for something.
@@ -58,8 +60,18 @@ pub(crate) fn copy(app: &AppHandle) -> Result<(), String> {
 
 /// The person is done looking.
 #[tauri::command]
-pub(crate) async fn hide(app: AppHandle) {
-    popover::on(&app, Input::Close);
+pub(crate) async fn hide(window: WebviewWindow, app: AppHandle) {
+    if window.label() == settings_window::LABEL {
+        settings_window::hide(&app);
+    } else {
+        popover::on(&app, Input::Close);
+    }
+}
+
+/// Opens the settings window in the popover's place.
+#[tauri::command]
+pub(crate) async fn open_settings(app: AppHandle) {
+    settings_window::open(&app);
 }
 
 /// The page's content is so high (points).
@@ -79,45 +91,5 @@ pub(crate) fn live(app: &AppHandle) -> Option<Live> {
     match &*app.state::<Porten>().holds.borrow() {
         Hold::Live(live) => Some(live.clone()),
         Hold::Starting | Hold::Trouble(_) => None,
-    }
-}
-
-/// Sends the page what there is to see while it is shown, and tells the agent that somebody looks; a hidden page is sent
-/// nothing.
-pub(crate) async fn show(
-    app: AppHandle,
-    mut shown: watch::Receiver<bool>,
-    mut page: watch::Receiver<Option<Channel<Scene>>>,
-) {
-    let porten = app.state::<Porten>();
-    let (mut scenes, mut holds) = (porten.scenes.clone(), porten.holds.clone());
-    loop {
-        let channel = page.borrow_and_update().clone();
-        if !*shown.borrow_and_update() {
-            tokio::select! {
-                Ok(()) = shown.changed() => {}
-                Ok(()) = page.changed() => {}
-                else => return,
-            }
-            continue;
-        }
-        holds.mark_unchanged();
-        let _look = live(&app).map(|live| live.client.look());
-        scenes.mark_changed();
-        loop {
-            tokio::select! {
-                Ok(()) = scenes.changed() => {
-                    let scene = scenes.borrow_and_update().clone();
-                    if let Some(channel) = &channel {
-                        // A page that went away comes back with a channel of its own.
-                        let _ = channel.send(scene);
-                    }
-                }
-                Ok(()) = shown.changed() => break,
-                Ok(()) = page.changed() => break,
-                Ok(()) = holds.changed() => break,
-                else => return,
-            }
-        }
     }
 }

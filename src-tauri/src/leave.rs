@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use porten_core::leaving::{LOGOUTS, PERSONS, SYSTEMS};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// What a system that logs its person out waits for an app; then it is killed, or holds the logout up.
@@ -18,8 +19,8 @@ pub(crate) struct Leave {
     pub(crate) now: CancellationToken,
     /// The agent has ended.
     pub(crate) gone: CancellationToken,
-    /// How long running requests may take.
-    within: Arc<OnceLock<Duration>>,
+    /// How long running requests may take, and when that is over.
+    within: Arc<OnceLock<(Duration, Instant)>>,
 }
 
 impl Leave {
@@ -33,13 +34,19 @@ impl Leave {
         if self.quit.is_cancelled() {
             self.now.cancel();
         }
-        self.within.get_or_init(|| within);
+        self.within.get_or_init(|| (within, Instant::now() + within));
         self.quit.cancel();
     }
 
     /// How long running requests may take.
     pub(crate) fn within(&self) -> Duration {
-        self.within.get().copied().unwrap_or(PERSONS)
+        self.within.get().map_or(PERSONS, |(within, _)| *within)
+    }
+
+    /// How long they still may; `None` while nobody wants to leave.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        let (_, until) = self.within.get()?;
+        Some(if self.now.is_cancelled() { Duration::ZERO } else { until.saturating_duration_since(Instant::now()) })
     }
 
     /// The system ends the app without asking it, as it does at a logout: whoever runs is given what time there is.
@@ -84,8 +91,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_is_left_of_the_time_is_counted_down() {
+        let leave = Leave::default();
+        assert_eq!(leave.left(), None, "nobody wants to leave");
+        leave.ask();
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(leave.left(), Some(PERSONS - Duration::from_secs(60)));
+        tokio::time::advance(PERSONS).await;
+        assert_eq!(leave.left(), Some(Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_logout_waits_for_the_agent_but_not_for_ever() {
-        let begun = tokio::time::Instant::now();
+        let begun = Instant::now();
         let leave = Leave::default();
         leave.at_exit().await;
         assert_eq!((begun.elapsed(), leave.within()), (LOGOUT, LOGOUTS));

@@ -1,14 +1,17 @@
-//! `porten-app`: the menu-bar host. A tray icon, a popover and a sign-in window around the agent; it takes no decision.
+//! `porten-app`: the menu-bar host. A tray icon, a popover, a settings and a sign-in window around the agent; it takes no decision.
 
 mod bridge;
 mod hold;
 mod leave;
+mod login_item;
 #[cfg(target_os = "macos")]
 mod macos;
 mod popover;
 mod scene;
+mod settings_window;
 mod sign_in;
 mod sign_in_window;
+mod stage;
 mod start;
 mod state;
 mod tray;
@@ -20,6 +23,7 @@ use start::Asked;
 fn main() -> ExitCode {
     match start::read(std::env::args().skip(1)) {
         Asked::Start { open } => start::run(open),
+        Asked::OpenAtLogin(wish) => start::open_at_login(wish),
         Asked::Version => start::say(concat!("porten-app ", env!("CARGO_PKG_VERSION"))),
         Asked::Wrong(sentence) => start::refuse(&sentence),
     }

@@ -1,16 +1,13 @@
 //! The popover's window: made when it is first wanted, placed under the icon, given back when nobody looks for a while.
 
-use std::time::Duration;
-
 use porten_core::popover::{Area, Effect, Input, place};
-use tauri::webview::{Color, NewWindowResponse};
+use tauri::webview::NewWindowResponse;
 use tauri::{
-    AppHandle, LogicalSize, Manager as _, Monitor, PhysicalPosition, Theme, WebviewUrl, WebviewWindow,
-    WebviewWindowBuilder,
+    AppHandle, LogicalSize, Manager as _, Monitor, PhysicalPosition, WebviewUrl, WebviewWindow, WebviewWindowBuilder,
 };
 
 use crate::state::Porten;
-use crate::tray;
+use crate::{stage, tray};
 
 /// Its label.
 pub(crate) const LABEL: &str = "popover";
@@ -22,12 +19,6 @@ const MAX_HEIGHT: f64 = 560.0;
 const MIN_HEIGHT: f64 = 80.0;
 /// Until the page says how high it is (points).
 const FIRST_HEIGHT: f64 = 420.0;
-/// How long a hidden page is kept for a quick return; its process costs most of the app's memory.
-const KEPT: Duration = Duration::from_secs(3 * 60);
-/// The page's ground in both appearances, so that nothing flashes before it is drawn (ui/src/tokens.css).
-const LIGHT: Color = Color(0xf7, 0xf7, 0xf9, 0xff);
-const DARK: Color = Color(0x26, 0x26, 0x29, 0xff);
-
 /// Something happened; the machine in core decides what comes of it.
 pub(crate) fn on(app: &AppHandle, input: Input) {
     let porten = app.state::<Porten>();
@@ -62,30 +53,14 @@ fn show(app: &AppHandle, porten: &Porten) -> tauri::Result<()> {
     };
     let height = window.inner_size()?.to_logical::<f64>(window.scale_factor()?).height;
     put(app, &window, height)?;
-    window.show()?;
-    window.set_focus()?;
-    porten.shown.send_replace(true);
-    Ok(())
+    porten.stage.show(&window)
 }
 
 fn hide(app: &AppHandle, porten: &Porten) -> tauri::Result<()> {
-    porten.shown.send_replace(false);
-    let Some(window) = app.get_webview_window(LABEL) else { return Ok(()) };
-    window.hide()?;
-    let mut shown = porten.shown.subscribe();
-    let app = app.clone();
-    tauri::async_runtime::spawn(async move {
-        if tokio::time::timeout(KEPT, shown.wait_for(|shown| *shown)).await.is_err() {
-            app.state::<Porten>().page.send_replace(None);
-            // It is made anew when it is wanted again.
-            let _ = window.destroy();
-        }
-    });
-    Ok(())
+    app.get_webview_window(LABEL).map_or(Ok(()), |window| porten.stage.hide(&window))
 }
 
 fn make(app: &AppHandle) -> tauri::Result<WebviewWindow> {
-    let os = if cfg!(target_os = "macos") { "macos" } else { "linux" };
     let builder = WebviewWindowBuilder::new(app, LABEL, WebviewUrl::App("index.html".into()))
         .title("Porten")
         .inner_size(WIDTH, FIRST_HEIGHT)
@@ -99,7 +74,7 @@ fn make(app: &AppHandle) -> tauri::Result<WebviewWindow> {
         .accept_first_mouse(true)
         .visible(false)
         .devtools(cfg!(debug_assertions))
-        .initialization_script(format!("document.documentElement.dataset.os = '{os}'"))
+        .initialization_script(stage::introduction())
         // Its own pages and nothing else; a link is no way out.
         .on_navigation(|url| url.scheme() == "tauri")
         .on_new_window(|_, _| NewWindowResponse::Deny);
@@ -107,7 +82,7 @@ fn make(app: &AppHandle) -> tauri::Result<WebviewWindow> {
     let builder = if cfg!(target_os = "macos") { builder.transparent(true) } else { builder };
     let window = builder.build()?;
     if cfg!(not(target_os = "macos")) {
-        window.set_background_color(Some(if window.theme()? == Theme::Dark { DARK } else { LIGHT }))?;
+        stage::ground(&window)?;
     }
     Ok(window)
 }

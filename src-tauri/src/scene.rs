@@ -2,7 +2,10 @@
 
 use futures_util::stream::{BoxStream, StreamExt as _, pending};
 use porten_core::bridge::{Scene, SignInView};
+use porten_core::icon;
+use porten_core::notice::{Code, Notice};
 use porten_core::snapshot::Snapshot;
+use porten_core::time::Now;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +16,7 @@ use crate::hold::Hold;
 pub(crate) async fn draw(
     mut holds: watch::Receiver<Hold>,
     mut sign_in: watch::Receiver<SignInView>,
+    mut hidden: watch::Receiver<Option<Now>>,
     scenes: watch::Sender<Scene>,
     quit: CancellationToken,
 ) {
@@ -35,7 +39,17 @@ pub(crate) async fn draw(
                     Ok(()) => break,
                     Err(_) => return,
                 },
-                Some(picture) = pictures.next() => change(&scenes, |scene| scene.snapshot = Some((*picture).clone())),
+                Some(picture) = pictures.next() => change(&scenes, |scene| {
+                    let mut snapshot = (*picture).clone();
+                    mention(&mut snapshot.notices, *hidden.borrow());
+                    scene.snapshot = Some(snapshot);
+                }),
+                Ok(()) = hidden.changed() => change(&scenes, |scene| {
+                    let since = *hidden.borrow_and_update();
+                    if let Some(snapshot) = &mut scene.snapshot {
+                        mention(&mut snapshot.notices, since);
+                    }
+                }),
                 () = quit.cancelled(), if !scenes.borrow().quitting => {
                     change(&scenes, |scene| scene.quitting = true);
                 }
@@ -46,6 +60,12 @@ pub(crate) async fn draw(
             }
         }
     }
+}
+
+/// Puts the host's own notice among the agent's, or takes it away.
+fn mention(notices: &mut Vec<Notice>, hidden: Option<Now>) {
+    notices.retain(|notice| notice.code != Code::IconHidden);
+    notices.extend(hidden.map(icon::notice));
 }
 
 /// Tells whoever watches, if there is something to tell.
@@ -68,7 +88,8 @@ mod tests {
         let (sign_in, sign_in_seen) = watch::channel(SignInView::Idle);
         let (scenes, mut seen) = watch::channel(empty.clone());
         let quit = CancellationToken::new();
-        let drawing = tokio::spawn(draw(holds_seen, sign_in_seen, scenes, quit.clone()));
+        let (_hidden, hidden_seen) = watch::channel(None);
+        let drawing = tokio::spawn(draw(holds_seen, sign_in_seen, hidden_seen, scenes, quit.clone()));
         sign_in.send_replace(SignInView::Asking);
         assert_eq!(seen.wait_for(|scene| *scene != empty).await.unwrap().sign_in, SignInView::Asking);
         holds.send_replace(Hold::Trouble("No.".into()));
@@ -82,5 +103,17 @@ mod tests {
         drop(holds);
         drawing.await.unwrap();
         assert!(!seen.has_changed().unwrap_or(false), "the same again is no news");
+    }
+
+    #[test]
+    fn a_hidden_icon_is_a_notice_of_its_own_until_it_is_seen() {
+        let now = Now::new(porten_core::time::Moment::START, jiff::Timestamp::UNIX_EPOCH);
+        let agents = Notice { code: Code::MemberLost, ..icon::notice(now) };
+        let mut notices = vec![agents.clone()];
+        mention(&mut notices, Some(now));
+        mention(&mut notices, Some(now));
+        assert_eq!(notices, [agents.clone(), icon::notice(now)], "once, however often it is drawn");
+        mention(&mut notices, None);
+        assert_eq!(notices, [agents]);
     }
 }

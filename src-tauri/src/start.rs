@@ -9,13 +9,15 @@ use porten_core::popover::Input;
 use tauri::{App, Manager as _, RunEvent, WindowEvent};
 
 use crate::state::Porten;
-use crate::{bridge, hold, leave, popover, scene, sign_in_window, tray};
+use crate::{bridge, hold, leave, login_item, popover, scene, settings_window, sign_in_window, stage, tray};
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
     /// Start; with the popover open, if somebody wants that.
     Start { open: bool },
+    /// Open at login from now on, or not; `None`: say how it is.
+    OpenAtLogin(Option<bool>),
     /// Say which version this is.
     Version,
     /// One sentence about what cannot be understood.
@@ -23,16 +25,24 @@ pub(crate) enum Asked {
 }
 
 /// Reads the command line.
-pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Asked {
+pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Asked {
     let mut asked = Asked::Start { open: false };
-    for argument in arguments {
+    while let Some(argument) = arguments.next() {
         asked = match argument.as_str() {
             "--open" => Asked::Start { open: true },
+            "--open-at-login" => match arguments.next().as_deref() {
+                Some("on") => Asked::OpenAtLogin(Some(true)),
+                Some("off") => Asked::OpenAtLogin(Some(false)),
+                Some("status") => Asked::OpenAtLogin(None),
+                _ => return Asked::Wrong("--open-at-login takes on, off or status".to_owned()),
+            },
             "--version" => return Asked::Version,
             // Finder adds one on old systems.
             other if other.starts_with("-psn_") => continue,
             other => {
-                return Asked::Wrong(format!("porten-app does not know {other}; it takes --open and --version"));
+                return Asked::Wrong(format!(
+                    "porten-app does not know {other}; it takes --open, --open-at-login on|off|status and --version"
+                ));
             }
         };
     }
@@ -51,9 +61,35 @@ pub(crate) fn refuse(sentence: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
+/// Says what went wrong, and ends so.
+fn fail(sentence: &str) -> ExitCode {
+    print(&mut std::io::stderr(), sentence);
+    ExitCode::FAILURE
+}
+
 fn print(to: &mut impl std::io::Write, line: &str) {
     // Nobody reads: nobody misses it.
     let _ = writeln!(to, "{line}");
+}
+
+/// Asks for opening at login, takes it back, or says how it is; and ends.
+pub(crate) fn open_at_login(wish: Option<bool>) -> ExitCode {
+    if cfg!(target_os = "linux") && !has_display() {
+        return refuse("there is no display here, and so no session for the app to open in; run this on the desktop");
+    }
+    let app = match tauri::Builder::default().plugin(login_item::plugin()).build(context()) {
+        Ok(app) => app,
+        Err(error) => return fail(&format!("the entry for opening at login cannot be reached ({error})")),
+    };
+    if let Some(Err(why)) = wish.map(|on| login_item::set(&app, on)) {
+        return fail(&why);
+    }
+    say(porten_core::login_item::words(&login_item::view(&app)))
+}
+
+/// What the build put into this program: its pages, its rights, its names.
+fn context() -> tauri::Context<tauri::Wry> {
+    tauri::generate_context!()
 }
 
 /// Runs until somebody quits.
@@ -65,7 +101,7 @@ pub(crate) fn run(open: bool) -> ExitCode {
     porten_log::start(
         Setup::read().map_or(porten_log::LevelFilter::INFO, |setup| porten_log::level(setup.config.log.value)),
     );
-    let mut context = tauri::generate_context!();
+    let mut context = context();
     if let Some(home) = std::env::var_os(HOME) {
         // Another home is another Porten: its own seat, its own instance.
         let mut hash = DefaultHasher::new();
@@ -76,6 +112,7 @@ pub(crate) fn run(open: bool) -> ExitCode {
     let built = tauri::Builder::default()
         .plugin(tauri_plugin_single_instance::init(|app, _, _| popover::on(app, Input::Open)))
         .plugin(tauri_plugin_clipboard_manager::init())
+        .plugin(login_item::plugin())
         .invoke_handler(tauri::generate_handler![
             bridge::watch,
             bridge::send,
@@ -83,6 +120,7 @@ pub(crate) fn run(open: bool) -> ExitCode {
             bridge::cancel_sign_in,
             bridge::copy_endpoint,
             bridge::hide,
+            bridge::open_settings,
             bridge::fit,
             bridge::quit,
         ])
@@ -104,6 +142,12 @@ pub(crate) fn run(open: bool) -> ExitCode {
                     api.prevent_close();
                     popover::on(app, Input::Close);
                 }
+                RunEvent::WindowEvent { label, event: WindowEvent::CloseRequested { api, .. }, .. }
+                    if label == settings_window::LABEL =>
+                {
+                    api.prevent_close();
+                    settings_window::hide(app);
+                }
                 RunEvent::WindowEvent { label, event: WindowEvent::CloseRequested { .. }, .. }
                     if label == sign_in_window::LABEL =>
                 {
@@ -115,8 +159,7 @@ pub(crate) fn run(open: bool) -> ExitCode {
         }
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "the app cannot start");
-            print(&mut std::io::stderr(), "the app cannot start; the line above says why");
-            ExitCode::FAILURE
+            fail("the app cannot start; the line above says why")
         }
     }
 }
@@ -132,11 +175,21 @@ fn set_up(app: &mut App, open: bool) -> tauri::Result<()> {
     let (porten, hands) = Porten::new();
     let (leave, scenes) = (porten.leave.clone(), porten.scenes.clone());
     app.manage(porten);
+    #[cfg(target_os = "macos")]
+    tauri::async_runtime::spawn(crate::macos::nap::hold_off(scenes.clone()));
     tray::set_up(handle, scenes)?;
     leave::on_signals(&leave);
     let quit = leave.quit.clone();
-    tauri::async_runtime::spawn(scene::draw(hands.holds_seen, hands.sign_in_seen, hands.scenes, quit));
-    tauri::async_runtime::spawn(bridge::show(handle.clone(), hands.shown_seen, hands.page_seen));
+    tauri::async_runtime::spawn(scene::draw(
+        hands.holds_seen,
+        hands.sign_in_seen,
+        hands.hidden_seen,
+        hands.scenes,
+        quit,
+    ));
+    for seats in hands.seats {
+        tauri::async_runtime::spawn(stage::play(handle.clone(), seats));
+    }
     let app = handle.clone();
     tauri::async_runtime::spawn(async move {
         // If the agent's own code broke, the app ends rather than show nothing for ever.
@@ -165,6 +218,14 @@ mod tests {
         assert_eq!(asked(&["-psn_0_989382", "--open"]), Asked::Start { open: true });
         assert_eq!(asked(&["--version"]), Asked::Version);
         let Asked::Wrong(sentence) = asked(&["--opne"]) else { panic!("it knows --opne") };
-        assert_eq!(sentence, "porten-app does not know --opne; it takes --open and --version");
+        assert_eq!(
+            sentence,
+            "porten-app does not know --opne; it takes --open, --open-at-login on|off|status and --version"
+        );
+        assert_eq!(asked(&["--open-at-login", "on"]), Asked::OpenAtLogin(Some(true)));
+        assert_eq!(asked(&["--open-at-login", "off"]), Asked::OpenAtLogin(Some(false)));
+        assert_eq!(asked(&["--open-at-login", "status"]), Asked::OpenAtLogin(None));
+        assert!(matches!(asked(&["--open-at-login"]), Asked::Wrong(_)));
+        assert!(matches!(asked(&["--open-at-login", "maybe"]), Asked::Wrong(_)));
     }
 }

@@ -1,27 +1,34 @@
 //! The tray: a face, a word, and a plain menu.
 
-use jiff::Timestamp;
-use porten_core::bridge::Scene;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp, Zoned};
+use porten_core::bridge::{Scene, SignInView};
 use porten_core::command::Command;
+use porten_core::pause::Pause;
 use porten_core::popover::{Area, Input};
 use porten_core::snapshot::LinkView;
-use porten_core::tray::{Calm, Face, face, words};
+use porten_core::tray::{Calm, Face, face, leaving, tomorrow, words};
 use tauri::image::Image;
-use tauri::menu::{Menu, MenuItem, PredefinedMenuItem};
+use tauri::menu::{Menu, MenuItem, PredefinedMenuItem, Submenu};
 use tauri::tray::{MouseButton, MouseButtonState, TrayIcon, TrayIconBuilder, TrayIconEvent};
-use tauri::{AppHandle, Manager as _, Wry};
+use tauri::{AppHandle, Manager as _, Rect, Wry};
 use tokio::sync::watch;
 
 use crate::state::Porten;
-use crate::{bridge, popover};
+use crate::{bridge, popover, settings_window};
 
 const ID: &str = "porten";
+/// The short rest.
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// The menu's items whose text or state changes.
 #[derive(Clone)]
 struct Items {
     state: MenuItem<Wry>,
     online: MenuItem<Wry>,
+    pause: Submenu<Wry>,
+    resume: MenuItem<Wry>,
     sign_in: MenuItem<Wry>,
     copy: MenuItem<Wry>,
     quit: MenuItem<Wry>,
@@ -32,16 +39,68 @@ struct Items {
 struct Said {
     word: String,
     online: Option<bool>,
-    signed_out: bool,
+    paused: bool,
+    sign_in: Signing,
     quitting: bool,
+}
+
+/// What the menu offers of a sign-in.
+#[derive(Debug, PartialEq, Eq)]
+enum Signing {
+    /// Nothing: somebody is signed in, or there is no agent.
+    No,
+    /// To begin one.
+    Begin,
+    /// One is in its window, and may go on in the browser.
+    Browser,
 }
 
 /// Makes the icon and its menu, and follows the scene.
 pub(crate) fn set_up(app: &AppHandle, scenes: watch::Receiver<Scene>) -> tauri::Result<()> {
+    let (items, menu) = menu(app)?;
+    let tray = TrayIconBuilder::with_id(ID)
+        .icon(picture(Face::Connecting)?)
+        .icon_as_template(true)
+        .tooltip("Porten")
+        .menu(&menu)
+        .show_menu_on_left_click(false)
+        .on_menu_event(|app, event| on_menu(app, event.id().as_ref()))
+        .on_tray_icon_event(|tray, event| {
+            if let TrayIconEvent::Click {
+                button: MouseButton::Left, button_state: MouseButtonState::Down, rect, ..
+            } = event
+            {
+                // With several screens each has an icon: it opens under the one that was clicked.
+                let app = tray.app_handle();
+                if let Ok(mut icon) = app.state::<Porten>().icon.lock() {
+                    *icon = Some(pixels(&rect));
+                }
+                popover::on(app, Input::Click);
+            }
+        })
+        .build(app)?;
+    #[cfg(target_os = "macos")]
+    tauri::async_runtime::spawn(crate::macos::icon::watch(app.clone(), tray.clone()));
+    tauri::async_runtime::spawn(follow(app.clone(), tray, items, scenes));
+    Ok(())
+}
+
+fn menu(app: &AppHandle) -> tauri::Result<(Items, Menu<Wry>)> {
     let item = |id: &str, text: &str, enabled| MenuItem::with_id(app, id, text, enabled, None::<&str>);
+    let rests = [
+        &item("pause-hour", "For 1 Hour", true)?,
+        &item("pause-tomorrow", "Until Tomorrow", true)?,
+        &item("pause-in-use", "While I Use This Mac", true)?,
+    ];
+    let pause = Submenu::with_id(app, "pause", "Pause", false)?;
+    for rest in rests {
+        pause.append(rest)?;
+    }
     let items = Items {
         state: item("state", "Connecting…", false)?,
         online: item("online", "Go Online", false)?,
+        pause,
+        resume: item("resume", "Resume", false)?,
         sign_in: item("sign-in", "Sign In…", false)?,
         copy: item("copy", "Copy Endpoint", false)?,
         quit: item("quit", "Quit Porten", true)?,
@@ -52,43 +111,37 @@ pub(crate) fn set_up(app: &AppHandle, scenes: watch::Receiver<Scene>) -> tauri::
         &[
             &items.state,
             &line()?,
-            &item("open", "Open Porten", true)?,
             &items.online,
-            &items.sign_in,
-            &items.copy,
+            &items.pause,
+            &items.resume,
             &line()?,
+            &item("open", "Open Porten", true)?,
+            &items.copy,
+            &items.sign_in,
+            &line()?,
+            &MenuItem::with_id(app, "settings", "Settings…", true, Some("CmdOrCtrl+,"))?,
             &items.quit,
         ],
     )?;
-    let tray = TrayIconBuilder::with_id(ID)
-        .icon(picture(Face::Connecting)?)
-        .icon_as_template(true)
-        .tooltip("Porten")
-        .menu(&menu)
-        .show_menu_on_left_click(false)
-        .on_menu_event(|app, event| on_menu(app, event.id().as_ref()))
-        .on_tray_icon_event(|tray, event| {
-            if let TrayIconEvent::Click { button: MouseButton::Left, button_state: MouseButtonState::Down, .. } = event
-            {
-                popover::on(tray.app_handle(), Input::Click);
-            }
-        })
-        .build(app)?;
-    tauri::async_runtime::spawn(follow(app.clone(), tray, items, scenes));
-    Ok(())
+    Ok((items, menu))
 }
 
-/// Where the icon is, where the system tells (pixels).
+/// Where the icon is that was clicked last, else where the system says that it is (pixels).
 pub(crate) fn area(app: &AppHandle) -> Option<Area> {
-    let rect = app.tray_by_id(ID)?.rect().ok()??;
+    let clicked = app.state::<Porten>().icon.lock().ok().and_then(|icon| *icon);
+    clicked.or_else(|| Some(pixels(&app.tray_by_id(ID)?.rect().ok()??)))
+}
+
+fn pixels(rect: &Rect) -> Area {
     // The tray speaks in pixels of its own screen; nothing has to be scaled.
     let (position, size) = (rect.position.to_physical::<f64>(1.0), rect.size.to_physical::<f64>(1.0));
-    Some(Area { x: position.x, y: position.y, width: size.width, height: size.height })
+    Area { x: position.x, y: position.y, width: size.width, height: size.height }
 }
 
 fn on_menu(app: &AppHandle, id: &str) {
     match id {
         "open" => popover::on(app, Input::Open),
+        "settings" => settings_window::open(app),
         "quit" => app.state::<Porten>().leave.ask(),
         "copy" => {
             if let Err(text) = bridge::copy(app) {
@@ -96,19 +149,36 @@ fn on_menu(app: &AppHandle, id: &str) {
             }
         }
         "sign-in" => {
-            app.state::<Porten>().sign_in.begin(app, false);
+            let porten = app.state::<Porten>();
+            let browser = matches!(signing(&porten.scenes.borrow()), Signing::Browser);
+            porten.sign_in.begin(app, browser);
         }
         "online" => {
             let Some(live) = bridge::live(app) else { return };
-            let online = !wants_online(&live.client.snapshot().hub.link);
-            tauri::async_runtime::spawn(async move {
-                if let Err(declined) = live.client.send(Command::SetOnline { online }).await {
-                    tracing::warn!(text = declined.text, "the wish was not taken");
-                }
-            });
+            send(app, Command::SetOnline { online: !wants_online(&live.client.snapshot().hub.link) });
         }
+        "pause-hour" => pause(app, Timestamp::now().checked_add(HOUR).ok().map(|until| Pause::Until { until })),
+        "pause-tomorrow" => pause(app, tomorrow(&Zoned::now()).map(|until| Pause::Until { until })),
+        "pause-in-use" => pause(app, Some(Pause::WhileInUse)),
+        "resume" => send(app, Command::Pause { pause: None }),
         _ => {}
     }
+}
+
+/// Begins a rest, unless its end is beyond the calendar.
+fn pause(app: &AppHandle, pause: Option<Pause>) {
+    if pause.is_some() {
+        send(app, Command::Pause { pause });
+    }
+}
+
+fn send(app: &AppHandle, command: Command) {
+    let Some(live) = bridge::live(app) else { return };
+    tauri::async_runtime::spawn(async move {
+        if let Err(declined) = live.client.send(command).await {
+            tracing::warn!(text = declined.text, "the wish was not taken");
+        }
+    });
 }
 
 const fn wants_online(link: &LinkView) -> bool {
@@ -117,7 +187,7 @@ const fn wants_online(link: &LinkView) -> bool {
 
 /// Keeps face, word and menu true until the app ends.
 async fn follow(app: AppHandle, tray: TrayIcon, items: Items, mut scenes: watch::Receiver<Scene>) {
-    let clock = app.state::<Porten>().clock;
+    let (clock, leave) = (app.state::<Porten>().clock, app.state::<Porten>().leave.clone());
     let mut calm = Calm::new(Face::Connecting);
     let (mut shown, mut said) = (Face::Connecting, None);
     loop {
@@ -129,14 +199,19 @@ async fn follow(app: AppHandle, tray: TrayIcon, items: Items, mut scenes: watch:
             let changed = picture(next).and_then(|icon| tray.set_icon_with_as_template(Some(icon), true));
             note(changed);
         }
-        let saying = say(&scene, now.wall);
+        let left = leave.left().filter(|_| scene.quitting).map(leaving);
+        let saying = say(&scene, left.as_ref().map(|(words, _)| words.as_str()), now.wall);
         if said.as_ref() != Some(&saying) {
             note(tell(&tray, &items, &saying));
             said = Some(saying);
         }
+        // Another face may be due, or another number of minutes.
+        let due = calm.deadline().map(|due| clock.instant(due));
+        let counted = left.map(|(_, holds)| holds).filter(|holds| *holds < Duration::MAX);
+        let counted = counted.map(|holds| tokio::time::Instant::now() + holds);
         tokio::select! {
             changed = scenes.changed() => if changed.is_err() { return },
-            () = sleep_until(calm.deadline().map(|due| clock.instant(due))) => {}
+            () = sleep_until(due.into_iter().chain(counted).min()) => {}
         }
     }
 }
@@ -148,22 +223,40 @@ async fn sleep_until(due: Option<tokio::time::Instant>) {
     }
 }
 
-fn say(scene: &Scene, now: Timestamp) -> Said {
-    let link = scene.snapshot.as_ref().map(|snapshot| &snapshot.hub.link);
+fn say(scene: &Scene, left: Option<&str>, now: Timestamp) -> Said {
+    let snapshot = scene.snapshot.as_ref();
+    let word = words(scene, now);
     Said {
-        word: words(scene, now),
-        online: link.map(wants_online),
-        signed_out: matches!(link, Some(LinkView::SignedOut { .. })),
+        word: left.map_or(word.clone(), |left| format!("{word} · {left}")),
+        online: snapshot.map(|snapshot| wants_online(&snapshot.hub.link)),
+        paused: snapshot.is_some_and(|snapshot| snapshot.pause.is_some()),
+        sign_in: signing(scene),
         quitting: scene.quitting,
     }
 }
 
+fn signing(scene: &Scene) -> Signing {
+    let link = scene.snapshot.as_ref().map(|snapshot| &snapshot.hub.link);
+    match (&scene.sign_in, link) {
+        (SignInView::Window { .. }, _) => Signing::Browser,
+        (SignInView::Idle | SignInView::Failed { .. }, Some(LinkView::SignedOut { .. })) => Signing::Begin,
+        _ => Signing::No,
+    }
+}
+
 fn tell(tray: &TrayIcon, items: &Items, said: &Said) -> tauri::Result<()> {
-    tray.set_tooltip(Some(format!("Porten: {}", said.word)))?;
+    let label = format!("Porten: {}", said.word);
+    #[cfg(target_os = "macos")]
+    crate::macos::icon::label(tray, label.clone())?;
+    tray.set_tooltip(Some(label))?;
     items.state.set_text(&said.word)?;
     items.online.set_text(if said.online == Some(true) { "Go Offline" } else { "Go Online" })?;
     items.online.set_enabled(said.online.is_some())?;
-    items.sign_in.set_enabled(said.signed_out)?;
+    items.pause.set_enabled(said.online == Some(true) && !said.quitting)?;
+    items.resume.set_enabled(said.paused)?;
+    let browser = said.sign_in == Signing::Browser;
+    items.sign_in.set_text(if browser { "Sign In in the Browser Instead" } else { "Sign In…" })?;
+    items.sign_in.set_enabled(said.sign_in != Signing::No)?;
     items.copy.set_enabled(said.online.is_some())?;
     // What runs is finished first; whoever will not wait asks once more.
     items.quit.set_text(if said.quitting { "Quit Now" } else { "Quit Porten" })

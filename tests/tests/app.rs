@@ -4,31 +4,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use porten_tests::desktop::{Browser, Page, SOON, Tray, move_in, window, windows};
+use porten_tests::desktop::{
+    Browser, LOADED, OTHER, Page, SOON, Tray, cluster, move_in, until_offered, window, windows,
+};
 use porten_tests::hostile_hub::HostileHub;
 use porten_tests::house::is_ready;
 use porten_tests::process::{children, runs};
-use porten_tests::{Agent, Hub, Sim, desktop, inside, wait_until};
-
-const LOADED: &str = "mlx-community/DeepSeek-V4-Flash";
-const OTHER: (&str, &str) = ("gpt-oss-20b", "mlx-community/gpt-oss-20b-MXFP4-Q8");
-
-/// Three Macs made of software with a model loaded, a Hub, and a machine with a screen whose settings name both.
-async fn cluster() -> (Sim, Hub, Agent, Browser) {
-    let sim = Sim::start(&["--macs", "3x128", "--loaded", LOADED, "--speed", "20"]).await;
-    let hub = Hub::start_dev().await;
-    let mut agent = Agent::new(&hub);
-    agent.set("PORTEN_ENGINE_URL", &sim.url());
-    let browser = move_in(&mut agent);
-    (sim, hub, agent, browser)
-}
-
-async fn until_offered(hub: &Hub, id: &str, is: bool) {
-    wait_until(SOON, &format!("the Hub offers {id}: {is}"), async || {
-        (hub.offered().await.iter().any(|one| one == id) == is).then_some(())
-    })
-    .await;
-}
+use porten_tests::{Agent, desktop, inside, wait_until};
 
 async fn shows(tray: &Tray, face: &str) {
     let wanted = desktop::shape(&Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../icons/tray-{face}.png")));

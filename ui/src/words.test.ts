@@ -242,6 +242,7 @@ test("a notice has a button only where the app can do something", () => {
     builds_differ: null,
     memory_pressure: null,
     limit_assumed: null,
+    icon_hidden: null,
     limit_forgotten: null,
     disk_short: null,
     budget_high: null,

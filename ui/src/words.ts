@@ -294,6 +294,7 @@ export const actions: Record<Code, { text: string; does: Does } | null> = {
   builds_differ: null,
   memory_pressure: null,
   limit_assumed: null,
+  icon_hidden: null,
   limit_forgotten: null,
   disk_short: null,
   budget_high: null,

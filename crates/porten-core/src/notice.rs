@@ -67,6 +67,8 @@ pub enum Code {
     NotOffered,
     /// Nothing is configured or found to serve.
     NothingToServe,
+    /// The app's icon cannot be seen in the menu bar.
+    IconHidden,
 }
 
 /// How bad it is.
@@ -145,7 +147,8 @@ impl Code {
             | Self::MemoryPressure
             | Self::LimitForgotten
             | Self::ModelUnproven
-            | Self::NotOffered => Severity::Degraded,
+            | Self::NotOffered
+            | Self::IconHidden => Severity::Degraded,
             Self::Thunderbolt4 | Self::LimitAssumed | Self::BudgetHigh | Self::StillBusy => Severity::Note,
         }
     }
@@ -164,7 +167,8 @@ impl Code {
             | Self::ClusterStale
             | Self::LoadStalled
             | Self::StillBusy
-            | Self::LimitForgotten => Duration::ZERO,
+            | Self::LimitForgotten
+            | Self::IconHidden => Duration::ZERO,
             Self::NotOffered => Duration::from_secs(2),
             Self::EngineDown | Self::ModelUnmatched | Self::NothingToServe => Duration::from_secs(5),
             Self::HubUnreachable | Self::ModelUnproven | Self::SlowLink | Self::DiskShort | Self::BudgetHigh => {
@@ -202,7 +206,7 @@ impl Code {
             Self::ModelBroken => &[Self::EngineDown, Self::ClusterStale, Self::MemberLost],
             Self::ModelUnplaced | Self::ModelUnproven => &[Self::EngineDown, Self::ClusterStale, Self::MemberLost],
             Self::NotOffered => &[Self::HubUnreachable, Self::HubRefused, Self::SignIn],
-            Self::SignIn | Self::HubRefused | Self::HubUnreachable | Self::EngineDown => &[],
+            Self::SignIn | Self::HubRefused | Self::HubUnreachable | Self::EngineDown | Self::IconHidden => &[],
         }
     }
 }

@@ -82,9 +82,28 @@ pub struct Area {
     pub height: f64,
 }
 
-/// Where the popover's top left corner goes: under the icon and centred on it, above it where the bar is at the
-/// bottom, at the top right where the system does not tell where the icon is; always whole on the screen. All in
-/// pixels; `scale` is how many make a point.
+/// The edge of the screen that the bar with the icon is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bar {
+    Top,
+    Bottom,
+    Left,
+    Right,
+}
+
+/// The nearest edge. In a corner the bar lies along the top or the bottom, as almost all do.
+fn bar(icon: Area, screen: Area) -> Bar {
+    let right = screen.x + screen.width - icon.x - icon.width;
+    let bottom = screen.y + screen.height - icon.y - icon.height;
+    let edges =
+        [(Bar::Top, icon.y - screen.y), (Bar::Bottom, bottom), (Bar::Left, icon.x - screen.x), (Bar::Right, right)];
+    // Of two that are as near the first is taken.
+    edges.into_iter().min_by(|(_, a), (_, b)| a.total_cmp(b)).map_or(Bar::Top, |(edge, _)| edge)
+}
+
+/// Where the popover's top left corner goes: beside the icon, on the side away from the bar, and centred on it; at the
+/// top right where the system does not tell where the icon is; always whole on the screen. All in pixels; `scale` is how
+/// many make a point.
 #[must_use]
 pub fn place(icon: Option<Area>, screen: Area, size: (f64, f64), scale: f64) -> (f64, f64) {
     let (width, height) = size;
@@ -94,9 +113,13 @@ pub fn place(icon: Option<Area>, screen: Area, size: (f64, f64), scale: f64) -> 
     let top = screen.y + below;
     let bottom = (screen.y + screen.height - height - edge).max(top);
     let Some(icon) = icon else { return (right, top) };
-    let x = icon.x + (icon.width - width) / 2.0;
-    let is_at_top = icon.y + icon.height / 2.0 < screen.y + screen.height / 2.0;
-    let y = if is_at_top { icon.y + icon.height + below } else { icon.y - height - below };
+    let (across, along) = (icon.x + (icon.width - width) / 2.0, icon.y + (icon.height - height) / 2.0);
+    let (x, y) = match bar(icon, screen) {
+        Bar::Top => (across, icon.y + icon.height + below),
+        Bar::Bottom => (across, icon.y - height - below),
+        Bar::Left => (icon.x + icon.width + below, along),
+        Bar::Right => (icon.x - width - below, along),
+    };
     (x.clamp(left, right), y.clamp(top, bottom))
 }
 
@@ -152,10 +175,75 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_at_the_bottom_has_it_above_and_an_unknown_icon_at_the_top_right() {
-        let icon = Some(Area { x: 700.0, y: 876.0, width: 24.0, height: 24.0 });
-        assert_eq!(place(icon, SCREEN, (320.0, 400.0), 1.0), (552.0, 470.0));
+    fn it_stands_beside_the_bar_at_whichever_edge_that_is() {
+        let at = |x, y| place(Some(Area { x, y, width: 24.0, height: 24.0 }), SCREEN, (320.0, 400.0), 1.0);
+        assert_eq!(at(700.0, 0.0), (552.0, 30.0), "top");
+        assert_eq!(at(700.0, 876.0), (552.0, 470.0), "bottom");
+        assert_eq!(at(0.0, 500.0), (30.0, 312.0), "left");
+        assert_eq!(at(1416.0, 500.0), (1090.0, 312.0), "right");
+        assert_eq!(at(1416.0, 850.0), (1090.0, 492.0), "right, low down: whole on the screen");
+        assert_eq!(at(0.0, 0.0), (8.0, 30.0), "a corner belongs to the bar at the top");
+        assert_eq!(at(1416.0, 876.0), (1112.0, 470.0), "and to the one at the bottom");
+    }
+
+    #[test]
+    fn an_unknown_icon_has_it_at_the_top_right_and_a_hidden_one_on_the_screen() {
         assert_eq!(place(None, SCREEN, (320.0, 400.0), 1.0), (1112.0, 6.0));
         assert_eq!(place(None, Area { width: 200.0, height: 100.0, ..SCREEN }, (320.0, 400.0), 1.0), (8.0, 6.0));
+        // Where macOS puts an icon that has no room: beyond the left edge, or below the screen.
+        for (x, y) in [(-3000.0, 0.0), (0.0, 4000.0), (9000.0, -500.0)] {
+            let icon = Some(Area { x, y, width: 24.0, height: 24.0 });
+            let (x, y) = place(icon, SCREEN, (320.0, 400.0), 1.0);
+            assert!((8.0..=1112.0).contains(&x) && (6.0..=492.0).contains(&y), "{x}, {y}");
+        }
+    }
+
+    /// What happens when, and what the host is told to do: a day with the popover.
+    #[test]
+    fn traces_of_clicks_lost_focus_and_windows_end_as_a_person_means_them() {
+        use Effect::{Hide, Show};
+        use Input::{Blur, Click, Close, Open};
+        type Trace = &'static [(u64, Input, Option<Effect>)];
+        let traces: [(&str, Trace); 7] = [
+            ("open, look, click elsewhere", &[(0, Click, Some(Show)), (900, Blur, Some(Hide))]),
+            (
+                "the second click closes, and so does the fourth",
+                &[
+                    (0, Click, Some(Show)),
+                    (500, Blur, Some(Hide)),
+                    (580, Click, None),
+                    (1500, Click, Some(Show)),
+                    (2000, Blur, Some(Hide)),
+                    (2249, Click, None),
+                    (2300, Click, Some(Show)),
+                ],
+            ),
+            (
+                "where the click comes before the blur",
+                &[(0, Click, Some(Show)), (500, Click, Some(Hide)), (501, Blur, None), (900, Click, Some(Show))],
+            ),
+            (
+                "a click while it hides after Esc opens it again",
+                &[(0, Open, Some(Show)), (500, Close, Some(Hide)), (510, Blur, None), (520, Click, Some(Show))],
+            ),
+            (
+                "another window takes its place, and the icon brings it back",
+                &[(0, Click, Some(Show)), (300, Close, Some(Hide)), (310, Blur, None), (2000, Click, Some(Show))],
+            ),
+            (
+                "on a second screen: the click there closes, the next opens there",
+                &[(0, Click, Some(Show)), (700, Blur, Some(Hide)), (780, Click, None), (1400, Click, Some(Show))],
+            ),
+            (
+                "a second start while it hides",
+                &[(0, Click, Some(Show)), (700, Blur, Some(Hide)), (750, Open, Some(Show)), (800, Click, Some(Hide))],
+            ),
+        ];
+        for (what, trace) in traces {
+            let mut popover = Popover::default();
+            for (ms, input, effect) in trace {
+                assert_eq!(popover.on(*input, at(*ms)), *effect, "{what}: {input:?} at {ms} ms");
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A test gets it by running inside `inside::desktop`.
 
+mod cluster;
 mod page;
 mod picture;
 mod tray;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+pub use cluster::{LOADED, OTHER, cluster, until_offered};
 pub use page::Page;
 pub use picture::{button, shape};
 pub use tray::Tray;

@@ -54,6 +54,39 @@ impl Page {
         self.client.execute(script, Vec::new()).await.unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
+    /// Turns to the page with this address, like `settings.html`, once it is there. It must have been shown once.
+    ///
+    /// # Panics
+    /// It does not come.
+    pub async fn turn_to(&self, page: &str) {
+        wait_until(SOON, &format!("the page {page}"), async || {
+            for handle in self.client.windows().await.ok()? {
+                self.client.switch_to_window(handle).await.ok()?;
+                if self.client.current_url().await.ok()?.path().ends_with(page) {
+                    return Some(());
+                }
+            }
+            None
+        })
+        .await;
+    }
+
+    /// What the host answers when the page asks for this command with these arguments: what it gives, or why not.
+    ///
+    /// # Errors
+    /// It was refused.
+    pub async fn ask(&self, command: &str, arguments: &Value) -> Result<Value, String> {
+        let script = format!(
+            "return window.__TAURI_INTERNALS__.invoke('{command}', {arguments})\
+             .then((given) => ({{ given }}), (error) => ({{ error: error?.text ?? String(error) }}))"
+        );
+        let mut answer = self.run(&script).await;
+        match answer["error"].take() {
+            Value::String(error) => Err(error),
+            _ => Ok(answer["given"].take()),
+        }
+    }
+
     /// All that it says.
     pub async fn text(&self) -> String {
         self.run("return document.body.innerText").await.as_str().unwrap_or_default().to_owned()
