@@ -97,7 +97,7 @@ async fn refused(page: &Page, commands: &[&str]) {
         "url": "http://localhost:1", "on": true, "pane": "login", "text": "x", "event": "x", "payload": 1, "label": "x",
     });
     for command in commands {
-        let Err(error) = page.ask(command, &arguments).await else { panic!("{command} was answered") };
+        let error = page.ask(command, &arguments).await.err().unwrap_or_default();
         assert!(error.contains("not allowed") || error.contains("not found"), "{command}: {error}");
     }
 }

@@ -91,14 +91,14 @@ enum Bar {
     Right,
 }
 
-/// The nearest edge. In a corner the bar lies along the top or the bottom, as almost all do.
+/// The nearest edge; an icon that hangs over one lies at it. In a corner the bar lies along the top or the bottom, as almost all do.
 fn bar(icon: Area, screen: Area) -> Bar {
     let right = screen.x + screen.width - icon.x - icon.width;
     let bottom = screen.y + screen.height - icon.y - icon.height;
     let edges =
         [(Bar::Top, icon.y - screen.y), (Bar::Bottom, bottom), (Bar::Left, icon.x - screen.x), (Bar::Right, right)];
     // Of two that are as near the first is taken.
-    edges.into_iter().min_by(|(_, a), (_, b)| a.total_cmp(b)).map_or(Bar::Top, |(edge, _)| edge)
+    edges.into_iter().min_by(|(_, a), (_, b)| a.max(0.0).total_cmp(&b.max(0.0))).map_or(Bar::Top, |(edge, _)| edge)
 }
 
 /// Where the popover's top left corner goes: beside the icon, on the side away from the bar, and centred on it; at the
