@@ -6,6 +6,7 @@ mod leave;
 mod login_item;
 #[cfg(target_os = "macos")]
 mod macos;
+mod notifications;
 mod popover;
 mod scene;
 mod settings_window;

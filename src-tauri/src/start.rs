@@ -9,7 +9,9 @@ use porten_core::popover::Input;
 use tauri::{App, Manager as _, RunEvent, WindowEvent};
 
 use crate::state::Porten;
-use crate::{bridge, hold, leave, login_item, popover, scene, settings_window, sign_in_window, stage, tray};
+use crate::{
+    bridge, hold, leave, login_item, notifications, popover, scene, settings_window, sign_in_window, stage, tray,
+};
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -177,6 +179,7 @@ fn set_up(app: &mut App, open: bool) -> tauri::Result<()> {
     app.manage(porten);
     #[cfg(target_os = "macos")]
     tauri::async_runtime::spawn(crate::macos::nap::hold_off(scenes.clone()));
+    tauri::async_runtime::spawn(notifications::follow(handle.clone(), scenes.clone()));
     tray::set_up(handle, scenes)?;
     leave::on_signals(&leave);
     let quit = leave.quit.clone();

@@ -37,6 +37,7 @@ pub mod lingering;
 pub mod login_item;
 pub mod memory;
 pub mod models;
+pub mod notify;
 pub mod pause;
 pub mod picture;
 pub mod pool;

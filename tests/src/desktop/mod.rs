@@ -3,6 +3,7 @@
 //! A test gets it by running inside `inside::desktop`.
 
 mod cluster;
+mod notifications;
 mod page;
 mod picture;
 mod tray;
@@ -12,6 +13,7 @@ use std::process::Command;
 use std::time::Duration;
 
 pub use cluster::{LOADED, OTHER, cluster, until_offered};
+pub use notifications::{Notifications, Posted};
 pub use page::Page;
 pub use picture::{button, shape};
 pub use tray::Tray;
