@@ -28,7 +28,7 @@ async fn what_needs_a_person_is_told_once_a_click_opens_it_and_recovery_is_silen
     agent.status_until(desktop::SOON, "it serves", is_ready).await;
     drop(sim);
     let second = notifications.last_of(2).await;
-    assert!(second.text.contains("exo"), "the engine is down; that all was well was not told: {second:?}");
+    assert!(second.title.contains("engine"), "the engine is down; that all was well was not told: {second:?}");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::notice::{Code, Notice, Severity};
+use crate::snapshot::sentence;
 use crate::time::Moment;
 
 /// What comes within this time of a first is told with it. What has ended by then is not told at all.
@@ -131,7 +132,7 @@ impl Teller {
             std::mem::take(&mut self.waiting).into_iter().filter(|one| kind(one.code).is_some_and(|of| wants.has(of)));
         let worst = wanted.next()?;
         let others: Vec<String> = wanted.map(|one| one.title).collect();
-        let mut text = format!("{} {}", worst.text, worst.remedy).trim().to_owned();
+        let mut text = format!("{} {}", sentence(&worst.text), sentence(&worst.remedy)).trim().to_owned();
         if !others.is_empty() {
             text = format!("{text} Also: {}.", others.join("; "));
         }
@@ -157,8 +158,8 @@ mod tests {
             subject: subject.to_owned(),
             severity: code.severity(),
             title: format!("{code:?} {subject}").trim().to_owned(),
-            text: "It happened.".to_owned(),
-            remedy: "Do this.".to_owned(),
+            text: "it happened".to_owned(),
+            remedy: "do this".to_owned(),
             since: Timestamp::UNIX_EPOCH,
         }
     }

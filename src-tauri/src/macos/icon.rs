@@ -15,7 +15,8 @@ pub(crate) async fn watch(app: AppHandle, tray: TrayIcon) {
     let mut presence = Presence::default();
     while let Some(wait) = presence.wait() {
         tokio::time::sleep(wait).await;
-        let before = std::mem::replace(&mut presence, presence.on(is_hidden(&tray)));
+        let before = presence;
+        presence = presence.on(is_hidden(&tray));
         if (before == Presence::Hidden) != (presence == Presence::Hidden) {
             tracing::info!(?presence, "the icon in the menu bar");
             porten.hidden.send_replace((presence == Presence::Hidden).then(|| porten.clock.now()));

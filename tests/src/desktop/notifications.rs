@@ -31,7 +31,6 @@ struct Service(Arc<Mutex<Vec<Posted>>>);
 #[interface(name = "org.freedesktop.Notifications")]
 impl Service {
     #[expect(clippy::too_many_arguments, reason = "the desktop's protocol has as many")]
-    #[expect(clippy::needless_pass_by_value, reason = "D-Bus hands it over so")]
     fn notify(
         &self,
         app_name: String,
