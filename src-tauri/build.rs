@@ -16,6 +16,7 @@ fn main() {
         "fit",
         "quit",
         "open_settings",
+        "open_system_settings",
     ]);
     if let Err(error) = tauri_build::try_build(tauri_build::Attributes::new().app_manifest(commands)) {
         println!("cargo::error={error:#}");

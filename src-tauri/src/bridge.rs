@@ -86,6 +86,45 @@ pub(crate) async fn quit(app: AppHandle) {
     app.state::<Porten>().leave.ask();
 }
 
+/// Which of the system's own settings.
+#[derive(Debug, Clone, Copy, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Pane {
+    /// What opens at login.
+    Login,
+    /// Who may notify.
+    Notifications,
+}
+
+/// Opens the system's own settings there.
+#[tauri::command]
+pub(crate) async fn open_system_settings(pane: Pane) -> Result<(), String> {
+    system_settings(pane)
+}
+
+#[cfg(target_os = "macos")]
+fn system_settings(pane: Pane) -> Result<(), String> {
+    match pane {
+        Pane::Login => {
+            crate::macos::login::open_settings();
+            Ok(())
+        }
+        Pane::Notifications => {
+            open::that_detached("x-apple.systempreferences:com.apple.Notifications-Settings.extension")
+                .map_err(|error| format!("System Settings does not open ({error})."))
+        }
+    }
+}
+
+#[cfg(not(target_os = "macos"))]
+fn system_settings(pane: Pane) -> Result<(), String> {
+    let what = match pane {
+        Pane::Login => "what opens at login",
+        Pane::Notifications => "who may notify",
+    };
+    Err(format!("Porten knows no place for {what} in this desktop's settings; open them yourself."))
+}
+
 /// The agent, if there is a hold on one.
 pub(crate) fn live(app: &AppHandle) -> Option<Live> {
     match &*app.state::<Porten>().holds.borrow() {

@@ -123,6 +123,7 @@ pub(crate) fn run(open: bool) -> ExitCode {
             bridge::copy_endpoint,
             bridge::hide,
             bridge::open_settings,
+            bridge::open_system_settings,
             bridge::fit,
             bridge::quit,
         ])
