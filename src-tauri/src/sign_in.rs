@@ -117,10 +117,10 @@ impl SignIn {
         {
             current.prompt = Some(shown.clone());
         }
-        let title = format!("Connecting {} · code {}", machine_name(), shown.code);
         if browser {
             self.to_browser(app, shown, None);
-        } else if let Err(error) = sign_in_window::open(app, origin, shown.page.clone(), &title) {
+        } else if let Err(error) = sign_in_window::open(app, origin, shown.page.clone(), (&machine_name(), &shown.code))
+        {
             tracing::warn!(error = &error as &dyn std::error::Error, "no sign-in window; the browser it is");
             self.to_browser(app, shown, None);
         } else {

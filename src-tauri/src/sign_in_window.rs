@@ -10,9 +10,17 @@ use crate::state::Porten;
 /// Its label. No capability names it.
 pub(crate) const LABEL: &str = "sign-in";
 
-/// Opens it at `page`, which core has checked to be on the Hub's `origin`. `title` holds what the person compares.
-pub(crate) fn open(app: &AppHandle, origin: &str, page: Url, title: &str) -> tauri::Result<()> {
+/// What the bar in it asks for: the way to the person's browser. A page may ask for it too, and gains nothing.
+const TO_BROWSER: &str = "porten:browser";
+/// The bar, a function of the machine's name and the code.
+const BAR: &str = include_str!("sign_in_bar.js");
+
+/// Opens it at `page`, which core has checked to be on the Hub's `origin`. Its title and the bar in it say which machine
+/// is being connected, and the code that the person compares.
+pub(crate) fn open(app: &AppHandle, origin: &str, page: Url, (name, code): (&str, &str)) -> tauri::Result<()> {
     close(app);
+    let title = format!("Connecting {name} · code {code}");
+    let bar = format!("({BAR})({}, {});", serde_json::Value::from(name), serde_json::Value::from(code));
     let (origin, from) = (origin.to_owned(), app.clone());
     let elsewhere = app.clone();
     let own = origin.clone();
@@ -24,7 +32,12 @@ pub(crate) fn open(app: &AppHandle, origin: &str, page: Url, title: &str) -> tau
         // Cookies and stores of its own, gone with it.
         .incognito(true)
         .devtools(false)
+        .initialization_script(bar)
         .on_navigation(move |url| match visit(&origin, url.as_str()) {
+            _ if url.as_str() == TO_BROWSER => {
+                from.state::<Porten>().sign_in.begin(&from, true);
+                false
+            }
             Visit::Stay => true,
             Visit::Elsewhere(host) => {
                 from.state::<Porten>().sign_in.elsewhere(&from, host);

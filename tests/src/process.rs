@@ -182,6 +182,24 @@ pub fn resident(id: u32) -> Option<u64> {
     read_memory(&std::fs::read_to_string(format!("/proc/{id}/status")).ok()?, "VmRSS:")
 }
 
+/// The memory that a process holds, of what it shares its part (bytes).
+///
+/// # Panics
+/// There is no such process.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn pss(id: u32) -> u64 {
+    let map = std::fs::read_to_string(format!("/proc/{id}/smaps_rollup")).expect("a process");
+    read_memory(&map, "Pss:").unwrap_or_default()
+}
+
+/// The first 15 bytes of a process's name; empty if there is none.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn name(id: u32) -> String {
+    std::fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default().trim().to_owned()
+}
+
 /// The most that it held (bytes).
 #[must_use]
 pub fn peak(id: u32) -> Option<u64> {

@@ -215,6 +215,30 @@ async fn a_page_that_goes_to_another_site_is_continued_in_the_browser() {
     page.says("Sign in to serve").await;
 }
 
+/// Where the bar's way to the browser is in the sign-in window (pixels from its top left).
+const INSTEAD: (usize, usize) = (90, 581);
+
+#[tokio::test]
+async fn the_sign_in_window_says_what_is_connected_and_its_way_to_the_browser_is_always_there() {
+    if !inside::desktop("the_sign_in_window_says_what_is_connected_and_its_way_to_the_browser_is_always_there") {
+        return;
+    }
+    let hub = HostileHub::start("await tell('shown');").await;
+    let (_agent, browser, page) = signing_in(&hub).await;
+    let signing = window("^Connecting .* code BCDF-GHJK$").await;
+    wait_until(SOON, "the page is there", async || hub.told().contains(&"shown".to_owned()).then_some(())).await;
+    wait_until(SOON, "a click on the bar goes to the browser", async || {
+        if !windows("code").is_empty() {
+            desktop::click(&signing, INSTEAD);
+        }
+        (browser.opened() == [hub.page()]).then_some(())
+    })
+    .await;
+    page.says("Continue in your browser").await;
+    page.says("BCDF-GHJK").await;
+    assert_eq!(windows("code"), Vec::<String>::new(), "the window is gone");
+}
+
 #[tokio::test]
 async fn a_second_start_opens_the_first_and_an_agent_that_serves_already_is_shown() {
     if !inside::desktop("a_second_start_opens_the_first_and_an_agent_that_serves_already_is_shown") {

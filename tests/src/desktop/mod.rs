@@ -15,7 +15,7 @@ use std::time::Duration;
 pub use cluster::{LOADED, OTHER, cluster, until_offered};
 pub use notifications::{Notifications, Posted};
 pub use page::Page;
-pub use picture::{button, shape};
+pub use picture::{button, is_drawn, shape};
 pub use tray::Tray;
 
 use crate::agent::Agent;

@@ -1,5 +1,6 @@
 //! What is on the screen, as pixels.
 
+use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::path::Path;
 use std::process::Command;
@@ -13,6 +14,9 @@ const GOES_ON: [u8; 3] = [0x0a, 0x66, 0xc2];
 const LEAST: usize = 500;
 /// A button nearer than this (pixels) is the same one, pressed or under the pointer.
 const OTHER: usize = 20;
+
+/// Text alone has more shades than this.
+const DRAWN: usize = 16;
 
 struct Picture {
     width: usize,
@@ -41,6 +45,18 @@ fn read(bytes: &[u8]) -> Option<Picture> {
 pub fn shape(path: &Path) -> Option<Vec<u8>> {
     let picture = read(&std::fs::read(path).ok()?)?;
     Some(picture.pixels.iter().map(|[.., alpha]| *alpha).collect())
+}
+
+/// Whether a window shows more than its ground.
+///
+/// # Panics
+/// There is no `import` (package imagemagick).
+#[must_use]
+pub fn is_drawn(window: &str) -> bool {
+    let shot = Command::new("import").args(["-window", window, "png:-"]).output().expect("import (imagemagick)");
+    let Some(picture) = read(&shot.stdout) else { return false };
+    let colours: BTreeSet<[u8; 4]> = picture.pixels.into_iter().collect();
+    colours.len() > DRAWN
 }
 
 /// The middle of the button that goes on, once the window shows one; of another one than `not`, if that is given. So
