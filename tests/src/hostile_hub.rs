@@ -22,6 +22,14 @@ impl HostileHub {
     /// # Panics
     /// No port is free.
     pub async fn start(script: &str) -> Self {
+        Self::answering(script, "authorization_pending").await
+    }
+
+    /// The same, with this error for whoever asks for tokens.
+    ///
+    /// # Panics
+    /// No port is free.
+    pub async fn answering(script: &str, error: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("its address").port();
         let told = Arc::new(Mutex::new(Vec::new()));
@@ -29,7 +37,7 @@ impl HostileHub {
         let heard = Arc::clone(&told);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream, port, Arc::clone(&script), Arc::clone(&heard)));
+                tokio::spawn(answer(stream, port, error, Arc::clone(&script), Arc::clone(&heard)));
             }
         });
         Self { port, told, task }
@@ -73,7 +81,7 @@ fn page(script: &str, port: u16) -> String {
     )
 }
 
-async fn answer(mut stream: TcpStream, port: u16, page: Arc<String>, told: Arc<Mutex<Vec<String>>>) {
+async fn answer(mut stream: TcpStream, port: u16, error: &str, page: Arc<String>, told: Arc<Mutex<Vec<String>>>) {
     let Ok(Some(asked)) = request::read(&mut stream, &mut Vec::new()).await else { return };
     let path = asked.target.split('?').next().unwrap_or_default();
     let base = format!("http://127.0.0.1:{port}");
@@ -92,7 +100,7 @@ async fn answer(mut stream: TcpStream, port: u16, page: Arc<String>, told: Arc<M
                 r#"{{"device_code":"d","user_code":"BCDF-GHJK","verification_uri":"{base}/device","verification_uri_complete":"{base}/device?user_code=BCDF-GHJK","expires_in":600,"interval":1}}"#
             ),
         ),
-        "/token" => (400, "application/json", r#"{"error":"authorization_pending"}"#.to_owned()),
+        "/token" => (400, "application/json", format!(r#"{{"error":"{error}"}}"#)),
         "/device" => (200, "text/html", (*page).clone()),
         "/told" => {
             told.lock().expect("the list").push(String::from_utf8_lossy(&asked.body).into_owned());

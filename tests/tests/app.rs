@@ -7,10 +7,11 @@ use std::time::Duration;
 use porten_tests::desktop::{
     Browser, LOADED, OTHER, Page, SOON, Tray, cluster, move_in, until_offered, window, windows,
 };
+use porten_tests::engine::{Engine, Manner};
 use porten_tests::hostile_hub::HostileHub;
 use porten_tests::house::is_ready;
 use porten_tests::process::{children, runs};
-use porten_tests::{Agent, desktop, inside, wait_until};
+use porten_tests::{Agent, Hub, client, desktop, inside, wait_until};
 
 async fn shows(tray: &Tray, face: &str) {
     let wanted = desktop::shape(&Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../icons/tray-{face}.png")));
@@ -213,6 +214,65 @@ async fn a_page_that_goes_to_another_site_is_continued_in_the_browser() {
     assert_eq!(hub.told(), Vec::<String>::new(), "the other site was never asked");
     page.click(".acts .button").await;
     page.says("Sign in to serve").await;
+}
+
+#[tokio::test]
+async fn a_sign_in_that_comes_to_nothing_says_why_and_can_be_begun_again() {
+    if !inside::desktop("a_sign_in_that_comes_to_nothing_says_why_and_can_be_begun_again") {
+        return;
+    }
+    for (error, words) in [
+        ("access_denied", "The sign-in was refused on the Hub's page."),
+        ("expired_token", "The code has run out before anybody answered; try again."),
+    ] {
+        let hub = HostileHub::answering("", error).await;
+        let (_agent, browser, page) = signing_in(&hub).await;
+        page.says("Not signed in").await;
+        page.says(words).await;
+        assert_eq!(windows("code"), Vec::<String>::new(), "its window has closed");
+        assert_eq!(browser.opened(), Vec::<String>::new());
+        page.click(".acts .button:not(.primary)").await;
+        page.says("Sign in to serve").await;
+    }
+    let mut agent = Agent::bare();
+    agent.set("PORTEN_HUB_URL", "ws://127.0.0.1:9").set("PORTEN_ENGINE_URL", "http://127.0.0.1:9");
+    move_in(&mut agent);
+    let page = Page::open(&agent).await;
+    begin_sign_in(&page).await;
+    page.says("Not signed in").await;
+    let text = page.text().await;
+    assert!(text.contains("127.0.0.1:9") || text.contains("does not answer"), "{text}");
+}
+
+#[tokio::test]
+async fn quitting_says_how_long_it_waits_at_most_and_quit_now_does_not() {
+    if !inside::desktop("quitting_says_how_long_it_waits_at_most_and_quit_now_does_not") {
+        return;
+    }
+    let tray = Tray::open().await;
+    let hub = Hub::start_dev().await;
+    let endless = Manner { chunks: None, delay: Duration::from_millis(50), ..Manner::llama("tiny") };
+    let engine = Engine::start(endless).await;
+    let mut agent = Agent::new(&hub);
+    agent.set_engine(&engine.url());
+    move_in(&mut agent);
+    agent.login(&hub).await;
+    agent.run_app(&[]);
+    until_offered(&hub, "tiny", true).await;
+    for rest in ["For 1 Hour", "Until Tomorrow", "While I Use This Mac"] {
+        assert!(tray.menu().await.iter().any(|line| line.label == rest && line.enabled), "{rest}");
+    }
+    let resume = tray.menu().await.into_iter().find(|line| line.label == "Resume");
+    assert_eq!(resume.map(|line| line.enabled), Some(false), "nothing rests");
+    let client = hub.client();
+    let mut stream = client.stream("/v1/chat/completions", &client::streamed_chat("tiny", "Hi")).await;
+    assert!(stream.read(2).await, "the answer has begun");
+    tray.click("Quit Porten").await;
+    tray.says("Finishing 1 request · at most 10 min").await;
+    assert!(agent.process().is_running());
+    tray.click("Quit Now").await;
+    assert_eq!(agent.process().ended(SOON).await.code, Some(0));
+    assert!(!stream.finish().await.done, "it was cut, and is not taken for whole");
 }
 
 /// Where the bar's way to the browser is in the sign-in window (pixels from its top left).

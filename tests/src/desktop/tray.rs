@@ -104,7 +104,7 @@ impl Tray {
         if file.extension().is_some() { file } else { file.with_extension("png") }
     }
 
-    /// The menu's lines.
+    /// The menu's lines; those of a menu within it follow its own line.
     ///
     /// # Panics
     /// There is no menu.
@@ -113,7 +113,7 @@ impl Tray {
         let names: &[&str] = &[];
         let (_, (_, _, lines)): Layout =
             self.menu_proxy().await.call("GetLayout", &(0_i32, -1_i32, names)).await.expect("the menu");
-        lines.into_iter().map(line).collect()
+        lines.into_iter().flat_map(read).collect()
     }
 
     /// Clicks on the line with this text, once it is there and can be clicked.
@@ -148,11 +148,12 @@ impl Tray {
     }
 }
 
-fn line(value: OwnedValue) -> Line {
+fn read(value: OwnedValue) -> Vec<Line> {
     type Node = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
-    let (id, facts, _): Node = value.try_into().expect("a line of a menu");
+    let (id, facts, within): Node = value.try_into().expect("a line of a menu");
     let text = |key: &str| facts.get(key).and_then(|value| String::try_from(value.clone()).ok());
     let enabled = facts.get("enabled").is_none_or(|value| bool::try_from(value.clone()).unwrap_or(true));
     // An underscore marks a key to press.
-    Line { id, label: text("label").unwrap_or_default().replace('_', ""), enabled }
+    let line = Line { id, label: text("label").unwrap_or_default().replace('_', ""), enabled };
+    std::iter::once(line).chain(within.into_iter().flat_map(read)).collect()
 }
