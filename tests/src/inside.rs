@@ -69,7 +69,7 @@ fn inside(test: &str, script: &str) -> bool {
     let output = Command::new("sh")
         .args(["-c", script, "sh"])
         .arg(this)
-        .args(["--exact", test, "--nocapture", "--test-threads", "1"])
+        .args(["--exact", test, "--include-ignored", "--nocapture", "--test-threads", "1"])
         .env(INNER, test)
         .env("HOME", home.path())
         .env("XDG_RUNTIME_DIR", &runtime)

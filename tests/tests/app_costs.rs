@@ -15,9 +15,9 @@ const POPOVER: &str = "^Porten$";
 /// Starts and openings that are measured; the middle one counts.
 const ROUNDS: usize = 5;
 /// How long the idle app is watched.
-const WATCHED: Duration = Duration::from_secs(60);
+const WATCHED: Duration = Duration::from_secs(30);
 /// A hidden page is given back after three minutes; its process takes a moment to end.
-const GIVEN_BACK: Duration = Duration::from_secs(3 * 60 + 20);
+const GIVEN_BACK: Duration = Duration::from_secs(3 * 60 + 10);
 
 /// What is promised.
 const TO_TRAY: Duration = Duration::from_millis(500);
