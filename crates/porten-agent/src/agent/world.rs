@@ -25,6 +25,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::Ended;
 use super::cluster::Following;
 use super::effects::{Done, Sessions};
 use crate::client::Asked;
@@ -46,6 +47,8 @@ const COUNTS_GAP: Duration = Duration::from_millis(20);
 pub(super) struct Hands {
     pub(super) clock: Clock,
     pub(super) places: Places,
+    /// The environment's part of the settings.
+    pub(super) environment: Arc<BTreeMap<String, String>>,
     pub(super) way: Way,
     pub(super) credentials: Credentials,
     pub(super) engine: EngineClient,
@@ -54,6 +57,7 @@ pub(super) struct Hands {
     pub(super) adverts: watch::Sender<Advert>,
     /// Whether it matters what happens around the machine: somebody wants a link.
     pub(super) caring: watch::Sender<bool>,
+    pub(super) settings: watch::Sender<Arc<Config>>,
 }
 
 /// What the loop hears.
@@ -96,6 +100,8 @@ pub(super) struct World {
     link_since: Option<Timestamp>,
     rtt_ms: Option<u32>,
     pub(super) leaving: Option<Leaving>,
+    /// Its leaving is for an agent with other settings.
+    pub(super) anew: bool,
     pub(super) reading: Reading,
     /// When that was read.
     counted: Option<Moment>,
@@ -145,6 +151,7 @@ impl World {
             link_since: None,
             rtt_ms: None,
             leaving: None,
+            anew: false,
             reading: Reading::default(),
             counted: None,
             book: Book::default(),
@@ -172,8 +179,8 @@ impl World {
         picture::draw(&self.facts(), &mut Book::default(), self.hands.clock.now())
     }
 
-    /// Runs until it was asked to end and nothing runs any more.
-    pub(super) async fn run(mut self, mut inputs: Inputs, snapshots: watch::Sender<Arc<Snapshot>>) {
+    /// Runs until it was asked to end, or must, and nothing runs any more.
+    pub(super) async fn run(mut self, mut inputs: Inputs, snapshots: watch::Sender<Arc<Snapshot>>) -> Ended {
         self.reload_credential();
         let online = self.wishes.online;
         self.step_tunnel(tunnel::Input::Wanted(online));
@@ -186,7 +193,7 @@ impl World {
             let at_once = tokio::select! {
                 // A person's wish goes before what flows.
                 biased;
-                Some(leave) = inputs.leave.recv() => { self.leave(leave); true }
+                Some(leave) = inputs.leave.recv() => { self.anew &= !leave.quit; self.leave(leave); true }
                 Some(asked) = inputs.asked.recv() => { self.ask(asked); true }
                 Some(change) = inputs.stirs.recv() => { self.stir(change); true }
                 Some((conn, told)) = inputs.told.recv() => self.hear(conn, told),
@@ -210,6 +217,7 @@ impl World {
             }
         }
         self.sessions.running.shutdown().await;
+        if self.anew { Ended::Anew } else { Ended::Done }
     }
 
     /// What a session said; numbers are not urgent.

@@ -1,6 +1,7 @@
 //! One file per command; each is a client of the agent like any other.
 
 pub(crate) mod cluster;
+pub(crate) mod config;
 pub(crate) mod drain;
 pub(crate) mod host;
 pub(crate) mod login;
