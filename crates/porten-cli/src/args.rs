@@ -69,6 +69,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: Option<ConfigAction>,
     },
+    /// Look at the engine
+    Engine {
+        #[command(subcommand)]
+        action: EngineAction,
+    },
     /// Go online (the default; the wish survives a restart)
     Online,
     /// Go offline: takes no new requests, and finishes the running ones within ten minutes
@@ -103,6 +108,18 @@ pub(crate) enum ConfigAction {
     Unset {
         /// As `porten config` names it
         key: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EngineAction {
+    /// Say whether an engine answers and which models it lists; nothing is generated and nothing is kept
+    Test {
+        /// Where; else where the settings say, else where engines usually are
+        url: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 

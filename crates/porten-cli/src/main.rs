@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 
-use args::{Args, Command, ConfigAction};
+use args::{Args, Command, ConfigAction, EngineAction};
 use exit::Exit;
 use porten_agent::setup::Setup;
 
@@ -52,6 +52,9 @@ async fn run(args: Args) -> Exit {
         }
         Command::Config { json, action: Some(ConfigAction::Unset { key }) } => {
             commands::config::change(&setup, &key, None, json).await
+        }
+        Command::Engine { action: EngineAction::Test { url, json } } => {
+            commands::engine::run(&setup, url.as_deref(), json).await
         }
         Command::Online => commands::wish::online(&setup, true).await,
         Command::Offline => commands::wish::online(&setup, false).await,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use porten_core::activity::Activity;
 use porten_core::config::Config;
 use porten_core::detect::Chosen;
 use porten_core::engine::{self, Health, Reach};
@@ -103,6 +104,7 @@ pub(super) struct World {
     /// Its leaving is for an agent with other settings.
     pub(super) anew: bool,
     pub(super) reading: Reading,
+    activity: Activity,
     /// When that was read.
     counted: Option<Moment>,
     book: Book,
@@ -153,6 +155,7 @@ impl World {
             leaving: None,
             anew: false,
             reading: Reading::default(),
+            activity: Activity::default(),
             counted: None,
             book: Book::default(),
             waiting: VecDeque::new(),
@@ -349,6 +352,7 @@ impl World {
             self.book.deadline(now),
             self.leaving.map(|leaving| leaving.deadline()),
             self.cluster_deadline(now),
+            Some(self.activity.deadline()),
             picture,
         ];
         candidates.into_iter().flatten().min().unwrap_or(now + Duration::from_secs(3600))
@@ -396,6 +400,8 @@ impl World {
         let now = self.hands.clock.now();
         let mut book = std::mem::take(&mut self.book);
         let mut fresh = picture::draw(&self.facts(), &mut book, now);
+        self.activity.look(self.reading.traffic.tokens, now.mono);
+        fresh.activity = self.activity.view();
         self.book = book;
         self.drawn = Some(now.mono);
         self.owes_picture = false;

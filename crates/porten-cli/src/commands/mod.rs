@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 pub(crate) mod config;
 pub(crate) mod drain;
+pub(crate) mod engine;
 pub(crate) mod host;
 pub(crate) mod login;
 pub(crate) mod logout;
