@@ -116,11 +116,12 @@ async fn host(setup: Setup, holds: &watch::Sender<Hold>, leave: &Leave) -> Resul
     let mut agent = Agent::start(AgentSetup::usual(setup.clone(), Host::App))?;
     holds.send_replace(Hold::Live(Live { client: agent.client().clone(), setup: Arc::new(setup) }));
     tokio::select! {
-        () = agent.ended() => return Ok(()),
+        // Whether it is to be hosted anew or not: whoever keeps hold takes the next one.
+        _ = agent.ended() => return Ok(()),
         () = leave.quit.cancelled() => agent.quit(leave.within()),
     }
     tokio::select! {
-        () = agent.ended() => return Ok(()),
+        _ = agent.ended() => return Ok(()),
         () = leave.now.cancelled() => agent.quit_now(),
     }
     agent.ended().await;

@@ -15,6 +15,7 @@ pub mod places;
 pub mod relay;
 pub mod seat;
 pub mod session;
+pub mod settings;
 pub mod setup;
 mod surroundings;
 pub mod vault;

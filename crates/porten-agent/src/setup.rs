@@ -20,6 +20,8 @@ pub struct Setup {
     pub config: Config,
     /// Where things are kept.
     pub places: Places,
+    /// The environment's part of the settings, as it was when the process began.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// The settings cannot be used.
@@ -65,10 +67,15 @@ impl Setup {
         let environment = environment()?;
         let home = environment.get(HOME).map(String::as_str).map(str::trim).filter(|home| !home.is_empty());
         let places = Places::find(home.map(PathBuf::from).as_deref())?;
-        let path = places.config.display().to_string();
-        let text = settings_file(&places.config)?;
-        let file = text.as_deref().map(|text| SettingsFile { text, path: &path });
-        Ok(Self { config: config::read(&environment, file)?, places })
+        Ok(Self { config: read_config(&environment, &places)?, places, environment })
+    }
+
+    /// The same with the settings file as it is now.
+    ///
+    /// # Errors
+    /// A setting cannot be used, or cannot be read.
+    pub fn again(&self) -> Result<Self, SetupError> {
+        Ok(Self { config: read_config(&self.environment, &self.places)?, ..self.clone() })
     }
 
     /// This node's id, made if need be.
@@ -103,6 +110,14 @@ impl Setup {
     }
 }
 
+/// The settings that this environment and the settings file make.
+pub(crate) fn read_config(environment: &BTreeMap<String, String>, places: &Places) -> Result<Config, SetupError> {
+    let path = places.config.display().to_string();
+    let text = settings_file(&places.config)?;
+    let file = text.as_deref().map(|text| SettingsFile { text, path: &path });
+    Ok(config::read(environment, file)?)
+}
+
 /// Only our own variables; others may hold anything.
 fn environment() -> Result<BTreeMap<String, String>, SetupError> {
     let ours = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
@@ -114,7 +129,7 @@ fn environment() -> Result<BTreeMap<String, String>, SetupError> {
         .collect()
 }
 
-fn settings_file(path: &std::path::Path) -> Result<Option<String>, SetupError> {
+pub(crate) fn settings_file(path: &std::path::Path) -> Result<Option<String>, SetupError> {
     let fail = |source| SetupError::File { path: path.to_owned(), source };
     let file = match std::fs::File::open(path) {
         Ok(file) => file,

@@ -61,6 +61,19 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: Option<ClusterAction>,
     },
+    /// Show every setting with what holds and who said so, and what is kept where; or change one in the settings file
+    Config {
+        /// Print JSON
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        action: Option<ConfigAction>,
+    },
+    /// Look at the engine
+    Engine {
+        #[command(subcommand)]
+        action: EngineAction,
+    },
     /// Go online (the default; the wish survives a restart)
     Online,
     /// Go offline: takes no new requests, and finishes the running ones within ten minutes
@@ -76,6 +89,35 @@ pub(crate) enum Command {
         #[arg(long, conflicts_with = "within")]
         now: bool,
         /// Print JSON, one object a change
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigAction {
+    /// Set one in the settings file; an agent that runs takes it up
+    Set {
+        /// As `porten config` names it, like hub.url or model.deepseek-v4-flash.context_tokens
+        key: String,
+        /// Its value; a list with commas between
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+    },
+    /// Take one out of the settings file: then holds what holds by itself
+    Unset {
+        /// As `porten config` names it
+        key: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EngineAction {
+    /// Say whether an engine answers and which models it lists; nothing is generated and nothing is kept
+    Test {
+        /// Where; else where the settings say, else where engines usually are
+        url: Option<String>,
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use porten_agent::local::LocalError;
+use porten_agent::settings::SettingError;
 use porten_agent::setup::SetupError;
 use porten_core::command::{Declined, DeclinedCode};
 
@@ -45,8 +46,13 @@ pub(crate) const fn of_setup(error: &SetupError) -> Exit {
 pub(crate) fn of(error: &anyhow::Error) -> Exit {
     match error.downcast_ref::<LocalError>() {
         Some(LocalError::Declined(Declined {
-            code: DeclinedCode::UnknownModel | DeclinedCode::UnknownMac, ..
+            code: DeclinedCode::UnknownModel | DeclinedCode::UnknownMac | DeclinedCode::Settings,
+            ..
         })) => Exit::Wrong,
-        _ => Exit::Broken,
+        _ => match (error.downcast_ref::<SettingError>(), error.downcast_ref::<SetupError>()) {
+            (Some(SettingError::Wrong(_)), _) => Exit::Wrong,
+            (Some(SettingError::Read(error)), _) | (_, Some(error)) => of_setup(error),
+            _ => Exit::Broken,
+        },
     }
 }

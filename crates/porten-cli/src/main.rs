@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 
-use args::{Args, Command};
+use args::{Args, Command, ConfigAction, EngineAction};
 use exit::Exit;
 use porten_agent::setup::Setup;
 
@@ -46,6 +46,16 @@ async fn run(args: Args) -> Exit {
         Command::Cluster { json, from: Some(path), .. } => commands::cluster::from(&setup.config, &path, json),
         Command::Cluster { action: Some(action), .. } => commands::cluster::act(&setup, action).await,
         Command::Cluster { json, .. } => commands::cluster::run(&setup, json).await,
+        Command::Config { json, action: None } => commands::config::show(&setup, json),
+        Command::Config { json, action: Some(ConfigAction::Set { key, value }) } => {
+            commands::config::change(&setup, &key, Some(&value), json).await
+        }
+        Command::Config { json, action: Some(ConfigAction::Unset { key }) } => {
+            commands::config::change(&setup, &key, None, json).await
+        }
+        Command::Engine { action: EngineAction::Test { url, json } } => {
+            commands::engine::run(&setup, url.as_deref(), json).await
+        }
         Command::Online => commands::wish::online(&setup, true).await,
         Command::Offline => commands::wish::online(&setup, false).await,
         Command::Drain { now: true, json, .. } => commands::drain::run(&setup, Duration::ZERO, json).await,

@@ -54,6 +54,11 @@ pub(crate) fn status(snapshot: &Snapshot, now: Timestamp) -> Vec<String> {
             traffic.in_flight, traffic.completed, traffic.failed, traffic.cancelled, traffic.refused
         ),
     );
+    let tokens: u64 = snapshot.activity.tokens_a_minute.iter().copied().map(u64::from).sum();
+    if tokens > 0 {
+        let minutes = snapshot.activity.tokens_a_minute.len();
+        fact("Activity", format!("{tokens} tokens in the last {minutes} min"));
+    }
     lines.push(String::new());
     lines.extend(models(snapshot, now).into_iter().map(|line| format!("  {line}")));
     for (n, why) in why::lines(snapshot, now).into_iter().enumerate() {

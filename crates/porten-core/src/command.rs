@@ -86,6 +86,8 @@ pub enum DeclinedCode {
     UnknownMac,
     /// The wish could not be written to disk.
     NotKept,
+    /// The settings cannot be used; the old ones hold on.
+    Settings,
     /// The credential store failed.
     Credential,
     /// The command does not read.

@@ -15,6 +15,8 @@ pub const PERSONS: Duration = Duration::from_secs(10 * 60);
 /// The same when the system ends the process (SIGTERM): with [`LAST_WORDS`] it is under the 60 s that its unit file must
 /// give it.
 pub const SYSTEMS: Duration = Duration::from_secs(50);
+/// The same when the agent ends only to be started with other settings: with [`LAST_WORDS`] that takes less than 60 s.
+pub const ANEW: Duration = Duration::from_secs(55);
 /// The same when the person logs out, which a system grants seconds for: ten in all, with [`LAST_WORDS`].
 pub const LOGOUTS: Duration = Duration::from_secs(5);
 /// After the last request: for its last bytes, the Hub's word that no more comes, and the goodbye.

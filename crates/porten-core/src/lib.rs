@@ -1,6 +1,7 @@
 //! Decides. The words everybody uses and the pure machines behind them: no clock, no chance, no network, no disk.
 
 // The words that everybody uses.
+pub mod activity;
 pub mod api_error;
 pub mod bridge;
 pub mod command;

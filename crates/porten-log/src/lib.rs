@@ -4,12 +4,14 @@
 mod pace;
 
 use std::io::{IsTerminal as _, stderr};
+use std::sync::OnceLock;
 
 use porten_core::config::LogLevel;
 pub use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer, Registry, reload};
 
 /// Which variable says how much is logged.
 const VARIABLE: &str = "PORTEN_LOG";
@@ -43,11 +45,32 @@ fn read(level: &str) -> Result<LevelFilter, LogError> {
     if level.is_empty() { Ok(LevelFilter::INFO) } else { level.parse().map_err(|_| LogError(level.to_owned())) }
 }
 
+/// What decides of each line whether it is written.
+type Sieve = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// This process's, once its log has started.
+static SIEVE: OnceLock<reload::Handle<Sieve, Registry>> = OnceLock::new();
+
 /// Starts the log. A second call changes nothing.
 pub fn start(level: LevelFilter) {
     let lines = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
+    let (sieve, handle) = reload::Layer::new(sieve(level));
     // A second call can only come from a test; the first stands.
-    let _ = tracing_subscriber::registry().with(lines).with(filter(level)).with(pace(level)).try_init();
+    if tracing_subscriber::registry().with(sieve).with(lines).try_init().is_ok() {
+        let _ = SIEVE.set(handle);
+    }
+}
+
+/// From now on the log says so much; nothing happens where it has not started.
+pub fn set(level: LevelFilter) {
+    if let Some(handle) = SIEVE.get() {
+        // It fails only where the log is gone, and then there is nothing to be said.
+        let _ = handle.reload(sieve(level));
+    }
+}
+
+fn sieve(level: LevelFilter) -> Sieve {
+    Box::new(filter(level).and_then(pace(level)))
 }
 
 /// Whoever asks for more than the usual wants each line, and does so for a while only.

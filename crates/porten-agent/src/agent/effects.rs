@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use porten_core::command::{Command, Declined, DeclinedCode};
-use porten_core::config::EngineKind;
+use porten_core::config::{Config, EngineKind};
 use porten_core::engine::{self, Listing, Proof, ProofFailure, Reach};
 use porten_core::exo::{self, Document, InstanceId, Preview};
 use porten_core::reply::Reply;
@@ -21,11 +21,12 @@ use crate::client::Asked;
 use crate::credentials::SignedIn;
 use crate::engine::{PROOF_DEADLINE, probe, prove};
 use crate::session::{self, Way};
+use crate::setup::SetupError;
 use crate::vault::VaultTrouble;
 use crate::wishes::{Wishes, WishesError};
 
 /// Where a command's answer goes.
-type Answer = oneshot::Sender<Result<(), Declined>>;
+pub(super) type Answer = oneshot::Sender<Result<(), Declined>>;
 
 /// What a task has done.
 pub(super) enum Done {
@@ -40,6 +41,7 @@ pub(super) enum Done {
     Ordered(String, Result<(), String>),
     Deleted(InstanceId),
     Wired(Option<u64>),
+    Settings(Box<Result<Config, SetupError>>, Answer),
     Nothing,
 }
 
@@ -176,7 +178,8 @@ impl World {
                 // The front end may be gone already.
                 let _ = asked.answer.send(self.tell_limit(&mac, mib));
             }
-            Command::Pause { .. } | Command::Reload => {
+            Command::Reload => self.read_settings(asked.answer),
+            Command::Pause { .. } => {
                 let text = "Not built yet.".to_owned();
                 let _ = asked.answer.send(Err(Declined { code: DeclinedCode::NotACommand, text }));
             }
@@ -251,6 +254,10 @@ impl World {
             Ok(Done::Ordered(model, result)) => self.ordered(&model, result),
             Ok(Done::Deleted(instance)) => self.deleted(&instance),
             Ok(Done::Wired(mib)) => self.wired_mib = mib,
+            Ok(Done::Settings(result, answer)) => {
+                let told = self.take_settings(*result);
+                reply(Some(answer), told);
+            }
             Ok(Done::Nothing) => {}
             // Tasks are never aborted one by one, and panics are forbidden by lint; what is left is shutdown.
             Err(error) => tracing::error!(%error, "a task of the loop ended unfinished"),

@@ -120,7 +120,7 @@ impl World {
         let uses = wanted.map(|pair| idle::Use {
             id: &pair.hub,
             rests: ours(pair.engine.as_str()) && !running(pair.hub.as_str()),
-            free_after: (self.config.free_after.get(pair.hub.as_str()))
+            free_after: (self.config.free_after(pair.hub.as_str()))
                 .map(|minutes| Duration::from_secs(minutes.saturating_mul(60))),
         });
         idle.look(uses, now);

@@ -12,8 +12,10 @@ mod effects;
 mod leave;
 mod limits;
 mod loading;
+mod reload;
 mod world;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +56,8 @@ pub struct Setup {
     pub config: Config,
     /// Where things are kept.
     pub places: Places,
+    /// The environment's part of the settings, with which the file is read again.
+    pub environment: BTreeMap<String, String>,
     /// Which kind of process this is.
     pub host: Host,
     /// The way to the network; injected.
@@ -68,8 +72,9 @@ impl Setup {
     /// An agent of this kind as people run it: with the system's network and the waits and pings of the product.
     #[must_use]
     pub fn usual(setup: crate::setup::Setup, host: Host) -> Self {
-        let crate::setup::Setup { config, places } = setup;
-        Self { config, places, host, connect: by_settings(), beat: Beat::default(), limits: Limits::default() }
+        let crate::setup::Setup { config, places, environment } = setup;
+        let (beat, limits) = (Beat::default(), Limits::default());
+        Self { config, places, environment, host, connect: by_settings(), beat, limits }
     }
 }
 
@@ -90,12 +95,24 @@ pub enum StartError {
     Socket(#[from] local::ServeError),
 }
 
+/// How an agent ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Somebody asked for it.
+    Done,
+    /// Its settings changed so that another agent must take them up: its host reads them again
+    /// ([`crate::setup::Setup::again`]), keeps the seat, and starts that one.
+    Anew,
+}
+
 /// An agent at work.
 #[derive(Debug)]
 pub struct Agent {
     client: Client,
+    settings: watch::Receiver<Arc<Config>>,
     leave: mpsc::UnboundedSender<Leave>,
-    task: JoinHandle<()>,
+    task: JoinHandle<Ended>,
+    how: Option<Ended>,
     socket: JoinHandle<()>,
     socket_stop: CancellationToken,
 }
@@ -106,7 +123,7 @@ impl Agent {
     /// # Errors
     /// Something this machine must have is missing; nothing runs then.
     pub fn start(setup: Setup) -> Result<Self, StartError> {
-        let Setup { config, places, host, connect, beat, limits } = setup;
+        let Setup { config, places, environment, host, connect, beat, limits } = setup;
         let clock = Clock::start();
         let node = node_id(&places.state)?;
         let host = host_view(host, node.clone(), clock);
@@ -137,7 +154,20 @@ impl Agent {
         };
         let wishes = Wishes::fetch(&places.state);
         let (caring, cared) = watch::channel(false);
-        let hands = Hands { clock, places: places.clone(), way, credentials, engine, ledger, facts, adverts, caring };
+        let (settings, settings_seen) = watch::channel(Arc::new(config.clone()));
+        let hands = Hands {
+            clock,
+            places: places.clone(),
+            environment: Arc::new(environment),
+            way,
+            credentials,
+            engine,
+            ledger,
+            facts,
+            adverts,
+            caring,
+            settings,
+        };
         let world = World::new(config, host, kept_in, installed_mib(), wired_limit_mib(), wishes, hands);
         let (snapshots, snapshots_seen) = watch::channel(Arc::new(world.first_picture()));
         let (commands, commands_seen) = mpsc::unbounded_channel();
@@ -150,7 +180,8 @@ impl Agent {
         let inputs =
             world::Inputs { stirs, told: told_seen, asked: commands_seen, leave: leaves, lookers: client.lookers() };
         let task = tokio::spawn(world.run(inputs, snapshots));
-        Ok(Self { client, leave, task, socket: tokio::spawn(serving), socket_stop })
+        let socket = tokio::spawn(serving);
+        Ok(Self { client, settings: settings_seen, leave, task, how: None, socket, socket_stop })
     }
 
     /// A front end's hold on it.
@@ -171,16 +202,25 @@ impl Agent {
         self.quit(Duration::ZERO);
     }
 
-    /// Waits until it has ended.
-    pub async fn ended(&mut self) {
-        if !self.task.is_finished() {
+    /// The settings that hold, now and whenever they are read again. What its host does by them (the log's level,
+    /// notifications) follows this.
+    #[must_use]
+    pub fn settings(&self) -> watch::Receiver<Arc<Config>> {
+        self.settings.clone()
+    }
+
+    /// Waits until it has ended, and says whether its host is to start another one.
+    pub async fn ended(&mut self) -> Ended {
+        let how = match self.how {
+            Some(how) => how,
             // A panic in the loop was printed already; ending is what is asked here.
-            let _ = (&mut self.task).await;
-        }
+            None => *self.how.insert((&mut self.task).await.unwrap_or(Ended::Done)),
+        };
         self.socket_stop.cancel();
         if !self.socket.is_finished() {
             let _ = (&mut self.socket).await;
         }
+        how
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use porten_core::activity::Activity;
 use porten_core::config::Config;
 use porten_core::detect::Chosen;
 use porten_core::engine::{self, Health, Reach};
@@ -25,6 +26,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::Ended;
 use super::cluster::Following;
 use super::effects::{Done, Sessions};
 use crate::client::Asked;
@@ -46,6 +48,8 @@ const COUNTS_GAP: Duration = Duration::from_millis(20);
 pub(super) struct Hands {
     pub(super) clock: Clock,
     pub(super) places: Places,
+    /// The environment's part of the settings.
+    pub(super) environment: Arc<BTreeMap<String, String>>,
     pub(super) way: Way,
     pub(super) credentials: Credentials,
     pub(super) engine: EngineClient,
@@ -54,6 +58,7 @@ pub(super) struct Hands {
     pub(super) adverts: watch::Sender<Advert>,
     /// Whether it matters what happens around the machine: somebody wants a link.
     pub(super) caring: watch::Sender<bool>,
+    pub(super) settings: watch::Sender<Arc<Config>>,
 }
 
 /// What the loop hears.
@@ -96,7 +101,10 @@ pub(super) struct World {
     link_since: Option<Timestamp>,
     rtt_ms: Option<u32>,
     pub(super) leaving: Option<Leaving>,
+    /// Its leaving is for an agent with other settings.
+    pub(super) anew: bool,
     pub(super) reading: Reading,
+    activity: Activity,
     /// When that was read.
     counted: Option<Moment>,
     book: Book,
@@ -145,7 +153,9 @@ impl World {
             link_since: None,
             rtt_ms: None,
             leaving: None,
+            anew: false,
             reading: Reading::default(),
+            activity: Activity::default(),
             counted: None,
             book: Book::default(),
             waiting: VecDeque::new(),
@@ -172,8 +182,8 @@ impl World {
         picture::draw(&self.facts(), &mut Book::default(), self.hands.clock.now())
     }
 
-    /// Runs until it was asked to end and nothing runs any more.
-    pub(super) async fn run(mut self, mut inputs: Inputs, snapshots: watch::Sender<Arc<Snapshot>>) {
+    /// Runs until it was asked to end, or must, and nothing runs any more.
+    pub(super) async fn run(mut self, mut inputs: Inputs, snapshots: watch::Sender<Arc<Snapshot>>) -> Ended {
         self.reload_credential();
         let online = self.wishes.online;
         self.step_tunnel(tunnel::Input::Wanted(online));
@@ -186,7 +196,7 @@ impl World {
             let at_once = tokio::select! {
                 // A person's wish goes before what flows.
                 biased;
-                Some(leave) = inputs.leave.recv() => { self.leave(leave); true }
+                Some(leave) = inputs.leave.recv() => { self.anew &= !leave.quit; self.leave(leave); true }
                 Some(asked) = inputs.asked.recv() => { self.ask(asked); true }
                 Some(change) = inputs.stirs.recv() => { self.stir(change); true }
                 Some((conn, told)) = inputs.told.recv() => self.hear(conn, told),
@@ -210,6 +220,7 @@ impl World {
             }
         }
         self.sessions.running.shutdown().await;
+        if self.anew { Ended::Anew } else { Ended::Done }
     }
 
     /// What a session said; numbers are not urgent.
@@ -341,6 +352,7 @@ impl World {
             self.book.deadline(now),
             self.leaving.map(|leaving| leaving.deadline()),
             self.cluster_deadline(now),
+            Some(self.activity.deadline()),
             picture,
         ];
         candidates.into_iter().flatten().min().unwrap_or(now + Duration::from_secs(3600))
@@ -388,6 +400,8 @@ impl World {
         let now = self.hands.clock.now();
         let mut book = std::mem::take(&mut self.book);
         let mut fresh = picture::draw(&self.facts(), &mut book, now);
+        self.activity.look(self.reading.traffic.tokens, now.mono);
+        fresh.activity = self.activity.view();
         self.book = book;
         self.drawn = Some(now.mono);
         self.owes_picture = false;

@@ -5,8 +5,10 @@ pub mod exo;
 mod line;
 mod probe;
 mod prove;
+mod test;
 
 pub use client::{EngineClient, EngineError};
 pub use line::{EngineAnswer, LineError};
 pub use probe::probe;
 pub use prove::{PROOF_DEADLINE, prove};
+pub use test::test;

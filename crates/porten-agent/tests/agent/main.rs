@@ -8,6 +8,7 @@ mod leaving;
 mod local;
 mod relay;
 mod session;
+mod settings;
 mod support;
 mod turns;
 mod wire;

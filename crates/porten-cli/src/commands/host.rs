@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
-use porten_agent::agent::{Agent, Setup as AgentSetup};
+use porten_agent::agent::{Agent, Ended, Setup as AgentSetup};
 use porten_agent::seat::{Taken, take};
 use porten_agent::setup::Setup;
 use porten_core::leaving::{PERSONS, SYSTEMS};
@@ -30,8 +30,12 @@ pub(crate) async fn run(setup: Setup) -> Result<Exit> {
         complain("nobody is signed in to the Hub on this machine; sign in first: porten login");
         return Ok(Exit::SignIn);
     }
-    let agent = Agent::start(AgentSetup::usual(setup, Host::Run))?;
-    stay(agent).await?;
+    let mut setup = setup;
+    while stay(Agent::start(AgentSetup::usual(setup.clone(), Host::Run))?).await? == Ended::Anew {
+        say("Starting anew with the settings as they are now.");
+        setup = setup.again()?;
+        porten_log::set(porten_log::level(setup.config.log.value));
+    }
     Ok(Exit::Done)
 }
 
@@ -42,10 +46,10 @@ async fn is_signed_in(setup: &Setup) -> Result<bool> {
 
 /// Prints the state as it changes, until asked to end: once to finish, twice to end now. A person at the keyboard has
 /// time; a system that ends the process kills it after a while.
-async fn stay(mut agent: Agent) -> Result<()> {
+async fn stay(mut agent: Agent) -> Result<Ended> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let client = agent.client().clone();
+    let (client, mut settings) = (agent.client().clone(), agent.settings());
     let mut pictures = pin!(client.watch());
     let (mut last, mut asked) = (String::new(), false);
     loop {
@@ -60,7 +64,11 @@ async fn stay(mut agent: Agent) -> Result<()> {
                 }
                 continue;
             }
-            () = agent.ended() => return Ok(()),
+            ended = agent.ended() => return Ok(ended),
+            Ok(()) = settings.changed() => {
+                porten_log::set(porten_log::level(settings.borrow_and_update().log.value));
+                continue;
+            }
         };
         if asked {
             say("Ending now; what still runs is cut.");

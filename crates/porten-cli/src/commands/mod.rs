@@ -1,7 +1,9 @@
 //! One file per command; each is a client of the agent like any other.
 
 pub(crate) mod cluster;
+pub(crate) mod config;
 pub(crate) mod drain;
+pub(crate) mod engine;
 pub(crate) mod host;
 pub(crate) mod login;
 pub(crate) mod logout;

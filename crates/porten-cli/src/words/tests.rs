@@ -40,6 +40,8 @@ fn ready() -> Value {
             "set_by": { "from": "environment", "name": "PORTEN_VRAM_BUDGET_MB" },
         },
         "models": [model("deepseek-v4-flash", &json!({ "state": "ready", "proven": "2026-11-22T11:59:52Z" }))],
+        "activity": {"tokens_a_minute": [40, 0, 60]},
+        "awake": {"state": "idle"},
         "traffic": { "in_flight": 0, "completed": 12, "failed": 1, "cancelled": 2, "refused": 0, "tokens": 900 },
         "ladder": [rung("signed_in"), rung("serving")],
         "notices": [],
@@ -80,6 +82,7 @@ fn a_node_that_is_ready_tells_where_it_stands_and_who_set_what() {
       Macs      studio-1 · 128 GB · Apple M3 Ultra · this Mac
                 mbp · 128 GB · Apple M3 Ultra · RDMA
       Requests  0 running · 12 answered · 1 failed · 2 given up by clients · 0 refused
+      Activity  100 tokens in the last 3 min
 
       deepseek-v4-flash  Ready · proven 8 s ago · 24.8 tok/s
     ");
@@ -107,6 +110,7 @@ fn what_needs_a_person_is_the_first_line_with_its_remedy() {
       Macs      studio-1 · 128 GB · Apple M3 Ultra · this Mac
                 mbp · 128 GB · Apple M3 Ultra · RDMA
       Requests  0 running · 12 answered · 1 failed · 2 given up by clients · 0 refused
+      Activity  100 tokens in the last 3 min
 
       deepseek-v4-flash  Withdrawn · no engine
 

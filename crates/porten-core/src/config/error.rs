@@ -18,6 +18,8 @@ pub struct ConfigError {
 /// Where a setting stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
+    /// A key that somebody asks to change, wherever it stands.
+    Asked(String),
     /// An environment variable.
     Variable(String),
     /// A key of the file.
@@ -41,7 +43,7 @@ pub enum Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Variable(name) => f.write_str(name),
+            Self::Asked(name) | Self::Variable(name) => f.write_str(name),
             Self::Key { key, line, path } => write!(f, "{key} (line {line} of {path})"),
             Self::File { path, line: Some(line) } => write!(f, "{path} (line {line})"),
             Self::File { path, line: None } => f.write_str(path),

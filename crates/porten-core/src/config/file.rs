@@ -12,7 +12,7 @@ use super::{MAX_FILE, SettingsFile};
 use crate::nearest::nearest;
 
 /// Words in a key that tell that somebody wants to keep a secret in it.
-const SECRET_WORDS: [&str; 8] =
+pub(super) const SECRET_WORDS: [&str; 8] =
     ["token", "secret", "password", "passphrase", "api_key", "apikey", "credential", "bearer"];
 
 /// One setting that stands in the file.
@@ -44,11 +44,7 @@ pub(super) fn read(file: &SettingsFile<'_>) -> Result<Written, ConfigError> {
     if file.text.len() > MAX_FILE {
         return Err(whole(file, None, Problem::TooLong));
     }
-    let document = DeTable::parse(file.text).map_err(|error| {
-        let line = error.span().map(|span| line_of(file.text, &span));
-        let reason = error.message().lines().collect::<Vec<_>>().join(", ");
-        whole(file, line, Problem::Syntax { reason })
-    })?;
+    let document = DeTable::parse(file.text).map_err(|error| syntax(file, error.span(), error.message()))?;
     let mut written = Written::default();
     for (table_name, table) in document.get_ref() {
         let name = table_name.get_ref().as_ref();
@@ -148,6 +144,12 @@ fn read_value(kind: Kind, value: &Spanned<DeValue<'_>>) -> Result<Value, Problem
 
 fn value_text(value: &Spanned<DeValue<'_>>) -> String {
     value.get_ref().as_integer().map(ToString::to_string).unwrap_or_default()
+}
+
+/// The file does not read at all.
+pub(super) fn syntax(file: &SettingsFile<'_>, span: Option<Range<usize>>, reason: &str) -> ConfigError {
+    let line = span.map(|span| line_of(file.text, &span));
+    whole(file, line, Problem::Syntax { reason: reason.lines().collect::<Vec<_>>().join(", ") })
 }
 
 fn unknown(name: &str, nearest: String) -> Problem {

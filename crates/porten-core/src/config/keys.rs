@@ -3,8 +3,8 @@
 /// One setting's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
-    /// The environment variable.
-    pub(super) variable: &'static str,
+    /// The environment variable; some settings stand in the file alone.
+    pub(super) variable: Option<&'static str>,
     /// The table in the file.
     pub(super) table: &'static str,
     /// The key in that table.
@@ -30,7 +30,11 @@ impl Key {
 }
 
 const fn key(variable: &'static str, table: &'static str, key: &'static str, kind: Kind) -> Key {
-    Key { variable, table, key, kind }
+    Key { variable: Some(variable), table, key, kind }
+}
+
+const fn in_file(table: &'static str, key: &'static str, kind: Kind) -> Key {
+    Key { variable: None, table, key, kind }
 }
 
 pub(super) const HUB_URL: Key = key("PORTEN_HUB_URL", "hub", "url", Kind::Text);
@@ -39,13 +43,32 @@ pub(super) const ENGINE_URL: Key = key("PORTEN_ENGINE_URL", "engine", "url", Kin
 pub(super) const ENGINE_MODELS: Key = key("PORTEN_ENGINE_MODELS", "engine", "models", Kind::List);
 pub(super) const ALLOW_REMOTE: Key = key("PORTEN_ENGINE_ALLOW_REMOTE", "engine", "allow_remote", Kind::Truth);
 pub(super) const AT_ONCE: Key = key("PORTEN_ENGINE_MAX_CONCURRENT", "engine", "max_concurrent", Kind::Number);
+pub(super) const FREE_AFTER_ALL: Key = in_file("engine", "free_after_minutes", Kind::Number);
 pub(super) const BUDGET: Key = key("PORTEN_VRAM_BUDGET_MB", "memory", "budget_mb", Kind::Number);
+pub(super) const KEEP_AWAKE: Key = in_file("power", "keep_awake", Kind::Truth);
+pub(super) const NOTIFY_NEEDS_YOU: Key = in_file("notify", "needs_you", Kind::Truth);
+pub(super) const NOTIFY_CLUSTER: Key = in_file("notify", "cluster", Kind::Truth);
+pub(super) const NOTIFY_MODELS: Key = in_file("notify", "models", Kind::Truth);
 pub(super) const LOG: Key = key("PORTEN_LOG", "log", "level", Kind::Text);
 pub(super) const KEYCHAIN: Key = key("PORTEN_KEYCHAIN", "keychain", "store", Kind::Text);
 
 /// All of them.
-pub(super) const ALL: [Key; 9] =
-    [HUB_URL, ENGINE, ENGINE_URL, ENGINE_MODELS, ALLOW_REMOTE, AT_ONCE, BUDGET, LOG, KEYCHAIN];
+pub(super) const ALL: [Key; 14] = [
+    HUB_URL,
+    ENGINE,
+    ENGINE_URL,
+    ENGINE_MODELS,
+    ALLOW_REMOTE,
+    AT_ONCE,
+    FREE_AFTER_ALL,
+    BUDGET,
+    KEEP_AWAKE,
+    NOTIFY_NEEDS_YOU,
+    NOTIFY_CLUSTER,
+    NOTIFY_MODELS,
+    LOG,
+    KEYCHAIN,
+];
 
 /// A setting of one of several things that have names, in a table of its own: `[mac."studio-2"]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +77,13 @@ pub(super) struct Named {
     pub(super) table: &'static str,
     /// The key in it; all of them are whole numbers.
     pub(super) key: &'static str,
+}
+
+impl Named {
+    /// As a sentence names it: `mac."studio-2".wired_limit_mb`.
+    pub(super) fn dotted(self, name: &str) -> String {
+        format!("{}.\"{name}\".{}", self.table, self.key)
+    }
 }
 
 pub(super) const WIRED_LIMIT: Named = Named { table: "mac", key: "wired_limit_mb" };

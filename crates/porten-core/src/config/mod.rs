@@ -5,12 +5,14 @@
 //! setting is a secret: those live in the keychain.
 
 mod address;
+mod change;
 mod engine_url;
 mod error;
 mod file;
 mod hub_url;
 mod keys;
 mod origin;
+mod shown;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -20,10 +22,12 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+pub use change::{ChangeError, change};
 pub use engine_url::{EngineUrl, EngineUrlError};
 pub use error::{ConfigError, Place, Problem, Quoted};
 pub use hub_url::{DEFAULT_HUB, HubUrl, HubUrlError};
 pub use origin::{Origin, Setting};
+pub use shown::shown;
 
 use crate::ids::{Wanted, WantedError};
 use crate::wire::MAX_STREAMS;
@@ -67,6 +71,8 @@ pub struct Config {
     /// `PORTEN_ENGINE_MAX_CONCURRENT`, `engine.max_concurrent` (1 to [`MAX_STREAMS`]): the most answers of all models at a
     /// time; else no bound but the tunnel's.
     pub at_once: Option<Setting<u32>>,
+    /// `engine.free_after_minutes`: the same as `free_after` for the models that have none of their own.
+    pub free_after_all: Option<Setting<u64>>,
     /// `PORTEN_VRAM_BUDGET_MB`, `memory.budget_mb` (MiB, 1 to [`MAX_BUDGET_MIB`]); else what the machine has.
     pub budget_mib: Option<Setting<u64>>,
     /// `mac."NAME".wired_limit_mb`: what the GPU of that Mac may hold (MiB), by the Mac's name.
@@ -77,10 +83,25 @@ pub struct Config {
     pub models_at_once: BTreeMap<String, u32>,
     /// `model."ID".free_after_minutes`: its memory is given back after so many minutes without a request; else never.
     pub free_after: BTreeMap<String, u64>,
+    /// `power.keep_awake`, default no: whether this machine is kept awake while it serves.
+    pub keep_awake: Setting<bool>,
+    /// `notify.…`: what the app tells with a notification.
+    pub notify: Notify,
     /// `PORTEN_LOG`, `log.level`; default [`LogLevel::Info`].
     pub log: Setting<LogLevel>,
     /// `PORTEN_KEYCHAIN`, `keychain.store`; default [`Keychain::Auto`].
     pub keychain: Setting<Keychain>,
+}
+
+/// What the app tells with a notification; all of it by default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notify {
+    /// `notify.needs_you`: what only a person can mend.
+    pub needs_you: Setting<bool>,
+    /// `notify.cluster`: a Mac that is lost, a slow link.
+    pub cluster: Setting<bool>,
+    /// `notify.models`: a model that was withdrawn, broke or does not fit.
+    pub models: Setting<bool>,
 }
 
 /// How the engine is spoken to.
@@ -120,6 +141,26 @@ pub enum Keychain {
     File,
 }
 
+impl Config {
+    /// How long a model may rest before its memory is given back (minutes); `None`: for ever.
+    #[must_use]
+    pub fn free_after(&self, id: &str) -> Option<u64> {
+        self.free_after.get(id).copied().or(self.free_after_all.as_ref().map(|all| all.value))
+    }
+
+    /// Whether these settings, in the place of `old` ones, need an agent that is started with them: another Hub, another
+    /// engine or another place for the credential. All else is taken up by the one that runs.
+    #[must_use]
+    pub fn need_new_agent(&self, old: &Self) -> bool {
+        let value = |config: &Self| {
+            let Self { hub, engine, engine_url, engine_allow_remote, keychain, .. } = config.clone();
+            let engine = (engine.map(|set| set.value), engine_url.map(|set| set.value), engine_allow_remote.value);
+            (hub.value, engine, keychain.value)
+        };
+        value(self) != value(old)
+    }
+}
+
 /// Reads all settings.
 ///
 /// # Errors
@@ -130,7 +171,8 @@ pub fn read(environment: &BTreeMap<String, String>, file: Option<SettingsFile<'_
         Some(hub) => hub,
         None => Setting::default(HubUrl::read(DEFAULT_HUB).map_err(|problem| built_in(keys::HUB_URL, problem))?),
     };
-    let engine_allow_remote = sources.setting(keys::ALLOW_REMOTE, read_truth)?.unwrap_or(Setting::default(false));
+    let truth = |key, otherwise| Ok(sources.setting(key, read_truth)?.unwrap_or(Setting::default(otherwise)));
+    let engine_allow_remote = truth(keys::ALLOW_REMOTE, false)?;
     let remote = engine_allow_remote.value;
     Ok(Config {
         hub,
@@ -139,11 +181,18 @@ pub fn read(environment: &BTreeMap<String, String>, file: Option<SettingsFile<'_
         engine_allow_remote,
         models: sources.setting(keys::ENGINE_MODELS, read_models)?,
         at_once: sources.setting(keys::AT_ONCE, read_at_once)?,
+        free_after_all: sources.setting(keys::FREE_AFTER_ALL, read_minutes)?,
         budget_mib: sources.setting(keys::BUDGET, read_mib)?,
         wired_limits: sources.named(keys::WIRED_LIMIT, read_mib)?,
         contexts: sources.named(keys::CONTEXT, |value| read_number(value, 1_024..=MAX_CONTEXT))?,
         models_at_once: sources.named(keys::MODEL_AT_ONCE, read_at_once)?,
-        free_after: sources.named(keys::FREE_AFTER, |value| read_number(value, 1..=MAX_MINUTES))?,
+        free_after: sources.named(keys::FREE_AFTER, read_minutes)?,
+        keep_awake: truth(keys::KEEP_AWAKE, false)?,
+        notify: Notify {
+            needs_you: truth(keys::NOTIFY_NEEDS_YOU, true)?,
+            cluster: truth(keys::NOTIFY_CLUSTER, true)?,
+            models: truth(keys::NOTIFY_MODELS, true)?,
+        },
         log: sources.setting(keys::LOG, read_level)?.unwrap_or(Setting::default(LogLevel::Info)),
         keychain: sources.setting(keys::KEYCHAIN, read_keychain)?.unwrap_or(Setting::default(Keychain::Auto)),
     })
@@ -151,7 +200,7 @@ pub fn read(environment: &BTreeMap<String, String>, file: Option<SettingsFile<'_
 
 /// A default that is wrong would be our own mistake; it is said like any other.
 fn built_in(key: Key, problem: impl Into<Problem>) -> ConfigError {
-    ConfigError { place: Place::Variable(key.variable.to_owned()), problem: problem.into() }
+    ConfigError { place: Place::Asked(key.dotted()), problem: problem.into() }
 }
 
 fn read_engine(value: &Value) -> Result<EngineKind, Problem> {
@@ -197,6 +246,10 @@ fn read_number(value: &Value, range: RangeInclusive<u64>) -> Result<u64, Problem
     let number = value.text().parse().ok().filter(|number| range.contains(number));
     let (least, most) = (*range.start(), *range.end());
     number.ok_or_else(|| Problem::Number { given: Quoted::new(value.text()), least, most })
+}
+
+fn read_minutes(value: &Value) -> Result<u64, Problem> {
+    read_number(value, 1..=MAX_MINUTES)
 }
 
 fn read_at_once(value: &Value) -> Result<u32, Problem> {

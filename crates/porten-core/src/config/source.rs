@@ -65,13 +65,13 @@ impl<'a> Sources<'a> {
         key: Key,
         read: impl Fn(&Value) -> Result<T, Problem>,
     ) -> Result<Option<Setting<T>>, ConfigError> {
-        let from_environment = match self.environment.get(key.variable).filter(|text| !text.trim().is_empty()) {
+        let from_environment = match variable(key, self.environment) {
             None => None,
-            Some(text) => {
-                let place = || Place::Variable(key.variable.to_owned());
+            Some((name, text)) => {
+                let place = || Place::Variable(name.to_owned());
                 let value =
-                    read(&Value::Text(text.clone())).map_err(|problem| ConfigError { place: place(), problem })?;
-                Some(Setting { value, origin: Origin::Environment(key.variable.to_owned()) })
+                    read(&Value::Text(text.to_owned())).map_err(|problem| ConfigError { place: place(), problem })?;
+                Some(Setting { value, origin: Origin::Environment(name.to_owned()) })
             }
         };
         let from_file = match self.file.entries.iter().find(|entry| entry.key == key) {
@@ -92,8 +92,7 @@ impl<'a> Sources<'a> {
         read: impl Fn(&Value) -> Result<T, Problem>,
     ) -> Result<BTreeMap<String, T>, ConfigError> {
         let one = |entry: &NamedEntry| {
-            let key = format!("{}.\"{}\".{}", key.table, entry.name, key.key);
-            let place = || Place::Key { key, line: entry.line, path: self.path.to_owned() };
+            let place = || Place::Key { key: key.dotted(&entry.name), line: entry.line, path: self.path.to_owned() };
             let value = read(&entry.value).map_err(|problem| ConfigError { place: place(), problem })?;
             Ok((entry.name.clone(), value))
         };
@@ -101,8 +100,14 @@ impl<'a> Sources<'a> {
     }
 }
 
+/// The variable that says this setting, and what it says; a blank one says nothing.
+pub(super) fn variable(key: Key, environment: &BTreeMap<String, String>) -> Option<(&'static str, &str)> {
+    let name = key.variable?;
+    environment.get(name).filter(|text| !text.trim().is_empty()).map(|text| (name, text.as_str()))
+}
+
 fn refuse_slip(name: &str) -> Result<(), ConfigError> {
-    let known = || keys::ALL.iter().map(|key| key.variable).chain([HOME]);
+    let known = || keys::ALL.iter().filter_map(|key| key.variable).chain([HOME]);
     if !name.to_ascii_uppercase().starts_with("PORTEN") || known().any(|known| known == name) {
         return Ok(());
     }

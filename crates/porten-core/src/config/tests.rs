@@ -219,7 +219,7 @@ mod laws {
         /// Fault F3: any text is settings or one short sentence.
         #[test]
         fn no_text_makes_the_reader_fail_but_in_one_short_sentence(
-            name in prop::sample::select(keys::ALL.map(|key| key.variable).to_vec()),
+            name in prop::sample::select(keys::ALL.into_iter().filter_map(|key| key.variable).collect::<Vec<_>>()),
             value in "\\PC{0,80}|[a-z:/.@?#=,\u{0}-\u{20}]{0,80}",
             file in "\\PC{0,80}|(\\[?[a-z._\"=\\[\\]{}0-9\n ]{1,8}){0,12}",
         ) {

@@ -28,6 +28,16 @@ pub enum WantedError {
     Engine(#[source] IdError),
 }
 
+impl std::fmt::Display for Wanted {
+    /// As the settings write it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.engine {
+            Some(engine) => write!(f, "{}={engine}", self.hub),
+            None => self.hub.fmt(f),
+        }
+    }
+}
+
 impl Wanted {
     /// Reads one entry; spaces around either id are not part of it.
     ///

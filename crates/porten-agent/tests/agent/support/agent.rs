@@ -28,6 +28,7 @@ use super::{ENGINE_ID, soon};
 pub(crate) struct Home {
     pub(crate) places: Places,
     pub(crate) config: Config,
+    pub(crate) environment: BTreeMap<String, String>,
     _folder: tempfile::TempDir,
 }
 
@@ -47,7 +48,8 @@ impl Home {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
-        Self { places, config: config::read(&environment, None).unwrap(), _folder: folder }
+        let config = config::read(&environment, None).unwrap();
+        Self { places, config, environment, _folder: folder }
     }
 
     pub(crate) async fn signed_in(hub: &str, engine: &Engine) -> Self {
@@ -90,6 +92,7 @@ impl Home {
         Agent::start(Setup {
             config: self.config.clone(),
             places: self.places.clone(),
+            environment: self.environment.clone(),
             host: Host::Run,
             connect: tcp(),
             beat: Beat::default(),
