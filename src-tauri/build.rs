@@ -17,6 +17,10 @@ fn main() {
         "quit",
         "open_settings",
         "open_system_settings",
+        "settings",
+        "set_setting",
+        "set_open_at_login",
+        "test_engine",
     ]);
     if let Err(error) = tauri_build::try_build(tauri_build::Attributes::new().app_manifest(commands)) {
         println!("cargo::error={error:#}");

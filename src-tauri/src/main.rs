@@ -9,6 +9,7 @@ mod macos;
 mod notifications;
 mod popover;
 mod scene;
+mod settings;
 mod settings_window;
 mod sign_in;
 mod sign_in_window;

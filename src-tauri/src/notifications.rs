@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use notify_rust::{Notification, NotificationHandle, NotificationResponse};
+use porten_agent::setup::Setup;
 use porten_core::bridge::Scene;
 use porten_core::notify::{Tell, Teller, Wants};
 use porten_core::popover::Input;
@@ -33,7 +34,7 @@ pub(crate) async fn follow(app: AppHandle, mut scenes: watch::Receiver<Scene>) {
         tokio::select! {
             changed = scenes.changed() => if changed.is_err() { return },
             () = at(due) => {
-                if let Some(tell) = teller.tell(wants(&app), clock.now().mono) {
+                if let Some(tell) = teller.tell(wants().await, clock.now().mono) {
                     post(&app, &awaited, tell);
                 }
             }
@@ -49,8 +50,17 @@ async fn at(due: Option<tokio::time::Instant>) {
 }
 
 /// What the settings say, as they are now: a person may have changed them in the file or in the terminal.
-fn wants(_app: &AppHandle) -> Wants {
-    Wants { needs_you: true, cluster: true, models: true }
+async fn wants() -> Wants {
+    let read = tauri::async_runtime::spawn_blocking(Setup::read).await;
+    let Ok(Ok(Setup { config, .. })) = read else {
+        // The settings cannot be read, which is told too.
+        return Wants { needs_you: true, cluster: true, models: true };
+    };
+    Wants {
+        needs_you: config.notify.needs_you.value,
+        cluster: config.notify.cluster.value,
+        models: config.notify.models.value,
+    }
 }
 
 /// macOS shows the app's own icon and name beside it.

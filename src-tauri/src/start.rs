@@ -10,7 +10,8 @@ use tauri::{App, Manager as _, RunEvent, WindowEvent};
 
 use crate::state::Porten;
 use crate::{
-    bridge, hold, leave, login_item, notifications, popover, scene, settings_window, sign_in_window, stage, tray,
+    bridge, hold, leave, login_item, notifications, popover, scene, settings, settings_window, sign_in_window, stage,
+    tray,
 };
 
 /// What the command line asks for.
@@ -124,6 +125,10 @@ pub(crate) fn run(open: bool) -> ExitCode {
             bridge::hide,
             bridge::open_settings,
             bridge::open_system_settings,
+            settings::settings,
+            settings::set_setting,
+            settings::set_open_at_login,
+            settings::test_engine,
             bridge::fit,
             bridge::quit,
         ])

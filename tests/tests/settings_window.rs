@@ -1,5 +1,6 @@
 //! The settings window as a person meets it, what its page may ask for, and what it changes outside of Porten.
 #![cfg(target_os = "linux")]
+#![allow(clippy::expect_used, reason = "a test that cannot go on says so")]
 
 use porten_tests::desktop::{Page, SOON, Tray, move_in, press, window, windows};
 use porten_tests::{Agent, desktop, inside, wait_until};
@@ -133,4 +134,46 @@ async fn the_command_line_writes_the_entry_for_login_and_takes_it_away() {
     assert_eq!(asked("off").await, "Porten does not open at login.");
     assert!(!entry.exists());
     assert_eq!(asked("off").await, "Porten does not open at login.", "once more is no failure");
+}
+
+#[tokio::test]
+async fn the_page_changes_the_settings_file_and_the_entry_for_login() {
+    if !inside::desktop("the_page_changes_the_settings_file_and_the_entry_for_login") {
+        return;
+    }
+    let mut agent = Agent::bare();
+    move_in(&mut agent);
+    let entry = agent.home().path().join(".config/autostart/Porten.desktop");
+    let file = agent.home().porten().join("config.toml");
+    let page = Page::open(&agent).await;
+    agent.status_until(SOON, "the agent runs", |status| status["host"]["kind"] == "app").await;
+    opened(&page).await;
+    let shown = page.ask("settings", &Value::Null).await.expect("the settings");
+    assert_eq!(shown["login"], json!({ "state": "off" }), "off until somebody asks");
+    assert_eq!(shown["file"], json!(file));
+    assert!(shown["kept"].as_array().is_some_and(|kept| !kept.is_empty()), "{shown}");
+    let value = |view: &Value, key: &str| {
+        let settings = view["settings"].as_array().expect("settings").iter();
+        settings.clone().find(|setting| setting["key"] == key).map(|setting| setting["value"].clone())
+    };
+    assert_eq!(value(&shown, "power.keep_awake"), Some(json!("false")));
+
+    let set = async |key: &str, value: Value| page.ask("set_setting", &json!({ "key": key, "value": value })).await;
+    let changed = set("power.keep_awake", json!("true")).await.expect("it is changed");
+    assert_eq!(value(&changed, "power.keep_awake"), Some(json!("true")));
+    let written = std::fs::read_to_string(&file).expect("the file");
+    assert!(written.contains("keep_awake = true"), "{written}");
+    let why = set("power.keep_awake", json!("perhaps")).await.expect_err("it cannot be used");
+    assert!(why.contains("true or false") && why.ends_with('.'), "{why}");
+    let why = set("log.level", json!("debug")).await.expect_err("the environment says it");
+    assert!(why.contains("PORTEN_LOG"), "{why}");
+    assert_eq!(std::fs::read_to_string(&file).expect("the file"), written, "what was refused changed nothing");
+    let back = set("power.keep_awake", Value::Null).await.expect("it is taken back");
+    assert_eq!(value(&back, "power.keep_awake"), Some(json!("false")));
+
+    let login = async |on: bool| page.ask("set_open_at_login", &json!({ "on": on })).await.expect("it is done");
+    assert_eq!(login(true).await["login"], json!({ "state": "on" }));
+    assert!(entry.is_file());
+    assert_eq!(login(false).await["login"], json!({ "state": "off" }));
+    assert!(!entry.exists());
 }
