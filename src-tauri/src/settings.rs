@@ -33,11 +33,12 @@ pub(crate) async fn set_open_at_login(on: bool, app: AppHandle) -> Result<Settin
     read(app).await
 }
 
-/// Looks for an engine at this address.
+/// Looks for an engine at this address; without one, where Porten looks by itself.
 #[tauri::command]
 pub(crate) async fn test_engine(url: String) -> Result<EngineTest, String> {
     let setup = waiting(|| Setup::read().map_err(said)).await?;
-    Ok(porten_agent::engine::test(&url, setup.config.engine_allow_remote.value).await)
+    let named = Some(url.trim()).filter(|url| !url.is_empty());
+    Ok(porten_agent::engine::test(named, setup.config.engine_allow_remote.value).await)
 }
 
 /// Reads it all anew: a person may have changed the file, or System Settings.

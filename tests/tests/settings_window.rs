@@ -171,6 +171,10 @@ async fn the_page_changes_the_settings_file_and_the_entry_for_login() {
     let back = set("power.keep_awake", Value::Null).await.expect("it is taken back");
     assert_eq!(value(&back, "power.keep_awake"), Some(json!("false")));
 
+    let engine = page.ask("test_engine", &json!({ "url": "http://127.0.0.1:9" })).await.expect("it was looked");
+    assert_eq!(engine["answers"], json!(false));
+    assert!(engine["text"].as_str().is_some_and(|text| text.ends_with('.')), "{engine}");
+
     let login = async |on: bool| page.ask("set_open_at_login", &json!({ "on": on })).await.expect("it is done");
     assert_eq!(login(true).await["login"], json!({ "state": "on" }));
     assert!(entry.is_file());
