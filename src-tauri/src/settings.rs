@@ -61,7 +61,6 @@ async fn waiting<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + S
     done.unwrap_or_else(|_| Err("The settings cannot be read just now; try again.".to_owned()))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
 fn said(error: impl std::error::Error) -> String {
     sentence(&error.to_string())
 }
