@@ -29,9 +29,9 @@ use crate::socket::Io;
 pub const ANSWER_WINDOW: u32 = 128 * 1024;
 /// How much of one prompt may be on its way to the agent: a 5 MB prompt at 40 ms round trip then takes 0.2 s (bytes).
 pub const PROMPT_WINDOW: u32 = 1024 * 1024;
-/// How much of one answer the agent holds that the link has not taken yet: as much as is read from the engine at once,
-/// and as much again (bytes). Beyond it the engine is not read: 520 × 16 KiB = 8 MiB is all that bursts can cost.
-pub const ANSWER_UNSENT: usize = 16 * 1024;
+/// How much of one answer the agent holds that the link has not taken yet (bytes): some twenty tokens, as a model says them
+/// in a fifth of a second at its fastest. Beyond it the engine is not read: 520 × 4 KiB = 2 MiB is all that bursts can cost here.
+pub const ANSWER_UNSENT: usize = 4 * 1024;
 /// The connection's window: the largest there is, so that the streams' own windows are what limits (bytes).
 pub const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 /// No event a relay sends is smaller (bytes); the smallest SSE comment is `: keep-alive` and its blank line.

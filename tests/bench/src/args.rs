@@ -6,22 +6,28 @@ use crate::suites;
 pub(crate) const HELP: &str = "\
 Measures answers that come through a Hub, the tunnel and an agent beside answers that come straight from the engine.
 
-Usage: porten-bench [--quick] [--suite NAME] [--streams N] [--rounds N] [--peers] [--no-gates]
+Usage: porten-bench [--quick] [--suite NAME] [--streams N] [--rounds N] [--peers | --line] [--no-gates]
+       porten-bench --idle MINUTES
+       porten-bench --storm AGENTS
 
   --quick       each measurement once and short: a smoke test, its numbers mean little
   --suite NAME  only this suite: ttfb, ttfb-newconn, req10, paced, burst1000 or prompt5mb
   --streams N   only at this number of streams: 1, 16, 128 or 512
   --rounds N    so many rounds instead of the suite's own: for a profiler that wants to look longer
   --peers       also two plain TCP forwards in a row, and rathole and bore where they are found
+  --line        over a line of 40 ms there and back that loses one packet in a hundred: token by token, and in bursts
+                (Linux, as root of a network namespace; tools/bench.sh --line makes one)
   --no-gates    measure only; without it a broken promise ends the run with 1
+  --idle N      what an agent that serves and is not asked uses in N minutes
+  --storm N     a Hub crashes under N agents and comes back: how long until each serves again
 
 It prints a table and writes bench.json into the target folder that it was built in.";
 
 /// What this process is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Runs the suites.
-    Runner(Wishes),
+    /// Measures.
+    Runner(What),
     /// The engine; started by the runner.
     Engine,
     /// The load tool; started by the runner.
@@ -30,6 +36,17 @@ pub(crate) enum Role {
     Forward(String),
     /// Prints [`HELP`].
     Help,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum What {
+    /// The suites.
+    Suites(Wishes),
+    /// An agent that is not asked, for so many minutes.
+    Idle(usize),
+    /// So many agents whose Hub crashes.
+    Storm(usize),
 }
 
 /// What the runner is to run.
@@ -44,6 +61,8 @@ pub(crate) struct Wishes {
     pub(crate) rounds: Option<usize>,
     /// Beside them the other tunnels that are found.
     pub(crate) peers: bool,
+    /// Over a long, lossy line.
+    pub(crate) line: bool,
     pub(crate) no_gates: bool,
 }
 
@@ -59,7 +78,10 @@ pub(crate) enum ArgsError {
     /// `--suite` with a name that is none.
     #[error("there is no suite {0:?}; there are {names}", names = suites::NAMES.join(", "))]
     NoSuchSuite(String),
-    /// `--streams` or `--rounds` without a number.
+    /// `--peers` and `--line` at once.
+    #[error("--line measures without other tunnels; leave --peers out")]
+    PeersOnLine,
+    /// An argument with a number, without it.
     #[error("{0} needs a whole number above 0")]
     NoNumber(&'static str),
 }
@@ -73,6 +95,15 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = String>) -> Result<Role, 
         match argument.as_str() {
             "--quick" => wishes.quick = true,
             "--peers" => wishes.peers = true,
+            "--line" => wishes.line = true,
+            "--idle" if is_first => {
+                let minutes = number("--idle", arguments.next())?;
+                return alone(Role::Runner(What::Idle(minutes)), arguments.next());
+            }
+            "--storm" if is_first => {
+                let agents = number("--storm", arguments.next())?;
+                return alone(Role::Runner(What::Storm(agents)), arguments.next());
+            }
             "--no-gates" => wishes.no_gates = true,
             "--suite" => wishes.suite = Some(suite(arguments.next().ok_or(ArgsError::NoSuite)?)?),
             "--streams" => wishes.streams = Some(number("--streams", arguments.next())?),
@@ -80,7 +111,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = String>) -> Result<Role, 
             "--help" | "-h" => return Ok(Role::Help),
             "engine" | "load" if is_first => {
                 let role = if argument == "engine" { Role::Engine } else { Role::Load };
-                return arguments.next().map_or(Ok(role), |more| Err(ArgsError::Unknown(more)));
+                return alone(role, arguments.next());
             }
             "forward" if is_first => {
                 return arguments.next().map(Role::Forward).ok_or(ArgsError::Unknown(argument));
@@ -89,7 +120,15 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = String>) -> Result<Role, 
         }
         is_first = false;
     }
-    Ok(Role::Runner(wishes))
+    if wishes.peers && wishes.line {
+        return Err(ArgsError::PeersOnLine);
+    }
+    Ok(Role::Runner(What::Suites(wishes)))
+}
+
+/// A role that takes nothing more.
+fn alone(role: Role, more: Option<String>) -> Result<Role, ArgsError> {
+    more.map_or(Ok(role), |more| Err(ArgsError::Unknown(more)))
 }
 
 fn number(of: &'static str, text: Option<String>) -> Result<usize, ArgsError> {
@@ -110,32 +149,48 @@ mod tests {
 
     #[test]
     fn wishes_and_roles_are_read() {
-        assert_eq!(read(""), Ok(Role::Runner(Wishes::default())));
+        assert_eq!(read(""), Ok(Role::Runner(What::Suites(Wishes::default()))));
         let some = Wishes {
             quick: true,
             suite: Some("req10".into()),
             streams: Some(16),
             rounds: None,
             peers: true,
+            line: false,
             no_gates: true,
         };
-        assert_eq!(read("--no-gates --suite req10 --quick --streams 16 --peers"), Ok(Role::Runner(some)));
+        assert_eq!(read("--no-gates --suite req10 --quick --streams 16 --peers"), Ok(Role::Runner(What::Suites(some))));
         assert_eq!(
             (read("engine"), read("load"), read("--quick -h")),
             (Ok(Role::Engine), Ok(Role::Load), Ok(Role::Help))
         );
         assert_eq!(read("forward 127.0.0.1:1"), Ok(Role::Forward("127.0.0.1:1".into())));
+        assert_eq!(read("--idle 10"), Ok(Role::Runner(What::Idle(10))));
+        assert_eq!(read("--storm 32"), Ok(Role::Runner(What::Storm(32))));
+        assert_eq!(read("--line"), Ok(Role::Runner(What::Suites(Wishes { line: true, ..Wishes::default() }))));
     }
 
     #[test]
     fn what_is_not_known_is_said_in_one_sentence() {
-        for unknown in ["--fast", "quick", "--quick engine", "engine --quick", "--suite=ttfb"] {
+        for unknown in [
+            "--fast",
+            "quick",
+            "--quick engine",
+            "engine --quick",
+            "--suite=ttfb",
+            "--quick --idle 1",
+            "--storm 1 --quick",
+        ] {
             let said = read(unknown).unwrap_err().to_string();
             assert!(said.ends_with("--help lists what it takes") && said.lines().count() == 1, "{said}");
         }
         for wrong in ["--rounds", "--rounds 0", "--rounds many"] {
             assert_eq!(read(wrong), Err(ArgsError::NoNumber("--rounds")), "{wrong}");
         }
+        assert_eq!(
+            (read("--idle"), read("--line --peers")),
+            (Err(ArgsError::NoNumber("--idle")), Err(ArgsError::PeersOnLine))
+        );
         assert_eq!(read("--suite"), Err(ArgsError::NoSuite));
         let said = read("--suite ttbf").unwrap_err().to_string();
         assert!(said.starts_with("there is no suite \"ttbf\"; there are ttfb, "), "{said}");

@@ -10,6 +10,7 @@ mod clock;
 mod engine;
 mod forward;
 mod gates;
+mod idle;
 mod load;
 mod order;
 mod path;
@@ -18,13 +19,15 @@ mod rounds;
 mod row;
 mod runner;
 mod stats;
+mod storm;
 mod suites;
 mod table;
 mod token;
 mod tokens;
 mod usage;
 
-use args::Role;
+use args::{Role, What};
+use runner::RunError;
 
 /// A promise was broken, or we broke.
 const BROKEN: u8 = 1;
@@ -41,10 +44,10 @@ async fn main() -> ExitCode {
         Ok(Role::Engine) => engine::run().await.map_err(|error| complain(&error, BROKEN)),
         Ok(Role::Forward(target)) => forward::run(&target).await.map_err(|error| complain(&error, BROKEN)),
         Ok(Role::Load) => load::run().await.map_err(|error| complain(&error, BROKEN)),
-        Ok(Role::Runner(wishes)) => tokio::select! {
+        Ok(Role::Runner(what)) => tokio::select! {
             // Dropping the run ends everything that it started.
             () = interrupted() => Err(ExitCode::from(INTERRUPTED)),
-            ended = runner::run(&wishes) => match ended {
+            ended = measure(what) => match ended {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(ExitCode::from(BROKEN)),
                 Err(error) => Err(complain(&error, BROKEN)),
@@ -52,6 +55,16 @@ async fn main() -> ExitCode {
         },
     };
     done.err().unwrap_or(ExitCode::SUCCESS)
+}
+
+/// Whether every promise was kept.
+async fn measure(what: What) -> Result<bool, RunError> {
+    runner::allow_files();
+    match what {
+        What::Suites(wishes) => runner::run(&wishes).await,
+        What::Idle(minutes) => idle::run(minutes).await.map(|()| true),
+        What::Storm(agents) => storm::run(agents).await.map(|()| true),
+    }
 }
 
 /// Ctrl-C, a polite kill, or the end of the terminal.

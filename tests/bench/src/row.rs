@@ -89,7 +89,7 @@ mod tests {
 
     fn round(rate: f64, errors: u64, rss: u64) -> Round {
         let found = Found { req_per_s: rate, errors, chunk_p50: Some(1_500), ..Found::default() };
-        (found, Some(Usage { peak_rss: rss, cpu_ms: 2.0 * rate }))
+        (found, Some(Usage { peak_rss: rss, cpu_ms: 2.0 * rate, waits: 0 }))
     }
 
     #[test]

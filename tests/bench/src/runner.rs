@@ -24,6 +24,8 @@ pub(crate) enum RunError {
     Round(#[from] RoundError),
     #[error("{} cannot be written ({source})", path.display())]
     File { path: PathBuf, source: io::Error },
+    #[error("this needs /proc, so Linux")]
+    NoProc,
     #[error("this program does not know where it lies ({0})")]
     NoPlace(io::Error),
 }
@@ -35,7 +37,6 @@ fn with_cause(error: &dyn std::error::Error) -> String {
 /// Runs what was wished for; whether every promise was kept. Everything that it started ends with this future, be it
 /// dropped half-way.
 pub(crate) async fn run(wishes: &Wishes) -> Result<bool, RunError> {
-    allow_files();
     if cfg!(debug_assertions) {
         tell("This is a debug build: its numbers mean nothing. `make bench` makes a release build.");
     }
@@ -43,12 +44,19 @@ pub(crate) async fn run(wishes: &Wishes) -> Result<bool, RunError> {
     let begun = Instant::now();
     tell("starting an engine, a Hub and an agent, and signing in");
     let engine = Engine::start().await?;
-    let mut paths = vec![path::direct(&engine), path::porten(&engine).await];
+    let (line, mut paths) = if wishes.line {
+        let (line, paths) = path::on_a_line(&engine).await?;
+        (Some(line), paths)
+    } else {
+        (None, vec![path::direct(&engine), path::porten(&engine).await])
+    };
     if wishes.peers {
         paths.extend(peers::start(&engine, tell).await);
     }
     rounds::warm_up(&paths).await?;
-    let mut steps = suites::plan(wishes.quick, wishes.suite.as_deref());
+    let mut steps =
+        if wishes.line { suites::on_a_line(wishes.quick) } else { suites::plan(wishes.quick, wishes.suite.as_deref()) };
+    steps.retain(|step| wishes.suite.as_deref().is_none_or(|suite| step.suite == suite));
     steps.retain(|step| wishes.streams.is_none_or(|streams| step.work.streams == streams));
     for step in &mut steps {
         step.rounds = wishes.rounds.unwrap_or(step.rounds);
@@ -60,11 +68,12 @@ pub(crate) async fn run(wishes: &Wishes) -> Result<bool, RunError> {
         tell(&format!("[{}/{}] {}, {streams}", number + 1, steps.len(), step.suite));
         rows.extend(rounds::run(step, &paths, tell).await?);
     }
-    drop((paths, engine));
+    drop((paths, line, engine));
     save(&file, &rows)?;
     print(&table::draw(&rows));
     tell(&format!("{} s; the rows are in {}", begun.elapsed().as_secs(), file.display()));
-    if wishes.no_gates {
+    // The promises are of a machine's own loopback.
+    if wishes.no_gates || wishes.line {
         return Ok(true);
     }
     let gates = gates::judge(&rows);
@@ -89,7 +98,7 @@ fn save(file: &FilePath, rows: &[Row]) -> Result<(), RunError> {
 
 /// As many open files as 512 streams take, for this process and all that it starts; a Mac gives 256 by default. Where
 /// it is not allowed, requests fail and are counted.
-fn allow_files() {
+pub(crate) fn allow_files() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = maximum.map_or(FILES, |maximum| maximum.min(FILES));
     if current.is_some_and(|current| current < wanted) {
@@ -98,12 +107,12 @@ fn allow_files() {
 }
 
 #[expect(clippy::print_stdout, reason = "the result is for the terminal or a pipe")]
-fn print(text: &str) {
+pub(crate) fn print(text: &str) {
     print!("{text}");
 }
 
 #[expect(clippy::print_stderr, reason = "progress is for a person who waits")]
-fn tell(line: &str) {
+pub(crate) fn tell(line: &str) {
     eprintln!("bench: {line}");
 }
 

@@ -32,6 +32,9 @@ pub(crate) struct Step {
     pub(crate) rounds: usize,
 }
 
+/// The most streams over a lossy line: whoever waits for lost packets waits for seconds.
+const ON_A_LINE: usize = 16;
+
 /// The suites' names, in the order in which they are run.
 pub(crate) const NAMES: [&str; 6] = ["ttfb", "ttfb-newconn", "req10", "paced", "burst1000", "prompt5mb"];
 
@@ -41,6 +44,17 @@ pub(crate) fn plan(quick: bool, only: Option<&str>) -> Vec<Step> {
     let wanted = NAMES.into_iter().filter(|name| only.is_none_or(|only| only == *name));
     let steps = wanted.flat_map(|name| if quick { suite(name, true) } else { suite(name, false) });
     steps.filter(|step| !(quick && step.suite == "burst1000" && step.work.streams == 512)).collect()
+}
+
+/// The steps over a long, lossy line.
+pub(crate) fn on_a_line(quick: bool) -> Vec<Step> {
+    let mut steps = plan(quick, Some("paced"));
+    steps.extend(plan(quick, Some("burst1000")));
+    steps.retain(|step| step.work.streams <= ON_A_LINE);
+    for step in &mut steps {
+        step.work.requests = step.work.requests.min(2);
+    }
+    steps
 }
 
 fn suite(suite: &'static str, quick: bool) -> Vec<Step> {

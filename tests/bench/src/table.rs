@@ -104,7 +104,7 @@ fn write_line(text: &mut String, cells: &[String], widths: &[usize]) {
 /// The promises, a line each.
 pub(crate) fn draw_gates(gates: &[Gate]) -> String {
     let line = |gate: &Gate| match &gate.measured {
-        None => format!("   -    {}: not measured", gate.promise),
+        None => format!("   -    {}: not measured, or direct was noisy", gate.promise),
         Some(measured) => {
             format!("{} {}: {measured}", if gate.is_kept { "  ok   " } else { "FAILED " }, gate.promise)
         }
@@ -152,8 +152,7 @@ mod tests {
             is_kept,
         };
         let text = draw_gates(&[gate(Some("0.30 ms"), true), gate(Some("43.00 ms"), false), gate(None, true)]);
-        let expected =
-            "  ok    at most 1 ms: 0.30 ms\nFAILED  at most 1 ms: 43.00 ms\n   -    at most 1 ms: not measured\n";
+        let expected = "  ok    at most 1 ms: 0.30 ms\nFAILED  at most 1 ms: 43.00 ms\n   -    at most 1 ms: not measured, or direct was noisy\n";
         assert_eq!(text, expected);
     }
 }

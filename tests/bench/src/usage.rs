@@ -9,6 +9,8 @@ pub(crate) struct Usage {
     pub(crate) peak_rss: u64,
     /// Time on a processor (milliseconds).
     pub(crate) cpu_ms: f64,
+    /// How often it had nothing to do and was woken (voluntary switches of all its threads).
+    pub(crate) waits: u64,
 }
 
 /// Watches a process through one measurement.
@@ -16,6 +18,7 @@ pub(crate) struct Usage {
 pub(crate) struct Meter {
     id: u32,
     cpu_before: f64,
+    waits_before: u64,
 }
 
 impl Meter {
@@ -23,12 +26,16 @@ impl Meter {
     pub(crate) fn start(id: u32) -> Option<Self> {
         // The peak begins anew. Where that is not allowed it is the peak since the process began, which is no less.
         let _ = std::fs::write(format!("/proc/{id}/clear_refs"), "5");
-        Some(Self { id, cpu_before: cpu_ms(id)? })
+        Some(Self { id, cpu_before: cpu_ms(id)?, waits_before: waits(id)? })
     }
 
     /// What was used since.
     pub(crate) fn stop(&self) -> Option<Usage> {
-        Some(Usage { peak_rss: peak(self.id)?, cpu_ms: cpu_ms(self.id)? - self.cpu_before })
+        Some(Usage {
+            peak_rss: peak(self.id)?,
+            cpu_ms: cpu_ms(self.id)? - self.cpu_before,
+            waits: waits(self.id)?.saturating_sub(self.waits_before),
+        })
     }
 }
 
@@ -37,6 +44,17 @@ fn cpu_ms(id: u32) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "both are far below 2^53")]
     let (ticks, a_second) = (read_ticks(&stat)? as f64, rustix::param::clock_ticks_per_second() as f64);
     Some(ticks / a_second * 1000.0)
+}
+
+/// Of the threads that there are; one that ended takes its own with it.
+fn waits(id: u32) -> Option<u64> {
+    let threads = std::fs::read_dir(format!("/proc/{id}/task")).ok()?.flatten();
+    let of = |thread: std::fs::DirEntry| {
+        let status = std::fs::read_to_string(thread.path().join("status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+        line.trim().parse::<u64>().ok()
+    };
+    Some(threads.filter_map(of).sum())
 }
 
 /// User and system time of a /proc/PID/stat (clock ticks): fields 14 and 15, counted after the name in brackets.

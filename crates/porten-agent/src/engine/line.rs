@@ -25,8 +25,8 @@ use tokio::time::Instant;
 pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// llama.cpp closes idle connections after 5 s; one that was used a moment ago is still there.
 pub(super) const IDLE: Duration = Duration::from_secs(3);
-/// What is read from a socket at once, and the longest head of an answer (bytes). 520 answers that flood hold 8 MiB.
-const READ: usize = 16 * 1024;
+/// What is read from a socket at once, and the longest head of an answer (bytes). 520 answers that flood hold 4 MiB.
+const READ: usize = 8 * 1024;
 
 /// Why there is no head of an answer.
 #[derive(Debug, thiserror::Error)]

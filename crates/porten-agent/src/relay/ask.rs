@@ -22,7 +22,7 @@ use crate::engine::{EngineAnswer, EngineError};
 use crate::ledger::{Entry, Outcome};
 
 /// What is read from the engine before it is sent on, if so much is there already (bytes).
-const TOGETHER: usize = 8 * 1024;
+const TOGETHER: usize = 4 * 1024;
 
 /// An answer whose machines are lost, as far as is known, is given up once it has not come on for this long: what goes on
 /// coming is not lost.
