@@ -6,6 +6,7 @@ pub mod clock;
 pub mod credentials;
 pub mod engine;
 pub mod hub_http;
+pub mod in_use;
 pub mod kept;
 pub mod ledger;
 pub mod local;

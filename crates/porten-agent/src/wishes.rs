@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use porten_core::exo::How;
 use porten_core::ids::ModelId;
+use porten_core::pause::Pause;
 use serde::{Deserialize, Serialize};
 
 use crate::kept::{self, KeepError};
@@ -15,6 +16,8 @@ use crate::kept::{self, KeepError};
 pub struct Wishes {
     /// To be online.
     pub online: bool,
+    /// To rest, though online.
+    pub pause: Option<Pause>,
     /// The models that were turned on. A configured one is on without being here.
     pub on: BTreeSet<ModelId>,
     /// The models that were turned off.
@@ -27,7 +30,14 @@ pub struct Wishes {
 
 impl Default for Wishes {
     fn default() -> Self {
-        Self { online: true, on: BTreeSet::new(), off: BTreeSet::new(), kept: BTreeSet::new(), how: BTreeMap::new() }
+        Self {
+            online: true,
+            pause: None,
+            on: BTreeSet::new(),
+            off: BTreeSet::new(),
+            kept: BTreeSet::new(),
+            how: BTreeMap::new(),
+        }
     }
 }
 
@@ -88,6 +98,7 @@ mod tests {
         assert_eq!(
             back,
             Wishes {
+                pause: None,
                 online: false,
                 on: BTreeSet::new(),
                 off: BTreeSet::from([id.clone()]),

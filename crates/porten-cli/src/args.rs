@@ -4,6 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use jiff::Timestamp;
+
+use crate::commands::pause;
 
 /// Connects this machine's inference engine to a Porten Hub.
 ///
@@ -74,6 +77,20 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: EngineAction,
     },
+    /// Rest, and come back without being told: running requests are finished, no new ones are taken
+    Pause {
+        /// For so long, like 90m or 2h
+        #[arg(long = "for", value_name = "TIME", value_parser = porten_core::lasting::read)]
+        lasting: Option<Duration>,
+        /// Until a time of day, like 18:00, or tomorrow (08:00)
+        #[arg(long, value_name = "TIME", value_parser = pause::until, conflicts_with = "lasting")]
+        until: Option<Timestamp>,
+        /// Whenever somebody uses the keyboard or the pointer of this machine, until five minutes after
+        #[arg(long, conflicts_with_all = ["lasting", "until"], required_unless_present_any = ["lasting", "until"])]
+        while_in_use: bool,
+    },
+    /// End a rest
+    Resume,
     /// Go online (the default; the wish survives a restart)
     Online,
     /// Go offline: takes no new requests, and finishes the running ones within ten minutes

@@ -14,6 +14,7 @@ use clap::Parser as _;
 use args::{Args, Command, ConfigAction, EngineAction};
 use exit::Exit;
 use porten_agent::setup::Setup;
+use porten_core::pause::Pause;
 
 fn main() -> ExitCode {
     porten_agent::install_crypto();
@@ -56,6 +57,12 @@ async fn run(args: Args) -> Exit {
         Command::Engine { action: EngineAction::Test { url, json } } => {
             commands::engine::run(&setup, url.as_deref(), json).await
         }
+        Command::Pause { lasting, until, .. } => {
+            let until = until.or_else(|| lasting.and_then(commands::pause::after));
+            let pause = until.map_or(Pause::WhileInUse, |until| Pause::Until { until });
+            commands::pause::run(&setup, Some(pause)).await
+        }
+        Command::Resume => commands::pause::run(&setup, None).await,
         Command::Online => commands::wish::online(&setup, true).await,
         Command::Offline => commands::wish::online(&setup, false).await,
         Command::Drain { now: true, json, .. } => commands::drain::run(&setup, Duration::ZERO, json).await,

@@ -8,10 +8,12 @@ use porten_core::ladder::RungState;
 use porten_core::memory::BudgetOrigin;
 use porten_core::notice::{Notice, Severity};
 use porten_core::snapshot::{
-    LinkKind, LinkView, MemberState, MemberView, MemoryView, ModelState, ModelView, Overall, ReachView, Snapshot,
-    count, sentence,
+    LinkKind, LinkView, MemberState, MemberView, MemoryView, ModelState, ModelView, Overall, PauseView, ReachView,
+    Snapshot, count, sentence,
 };
 use porten_core::wire::Standing;
+
+use crate::commands::pause::clock;
 
 /// The state in one line: the word, and the one thing that belongs to it.
 pub(crate) fn headline(snapshot: &Snapshot, now: Timestamp) -> String {
@@ -24,6 +26,10 @@ pub(crate) fn headline(snapshot: &Snapshot, now: Timestamp) -> String {
             Some(rung) if !rung.reason.is_empty() => format!("{word} · {}", rung.reason),
             _ => word,
         },
+        (Overall::Paused { until: Some(until) }, _) => {
+            format!("{word} · until {}; sooner: porten resume", clock(*until))
+        }
+        (Overall::Paused { until: None }, _) => format!("{word} · while somebody uses this machine"),
         (Overall::Waiting { .. }, _) => match &snapshot.hub.link {
             LinkView::Waiting { why, .. } => format!("{word} · {why}"),
             _ => word,
@@ -41,6 +47,9 @@ pub(crate) fn status(snapshot: &Snapshot, now: Timestamp) -> Vec<String> {
         fact("Account", format!("{} · kept in {}", account.name.as_deref().unwrap_or("signed in"), account.kept_in));
     }
     fact("Hub", format!("{} · {}", snapshot.hub.url, link(snapshot, now)));
+    if let Some(PauseView { cannot: Some(why), .. }) = &snapshot.pause {
+        fact("Rest", why.clone());
+    }
     fact("Engine", engine(snapshot, now));
     fact("Memory", advertised(&snapshot.memory));
     for (n, mac) in snapshot.cluster.iter().flat_map(|cluster| &cluster.members).enumerate() {

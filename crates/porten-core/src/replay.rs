@@ -164,6 +164,7 @@ impl Replay {
             hub_drains: None,
             memory: budget(&pool::rooms(&self.telling, wired, self.now), set),
             wired,
+            pause: None,
             traffic: TrafficView::default(),
             by_model: &BTreeMap::new(),
         };

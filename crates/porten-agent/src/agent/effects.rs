@@ -42,6 +42,7 @@ pub(super) enum Done {
     Deleted(InstanceId),
     Wired(Option<u64>),
     Settings(Box<Result<Config, SetupError>>, Answer),
+    Rested(Result<Duration, String>),
     Nothing,
 }
 
@@ -179,11 +180,7 @@ impl World {
                 let _ = asked.answer.send(self.tell_limit(&mac, mib));
             }
             Command::Reload => self.read_settings(asked.answer),
-            Command::Pause { .. } => {
-                let text = "Not built yet.".to_owned();
-                let _ = asked.answer.send(Err(Declined { code: DeclinedCode::NotACommand, text }));
-            }
-            Command::SetOnline { .. } | Command::Drain { .. } | Command::SetModel { .. } => {
+            Command::SetOnline { .. } | Command::Drain { .. } | Command::SetModel { .. } | Command::Pause { .. } => {
                 self.waiting.push_back(asked);
                 self.store_next();
             }
@@ -196,7 +193,12 @@ impl World {
         {
             let mut wishes = self.wishes.clone();
             match &command {
-                Command::SetOnline { online } => wishes.online = *online,
+                Command::SetOnline { online } => {
+                    wishes.online = *online;
+                    // Who wants it online now does not want it to rest.
+                    wishes.pause = wishes.pause.filter(|_| !online);
+                }
+                Command::Pause { pause } => wishes.pause = *pause,
                 Command::Drain { .. } => wishes.online = false,
                 Command::SetModel { id, on, how, keep } => {
                     let known = self.matched.pairs.iter().map(|pair| &pair.hub);
@@ -212,7 +214,6 @@ impl World {
                 | Command::SignOut
                 | Command::Nudge
                 | Command::TellLimit { .. }
-                | Command::Pause { .. }
                 | Command::Reload => {}
             }
             self.storing = true;
@@ -258,6 +259,7 @@ impl World {
                 let told = self.take_settings(*result);
                 reply(Some(answer), told);
             }
+            Ok(Done::Rested(rested)) => self.rested(rested),
             Ok(Done::Nothing) => {}
             // Tasks are never aborted one by one, and panics are forbidden by lint; what is left is shutdown.
             Err(error) => tracing::error!(%error, "a task of the loop ended unfinished"),
@@ -295,9 +297,11 @@ impl World {
         self.storing = false;
         let told = match result {
             Ok(()) => {
-                let online = wishes.online;
-                let changed = online != self.wishes.online;
+                let rests = wishes.pause != self.wishes.pause;
                 self.wishes = wishes;
+                if rests {
+                    self.take_pause();
+                }
                 if let Command::SetModel { id, on, .. } = command {
                     self.said(id, *on);
                 }
@@ -305,7 +309,7 @@ impl World {
                     Command::Drain { within_s } => Some(Duration::from_secs(*within_s)),
                     _ => None,
                 };
-                self.wished(online, changed, within);
+                self.settle_wish(within);
                 Ok(())
             }
             Err(error) => Err(Declined { code: DeclinedCode::NotKept, text: error.to_string() }),

@@ -12,6 +12,7 @@ mod effects;
 mod leave;
 mod limits;
 mod loading;
+mod pause;
 mod reload;
 mod world;
 
@@ -36,6 +37,7 @@ use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::engine::EngineClient;
 use crate::hub_http::HubHttp;
+use crate::in_use::{self, InUse};
 use crate::ledger::Ledger;
 use crate::local;
 use crate::node::{NodeIdError, installed_mib, machine_name, node_id, platform, wired_limit_mib};
@@ -66,6 +68,8 @@ pub struct Setup {
     pub beat: Beat,
     /// The relay's waits.
     pub limits: Limits,
+    /// How long nobody has used this machine.
+    pub in_use: InUse,
 }
 
 impl Setup {
@@ -74,7 +78,7 @@ impl Setup {
     pub fn usual(setup: crate::setup::Setup, host: Host) -> Self {
         let crate::setup::Setup { config, places, environment } = setup;
         let (beat, limits) = (Beat::default(), Limits::default());
-        Self { config, places, environment, host, connect: by_settings(), beat, limits }
+        Self { config, places, environment, host, connect: by_settings(), beat, limits, in_use: in_use::system() }
     }
 }
 
@@ -123,7 +127,7 @@ impl Agent {
     /// # Errors
     /// Something this machine must have is missing; nothing runs then.
     pub fn start(setup: Setup) -> Result<Self, StartError> {
-        let Setup { config, places, environment, host, connect, beat, limits } = setup;
+        let Setup { config, places, environment, host, connect, beat, limits, in_use } = setup;
         let clock = Clock::start();
         let node = node_id(&places.state)?;
         let host = host_view(host, node.clone(), clock);
@@ -167,6 +171,7 @@ impl Agent {
             adverts,
             caring,
             settings,
+            in_use,
         };
         let world = World::new(config, host, kept_in, installed_mib(), wired_limit_mib(), wishes, hands);
         let (snapshots, snapshots_seen) = watch::channel(Arc::new(world.first_picture()));

@@ -15,6 +15,7 @@ use porten_core::leaving::{Leave, Leaving};
 use porten_core::memory::{Memory, budget};
 use porten_core::models::{self, Shelf};
 use porten_core::notice::Book;
+use porten_core::pause::Resting;
 use porten_core::picture::{self, Facts};
 use porten_core::pool;
 use porten_core::snapshot::{AccountView, HostView, Snapshot};
@@ -33,6 +34,7 @@ use crate::client::Asked;
 use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::engine::EngineClient;
+use crate::in_use::InUse;
 use crate::ledger::{Ledger, Reading};
 use crate::places::Places;
 use crate::relay::RelayFacts;
@@ -59,6 +61,7 @@ pub(super) struct Hands {
     /// Whether it matters what happens around the machine: somebody wants a link.
     pub(super) caring: watch::Sender<bool>,
     pub(super) settings: watch::Sender<Arc<Config>>,
+    pub(super) in_use: InUse,
 }
 
 /// What the loop hears.
@@ -101,6 +104,9 @@ pub(super) struct World {
     link_since: Option<Timestamp>,
     rtt_ms: Option<u32>,
     pub(super) leaving: Option<Leaving>,
+    pub(super) resting: Resting,
+    /// What was last made of the wish and the rest.
+    pub(super) online: bool,
     /// Its leaving is for an agent with other settings.
     pub(super) anew: bool,
     pub(super) reading: Reading,
@@ -153,6 +159,8 @@ impl World {
             link_since: None,
             rtt_ms: None,
             leaving: None,
+            resting: Resting::default(),
+            online: false,
             anew: false,
             reading: Reading::default(),
             activity: Activity::default(),
@@ -185,8 +193,9 @@ impl World {
     /// Runs until it was asked to end, or must, and nothing runs any more.
     pub(super) async fn run(mut self, mut inputs: Inputs, snapshots: watch::Sender<Arc<Snapshot>>) -> Ended {
         self.reload_credential();
-        let online = self.wishes.online;
-        self.step_tunnel(tunnel::Input::Wanted(online));
+        self.take_pause();
+        self.online = self.is_wanted();
+        self.step_tunnel(tunnel::Input::Wanted(self.online));
         self.step_health(engine::Input::Tick);
         self.follow();
         self.derive(&snapshots);
@@ -211,6 +220,7 @@ impl World {
             };
             self.owes_picture = true;
             self.follow();
+            self.settle_wish(None);
             let over = self.settle();
             if at_once || self.numbers_are_due() {
                 self.derive(&snapshots);
@@ -340,6 +350,7 @@ impl World {
         self.step_tunnel(tunnel::Input::Tick);
         self.step_health(engine::Input::Tick);
         self.step_telling(exo::Input::Tick);
+        self.tick_rest();
     }
 
     /// The next moment at which time alone changes something.
@@ -353,6 +364,7 @@ impl World {
             self.leaving.map(|leaving| leaving.deadline()),
             self.cluster_deadline(now),
             Some(self.activity.deadline()),
+            self.resting.deadline(),
             picture,
         ];
         candidates.into_iter().flatten().min().unwrap_or(now + Duration::from_secs(3600))
@@ -420,7 +432,8 @@ impl World {
         Facts {
             host: &self.host,
             config: &self.config,
-            online: self.wishes.online,
+            online: self.online,
+            pause: self.resting.view().filter(|_| self.wishes.online),
             draining: self.leaving.is_some(),
             read: self.read,
             account: self.account.as_ref(),

@@ -7,7 +7,8 @@ use h2::RecvStream;
 use porten_agent::agent::Agent;
 use porten_core::command::Command;
 use porten_core::leaving::PERSONS;
-use porten_core::snapshot::{Overall, WhyView};
+use porten_core::pause::Pause;
+use porten_core::snapshot::{Overall, Snapshot, WhyView};
 use porten_core::wire::{self, FromAgent, FromHub, close};
 use porten_link::End;
 use tokio::sync::Notify;
@@ -249,4 +250,45 @@ async fn a_hub_that_asks_to_drain_gets_the_running_answer_and_a_new_link() {
     let end = first.ended(Duration::from_secs(1)).await;
     assert!(matches!(end, End::Closed { code: close::NORMAL, .. }), "{end:?}");
     link(&mut hub).await;
+}
+
+/// An agent that rests finishes what runs, comes back by itself, and comes back sooner if it is told.
+#[tokio::test]
+async fn a_rest_finishes_what_runs_and_ends_by_itself_or_when_it_is_told() {
+    let Busy { go, mut hub, agent, link, mut body, _kept } = busy().await;
+    let client = agent.client().clone();
+    // This Hub confirms no drain, which the agent waits 3 s for.
+    let until = jiff::Timestamp::now() + Duration::from_secs(7);
+    client.send(Command::Pause { pause: Some(Pause::Until { until }) }).await.unwrap();
+    shows(&agent, "it finishes", |picture| picture.overall == Overall::Finishing { requests: 1 }).await;
+    go.notify_one();
+    while next(&mut body).await.is_some() {}
+    let rests = |picture: &Snapshot| picture.overall == Overall::Paused { until: Some(until) };
+    shows(&agent, "it rests", rests).await;
+    drop(link);
+    let mut back = crate::support::house::link(&mut hub).await;
+    advertised(&mut back).await;
+    assert!(jiff::Timestamp::now() >= until, "it came back before its time");
+    assert_eq!(client.snapshot().pause, None);
+    let long = jiff::Timestamp::now() + Duration::from_secs(3600);
+    client.send(Command::Pause { pause: Some(Pause::Until { until: long }) }).await.unwrap();
+    shows(&agent, "it rests", |picture| picture.overall == Overall::Paused { until: Some(long) }).await;
+    client.send(Command::SetOnline { online: true }).await.unwrap();
+    advertised(&mut crate::support::house::link(&mut hub).await).await;
+}
+
+#[tokio::test]
+async fn while_somebody_uses_the_machine_an_agent_rests_and_one_that_cannot_know_says_so() {
+    let (mut hub, home, agent, _engine) = house().await;
+    advertised(&mut link(&mut hub).await).await;
+    let pause = Some(Pause::WhileInUse);
+    agent.client().send(Command::Pause { pause }).await.unwrap();
+    let cannot = |picture: &Snapshot| picture.pause.as_ref().is_some_and(|pause| pause.cannot.is_some());
+    shows(&agent, "it says so", cannot).await;
+    agent.client().send(Command::Pause { pause: None }).await.unwrap();
+    home.unused.store(2, std::sync::atomic::Ordering::SeqCst);
+    agent.client().send(Command::Pause { pause }).await.unwrap();
+    shows(&agent, "it rests", |picture| picture.overall == Overall::Paused { until: None }).await;
+    agent.client().send(Command::Pause { pause: None }).await.unwrap();
+    advertised(&mut link(&mut hub).await).await;
 }

@@ -8,6 +8,7 @@ pub(crate) mod host;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod models;
+pub(crate) mod pause;
 pub(crate) mod pictures;
 pub(crate) mod status;
 pub(crate) mod wish;

@@ -12,7 +12,9 @@ use crate::printer::say;
 /// Writes the wish down for the next agent.
 pub(crate) fn keep(setup: &Setup, online: bool) -> Result<()> {
     setup.places.prepare()?;
-    let wishes = Wishes { online, ..Wishes::fetch(&setup.places.state) };
+    let before = Wishes::fetch(&setup.places.state);
+    // Who wants it online now does not want it to rest.
+    let wishes = Wishes { online, pause: before.pause.filter(|_| !online), ..before };
     Ok(wishes.store(&setup.places.state)?)
 }
 

@@ -19,10 +19,11 @@ use crate::ids::{Matched, ModelId};
 use crate::lingering::Lingering;
 use crate::memory::Memory;
 use crate::notice::Book;
+use crate::pause::Pause;
 use crate::pool::Wired;
 use crate::snapshot::{
     AccountView, ActivityView, AwakeView, EngineView, HostView, HubView, LinkView, MemoryView, ModelState, ModelView,
-    Overall, ReachView, Snapshot, TrafficView,
+    Overall, PauseView, ReachView, Snapshot, TrafficView,
 };
 use crate::time::{Moment, Now};
 use crate::tunnel::State;
@@ -84,6 +85,8 @@ pub struct Facts<'a> {
     pub memory: Memory,
     /// What is known of how much the GPUs may hold.
     pub wired: Wired<'a>,
+    /// A rest that a person asked for.
+    pub pause: Option<PauseView>,
     /// Requests in all.
     pub traffic: TrafficView,
     /// Requests by Hub id.
@@ -119,7 +122,7 @@ pub fn draw(facts: &Facts<'_>, book: &mut Book, now: Now) -> Snapshot {
         models,
         traffic: facts.traffic,
         activity: ActivityView::default(),
-        pause: None,
+        pause: facts.pause.clone(),
         awake: AwakeView::Idle,
         ladder,
         notices,
@@ -136,7 +139,13 @@ fn overall(facts: &Facts<'_>, link: &LinkView, models: &[ModelView], needs_you: 
         return Overall::Finishing { requests };
     }
     match link {
-        LinkView::Off => Overall::Off,
+        LinkView::Off => match &facts.pause {
+            Some(PauseView { pause: Pause::Until { until }, rests: true, .. }) => {
+                Overall::Paused { until: Some(*until) }
+            }
+            Some(PauseView { rests: true, .. }) => Overall::Paused { until: None },
+            _ => Overall::Off,
+        },
         _ if needs_you => Overall::NeedsYou,
         LinkView::SignedOut { .. } | LinkView::Refused { .. } => Overall::NeedsYou,
         LinkView::Connecting => Overall::Connecting,

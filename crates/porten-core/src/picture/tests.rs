@@ -15,7 +15,7 @@ use crate::notice::Code;
 use crate::pool::{self, Wired};
 use crate::route::Route;
 use crate::seat::Host;
-use crate::snapshot::WhyView;
+use crate::snapshot::{PauseView, WhyView};
 use crate::tunnel::{ConnId, Lost, Refused};
 
 /// A picture in which all is well, for the tests of whoever shows one.
@@ -46,6 +46,7 @@ struct Scene {
     off: BTreeSet<ModelId>,
     standings: BTreeMap<String, wire::ModelTraffic>,
     hub_drains: Option<&'static str>,
+    pause: Option<PauseView>,
     traffic: TrafficView,
     by_model: BTreeMap<String, ModelTraffic>,
     online: bool,
@@ -80,6 +81,7 @@ impl Scene {
             off: BTreeSet::new(),
             standings: BTreeMap::from([told(wire::Standing::Eligible)]),
             hub_drains: None,
+            pause: None,
             traffic: TrafficView::default(),
             by_model: BTreeMap::new(),
             online: true,
@@ -129,6 +131,7 @@ impl Scene {
             hub_drains: self.hub_drains,
             memory: budget(&pool::alone(Some(131_072), None), None),
             wired: Wired { read_mib: None, limits: &limits },
+            pause: self.pause.clone(),
             traffic: self.traffic,
             by_model: &self.by_model,
         };

@@ -1,12 +1,15 @@
 //! A whole agent in a home of its own, and a Hub's end of its link.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
 use porten_agent::agent::{Agent, Setup};
 use porten_agent::credentials;
+use porten_agent::in_use::InUse;
 use porten_agent::node::node_id;
 use porten_agent::places::Places;
 use porten_agent::relay::Limits;
@@ -29,6 +32,8 @@ pub(crate) struct Home {
     pub(crate) places: Places,
     pub(crate) config: Config,
     pub(crate) environment: BTreeMap<String, String>,
+    /// How long nobody has used the machine (seconds); below zero nobody can say.
+    pub(crate) unused: Arc<AtomicI64>,
     _folder: tempfile::TempDir,
 }
 
@@ -49,7 +54,7 @@ impl Home {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
         let config = config::read(&environment, None).unwrap();
-        Self { places, config, environment, _folder: folder }
+        Self { places, config, environment, unused: Arc::new(AtomicI64::new(-1)), _folder: folder }
     }
 
     pub(crate) async fn signed_in(hub: &str, engine: &Engine) -> Self {
@@ -88,6 +93,13 @@ impl Home {
         ours.map(|path| std::fs::read_to_string(path).unwrap()).collect()
     }
 
+    fn in_use(&self) -> InUse {
+        let unused = Arc::clone(&self.unused);
+        Arc::new(move || {
+            u64::try_from(unused.load(Ordering::SeqCst)).map(Duration::from_secs).map_err(|_| "Nobody can say.".into())
+        })
+    }
+
     pub(crate) fn start(&self) -> Agent {
         Agent::start(Setup {
             config: self.config.clone(),
@@ -97,6 +109,7 @@ impl Home {
             connect: tcp(),
             beat: Beat::default(),
             limits: Limits::default(),
+            in_use: self.in_use(),
         })
         .unwrap()
     }
