@@ -97,7 +97,7 @@ test("another site is named, and its place is the browser", () => {
 
 test("signing out asks once more", () => {
   const { sent } = page("serving");
-  press("More: sign out, quit");
+  press("More: pause, sign out, quit");
   press("Sign out…");
   expect(sent).toEqual([]);
   expect(document.querySelector(".more")?.textContent).toContain("Sign out? The Hub forgets this Mac.");
@@ -108,7 +108,7 @@ test("signing out asks once more", () => {
 test("Esc closes the menu first, then the popover", () => {
   const hide = vi.fn(() => Promise.resolve());
   page("serving", { hide });
-  press("More: sign out, quit");
+  press("More: pause, sign out, quit");
   const esc = () => {
     window.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", cancelable: true }));
     flushSync();
@@ -183,11 +183,115 @@ test("models do not change places while the page is open", () => {
   expect(ids()).toEqual(before);
 });
 
-test("at most one button stands out, and none is offered twice", () => {
+test("each notice has one action, at most one button stands out, and no row offers what a notice does", () => {
   for (const name of Object.keys(stories)) {
     page(name);
+    for (const notice of document.querySelectorAll(".notice:not(:has(.told))")) expect(notice.querySelectorAll("button").length, name).toBe(1);
+    expect(document.querySelectorAll(".notice").length, name).toBeLessThanOrEqual(2);
     expect(document.querySelectorAll(".button.primary").length, name).toBeLessThanOrEqual(1);
-    expect(document.querySelectorAll(".notice button, .row .link").length, name).toBeLessThanOrEqual(1);
+    const offered = [...document.querySelectorAll(".notice button")].map((one) => one.textContent);
+    const looks = [...document.querySelectorAll(".row .link")].filter((one) => /Try now|Look again/.test(one.textContent));
+    expect(looks.length, name).toBeLessThanOrEqual(offered.length > 0 ? 0 : 1);
+    close();
+  }
+});
+
+test("whoever rests sees until when, and Resume ends it", () => {
+  const { sent } = page("paused");
+  expect(document.querySelector("h1")?.textContent).toBe("Paused");
+  expect(document.querySelector(".why")?.textContent).toBe("studio-1 · until 18:00");
+  expect(find("Serve studio-1 to the Hub").getAttribute("aria-checked"), "the wish stays").toBe("true");
+  press("Resume");
+  expect(sent).toEqual([{ command: "pause", pause: null }]);
+  expect(document.querySelector("h1")?.textContent).toBe("Connecting…");
+});
+
+test("whoever rests while the Mac is used is told so", () => {
+  page("paused-in-use");
+  expect(document.querySelector(".why")?.textContent).toBe("studio-1 · while you use this Mac");
+});
+
+test("a rest of an hour, until tomorrow, or while the Mac is used begins in the menu", () => {
+  const { sent } = page("serving");
+  const before = Date.now();
+  press("More: pause, sign out, quit");
+  press("Pause for 1 hour");
+  press("Resume");
+  press("More: pause, sign out, quit");
+  press("Pause while I use this Mac");
+  press("More: pause, sign out, quit");
+  press("Serve also while I use this Mac");
+  const [hour, none, used, no] = sent.map((one) => one.command === "pause" && one.pause);
+  expect(hour && hour.how === "until" && Date.parse(hour.until) - before).toBeGreaterThanOrEqual(3_600_000);
+  expect([none, used, no]).toEqual([null, { how: "while_in_use" }, null]);
+  expect(document.querySelector(".more")).toBeNull();
+});
+
+test("the header's word opens the steps, each with its state", () => {
+  page("stalled");
+  expect(document.querySelector("[aria-label='Step by step']")).toBeNull();
+  find("Connecting…").click();
+  flushSync();
+  expect(find("Connecting…").getAttribute("aria-expanded")).toBe("true");
+  const steps = [...document.querySelectorAll("[aria-label='Step by step'] li")].map((one) => one.textContent.replace(/\s+/g, " ").trim());
+  expect(steps.slice(3, 6)).toEqual([
+    "Reached Cluster complete3 Macs",
+    "Not reached Model loaded deepseek-v4-flash does not come on. Turn it off and on.",
+    "Not known yet Model proven",
+  ]);
+});
+
+test("a load has a line for each Mac, and one that stands still is grey", () => {
+  page("stalled");
+  const lines = [...document.querySelectorAll(".phases [role=progressbar]")];
+  expect(lines.map((one) => [one.getAttribute("aria-label"), one.getAttribute("aria-valuetext"), one.getAttribute("aria-valuenow")])).toEqual([
+    ["studio-1", "Loaded", "100"],
+    ["mbp", "Downloading 20 %", "21"],
+  ]);
+  expect(lines.map((one) => one.querySelector(".waits") !== null)).toEqual([false, true]);
+});
+
+test("the last hour is drawn while all is well, and folds away for a notice or a load", () => {
+  page("serving");
+  expect(document.querySelector(".spark")?.getAttribute("aria-label")).toMatch(/^Tokens per second, last hour: now 86, peak \d+$/);
+  close();
+  for (const name of ["stalled", "loading", "attention"]) {
+    page(name);
+    expect(document.querySelector(".spark"), name).toBeNull();
+    close();
+  }
+});
+
+test("a Mac that left is a row of its own", () => {
+  page("mac-left");
+  const macs = document.querySelector("[aria-label=Macs]")?.textContent;
+  expect(macs).toContain("3 of 4");
+  expect(macs).toContain("seen 11 min ago");
+  expect(macs, "only exo remembers it").not.toContain("old-mini");
+});
+
+test("the settings open by their button and by their key", () => {
+  const openSettings = vi.fn(() => Promise.resolve());
+  page("serving", { openSettings });
+  press("Settings");
+  window.dispatchEvent(new KeyboardEvent("keydown", { key: ",", metaKey: true }));
+  expect(openSettings).toHaveBeenCalledTimes(2);
+});
+
+test("the code of a sign-in is large, spelled for whoever hears it, and says which Mac it connects", () => {
+  page("signing-in-window");
+  expect(document.querySelector(".code-text [aria-hidden]")?.textContent).toBe("WDJB-MJHT");
+  expect(document.querySelector(".code-text .vh")?.textContent).toBe("W D J B, M J H T");
+  expect(document.querySelector(".signing")?.textContent).toContain("You are connecting this Mac: studio-1");
+  expect(document.querySelector(".signing")?.textContent).toContain("with studio-2 and mbp, as one node");
+});
+
+test("the browser is always a way to sign in", () => {
+  for (const name of ["signing-in", "signing-in-window", "signing-in-failed"]) {
+    const signIn = vi.fn(() => Promise.resolve());
+    page(name, { signIn });
+    press("Open in the browser instead");
+    expect(signIn, name).toHaveBeenCalledWith(true);
     close();
   }
 });

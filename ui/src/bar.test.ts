@@ -51,4 +51,14 @@ describe("the memory bar", () => {
     expect(lost).toMatchObject({ known: false, models: 0, other: 0, limit: null });
     expect(spoken([late])).toBe("b: not known");
   });
+
+  test("marks a limit that a person told, or moves the marks to the budget that was set", () => {
+    const one = (more: Parameters<typeof mac>[2], budget?: Parameters<typeof segments>[2]) => segments([mac("a", 128, more)], WIDTH, budget)[0];
+    expect(one({})?.mine).toBe(false);
+    expect(one({ usable_origin: "told" })?.mine).toBe(true);
+    const half = one({}, { advertised_mib: 48 * 1024, schedulable_mib: 96 * 1024 });
+    expect([half?.mine, half?.limit]).toEqual([true, (one({})?.limit ?? 0) / 2]);
+    const above = one({}, { advertised_mib: 200 * 1024, schedulable_mib: 96 * 1024 });
+    expect(above?.limit, "no more than a GPU may hold").toBe(one({})?.limit);
+  });
 });

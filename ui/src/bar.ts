@@ -14,8 +14,22 @@ export interface Segment {
   other: number;
   /** Where the GPU's limit is; `null` where it is not known. */
   limit: number | null;
+  /** Whether a person set where it is. */
+  mine: boolean;
   /** Whether the Mac has told what is installed. */
   known: boolean;
+}
+
+/** A budget that a person set, and what the GPUs could use (MiB): the marks move to the share of it. */
+export interface Budget {
+  advertised_mib: number;
+  schedulable_mib: number | null;
+}
+
+/** What part of each Mac's limit a budget leaves in use; 1 where it takes all of it. */
+function share(budget: Budget | undefined): number {
+  if (!budget || budget.schedulable_mib === null || budget.schedulable_mib <= 0) return 1;
+  return Math.min(1, budget.advertised_mib / budget.schedulable_mib);
 }
 
 /** Between two segments (px). */
@@ -24,7 +38,7 @@ const GAP = 3;
 const LEAST = 14;
 
 /** Lays the segments out in `width` px. A Mac that has not told its memory is as wide as the smallest that has. */
-export function segments(members: MemberView[], width: number): Segment[] {
+export function segments(members: MemberView[], width: number, budget?: Budget): Segment[] {
   if (members.length === 0) return [];
   const told = members.map((mac) => mac.installed_mib).filter((mib): mib is number => mib !== null && mib > 0);
   const assumed = told.length > 0 ? Math.min(...told) : 1;
@@ -35,13 +49,13 @@ export function segments(members: MemberView[], width: number): Segment[] {
   const extra = room - least * members.length;
   let x = 0;
   return members.map((mac, n) => {
-    const share = shares[n] ?? assumed;
-    const wide = least + (extra * share) / sum;
+    const installed = shares[n] ?? assumed;
+    const wide = least + (extra * installed) / sum;
     // What a Mac that is not heard of holds, nobody knows.
     const known = mac.state.state === "online" && mac.installed_mib !== null && mac.installed_mib > 0;
-    const px = (mib: number) => Math.min(wide, Math.max(0, (wide * mib) / share));
+    const px = (mib: number) => Math.min(wide, Math.max(0, (wide * mib) / installed));
     const models = known ? px(mac.models_mib) : 0;
-    const used = mac.free_mib === null ? null : share - mac.free_mib - mac.models_mib;
+    const used = mac.free_mib === null ? null : installed - mac.free_mib - mac.models_mib;
     const segment: Segment = {
       id: mac.id,
       label: fitting(mac.name, wide),
@@ -49,7 +63,8 @@ export function segments(members: MemberView[], width: number): Segment[] {
       width: wide,
       models,
       other: known && used !== null ? Math.min(px(used), wide - models) : 0,
-      limit: known && mac.usable_mib !== null ? px(mac.usable_mib) : null,
+      limit: known && mac.usable_mib !== null ? px(mac.usable_mib * share(budget)) : null,
+      mine: budget !== undefined || mac.usable_origin === "told",
       known,
     };
     x += wide + GAP;

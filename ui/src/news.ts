@@ -13,6 +13,11 @@ export function news(before: Scene, after: Scene): string[] {
     if (mac.state.state === "late") said.push(`${mac.name} is not heard of.`);
     if (mac.state.state === "online" && old.state.state === "late") said.push(`${mac.name} is back.`);
   }
+  for (const mac of is.cluster?.absent ?? []) {
+    const left = mac.since !== null && !was.cluster?.absent.some((one) => one.id === mac.id);
+    const known = was.cluster?.members.some((one) => one.name === mac.name && one.state.state === "online");
+    if (left && known) said.push(`${mac.name} is lost.`);
+  }
   const ready = (state: string) => state === "ready" || state === "serving";
   for (const model of is.models) {
     const old = was.models.find((one) => one.id === model.id);

@@ -5,12 +5,22 @@ import type { LinkKind } from "./bindings/LinkKind";
 import type { LinkView } from "./bindings/LinkView";
 import type { MemberState } from "./bindings/MemberState";
 import type { ModelState } from "./bindings/ModelState";
+import type { Origin } from "./bindings/Origin";
 import type { Overall } from "./bindings/Overall";
+import type { PartStateView } from "./bindings/PartStateView";
+import type { PartView } from "./bindings/PartView";
 import type { ReachView } from "./bindings/ReachView";
+import type { RungState } from "./bindings/RungState";
 import type { Standing } from "./bindings/Standing";
+import type { Step } from "./bindings/Step";
 import type { WhyView } from "./bindings/WhyView";
 import { ago, mac, model as make, NOW, scene, snapshot } from "./stories/make";
-import { actions, age, asksWhy, clock, counts, engine, gb, hub, invitation, isOnline, links, member, memory, model, overall, progress, reason, saidAgo, sentence, taken, whys } from "./words";
+import { forAnHour, untilTomorrow } from "./rest";
+import {
+  actions, age, asksWhy, clock, connecting, counts, engine, gb, hub, invitation, isLocked, isOnline, isSlow, links, lost, member, memory, model,
+  overall, phases, progress, reason, rungs, saidAgo, sentence, setBy, steps, taken, whys,
+} from "./words";
+import type { Does } from "./words";
 
 /** One case for each state of a union: a state without one does not compile. */
 type Each<U extends { state: string }> = { [S in U["state"]]: [Extract<U, { state: S }>, string, string] };
@@ -24,6 +34,7 @@ describe("the header", () => {
     ready: [{ state: "ready", models: 2, wanted: 2 }, "online", "Ready"],
     waiting: [{ state: "waiting", until: ago(-12) }, "connecting", "Trying again in 12 s"],
     finishing: [{ state: "finishing", requests: 2 }, "connecting", "Finishing 2 requests"],
+    paused: [{ state: "paused", until: null }, "off", "Paused"],
     needs_you: [{ state: "needs_you" }, "down", "Needs you"],
   };
   test.each(cases(each))("says %j with a shape and a word", (state, shape, word) => {
@@ -37,7 +48,7 @@ describe("the header", () => {
   });
   test("is a triangle while something is not as it should be, unless it is off or needs a person", () => {
     const shapes = cases(each).map(([state]) => overall(state, true, NOW).shape);
-    expect(shapes).toEqual(["off", "degraded", "degraded", "degraded", "degraded", "degraded", "down"]);
+    expect(shapes).toEqual(["off", "degraded", "degraded", "degraded", "degraded", "degraded", "off", "down"]);
   });
   test("never counts down to nothing", () => {
     expect(overall({ state: "waiting", until: ago(30) }, false, NOW).word).toBe("Trying again in 1 s");
@@ -111,7 +122,7 @@ describe("a Mac", () => {
     online: [{ state: "online" }, "online", "Online M3 Ultra · 128 GB RDMA 40 %"],
     joining: [{ state: "joining" }, "connecting", "Joining M3 Ultra · 128 GB RDMA Joining"],
     late: [{ state: "late", since: ago(130) }, "degraded", "Late seen 2 min ago RDMA Late"],
-    ghost: [{ state: "ghost", since: ago(130) }, "off", "Ghost exo started anew there  Ghost"],
+    ghost: [{ state: "ghost", since: ago(130) }, "off", "Ghost older entry of the same Mac  Ghost"],
   };
   test.each(cases(each))("says %j", (state, shape, said) => {
     const { shape: is, word, beside, link, gpu, end } = member(mac("a", 128, { state }), false, NOW);
@@ -225,38 +236,125 @@ test("the invitation counts the Macs, and says no number that nobody knows", () 
   expect(invitation(snapshot({ memory: { ...memory, origin: "unknown", usable_mib: null } }))).toMatch(/^Signing in/);
 });
 
-test("a notice has a button only where the app can do something", () => {
-  const each: Record<Code, string | null> = {
+test("a notice has one button: it signs in, looks again, or opens the settings that it is about", () => {
+  const each: Record<Code, Does> = {
     sign_in: "sign_in",
     hub_refused: "nudge",
     hub_unreachable: "nudge",
     engine_down: "nudge",
     cluster_stale: "nudge",
-    cluster_replaying: null,
+    cluster_replaying: "nudge",
     member_lost: "nudge",
-    ghost: null,
-    slow_link: null,
-    rdma_off: null,
-    thunderbolt4: null,
-    bridge_loop: null,
-    builds_differ: null,
-    memory_pressure: null,
-    limit_assumed: null,
-    icon_hidden: null,
-    limit_forgotten: null,
-    disk_short: null,
-    budget_high: null,
+    ghost: "nudge",
+    slow_link: "nudge",
+    rdma_off: "nudge",
+    thunderbolt4: "nudge",
+    bridge_loop: "nudge",
+    builds_differ: "nudge",
+    memory_pressure: "nudge",
+    limit_assumed: "settings",
+    icon_hidden: "nudge",
+    limit_forgotten: "settings",
+    disk_short: "nudge",
+    budget_high: "settings",
     model_broken: "nudge",
-    load_stalled: null,
+    load_stalled: "nudge",
     model_unfit: "nudge",
-    model_unplaced: null,
-    model_unmatched: null,
+    model_unplaced: "nudge",
+    model_unmatched: "settings",
     model_unproven: "nudge",
-    still_busy: null,
-    not_offered: null,
-    nothing_to_serve: null,
+    still_busy: "nudge",
+    not_offered: "nudge",
+    nothing_to_serve: "settings",
   };
-  expect(Object.fromEntries(Object.entries(actions).map(([code, action]) => [code, action?.does ?? null]))).toEqual(each);
+  expect(Object.fromEntries(Object.entries(actions).map(([code, action]) => [code, action.does]))).toEqual(each);
+});
+
+describe("a load", () => {
+  const part = (state: PartStateView, name = "a"): PartView => ({ on: name, weights_mib: 10, layers: null, state });
+  const each: Each<PartStateView> = {
+    waiting: [{ state: "waiting" }, "0", "Waiting"],
+    downloading: [{ state: "downloading", done_mib: 43, total_mib: 100, mib_per_s: 1126, left_s: 340 }, "0.43", "Downloading 43 % · 1.1 GB/s"],
+    loading: [{ state: "loading", layers: 12, of: 48 }, "0.25", "Loading 12/48 layers"],
+    warming: [{ state: "warming" }, "1", "Warming"],
+    ready: [{ state: "ready" }, "1", "Loaded"],
+    failed: [{ state: "failed", why: "no space" }, "0", "Failed: no space"],
+  };
+  test.each(cases(each))("says what the part on a Mac does: %j", (state, done, said) => {
+    const [one] = phases(make("m", { state: "loading", layers: 1, of: 4 }, { parts: [part(state), part({ state: "waiting" }, "b")] }));
+    expect([String(one?.done), one?.text]).toEqual([done, said]);
+  });
+  test("says how long the slowest part will take", () => {
+    const loading = (left_s: number) =>
+      model(make("m", { state: "downloading", percent: 43, mib_per_s: 90 }, { parts: [part({ state: "downloading", done_mib: 1, total_mib: 2, mib_per_s: 90, left_s })] })).beside;
+    expect([340, 30, 9000, 0].map(loading)).toEqual(["about 6 min left", "less than a minute left", "about 3 h left", "90 MB/s"]);
+  });
+  test("has no line without a size, once all is there, or for what only serves", () => {
+    expect(phases(make("m", { state: "warming" }, { parts: [part({ state: "ready" })] }))).toEqual([]);
+    expect(phases(make("m", { state: "serving", requests: 1 }, { parts: [part({ state: "waiting" })] }))).toEqual([]);
+    expect(phases(make("m", { state: "downloading", percent: 0, mib_per_s: null }, { parts: [part({ state: "downloading", done_mib: 1, total_mib: 0, mib_per_s: null, left_s: null })] }))[0]?.done).toBe(0);
+  });
+});
+
+test("each step and how it stands has its word", () => {
+  const each: Record<Step, string> = {
+    signed_in: "Signed in",
+    hub_connected: "Hub connected",
+    engine_answers: "Engine answers",
+    cluster_complete: "Cluster complete",
+    model_loaded: "Model loaded",
+    model_proven: "Model proven",
+    offered: "Offered by the Hub",
+    serving: "Serving",
+  };
+  expect(steps).toEqual(each);
+  const shapes: Record<RungState, string> = { reached: "online", pending: "connecting", failed: "down", unknown: "off" };
+  expect(Object.fromEntries(Object.entries(rungs).map(([state, said]) => [state, said.shape]))).toEqual(shapes);
+});
+
+test("a rest is said until when, with the day where that is not today", () => {
+  const rest = (until: string | null) => reason(snapshot({ overall: { state: "paused", until } }), NOW);
+  expect(rest(ago(-14_160))).toBe("studio-1 · until 18:00");
+  expect(rest("2026-11-26T08:00:00Z")).toBe("studio-1 · until tomorrow, 08:00");
+  expect(rest("2026-11-28T08:00:00Z")).toBe("studio-1 · until Saturday, 08:00");
+  expect(rest("2026-12-25T08:00:00Z")).toBe("studio-1 · until 25 Dec, 08:00");
+  expect(rest(null)).toBe("studio-1 · while you use this Mac");
+  expect(untilTomorrow(NOW)).toEqual({ how: "until", until: "2026-11-26T08:00:00.000Z" });
+  expect(forAnHour(NOW)).toEqual({ how: "until", until: "2026-11-25T15:04:00.000Z" });
+});
+
+test("whoever rests is still wanted online, also while what runs is finished for it", () => {
+  const pause = { pause: { how: "until", until: ago(-60) }, rests: true, cannot: null } as const;
+  const off = { ...snapshot().hub, link: { state: "off" } } as const;
+  expect(isOnline(snapshot({ overall: { state: "paused", until: null }, pause, hub: off }))).toBe(true);
+  expect(isOnline(snapshot({ overall: { state: "finishing", requests: 1 }, pause }))).toBe(true);
+  expect(isOnline(snapshot({ overall: { state: "off" }, hub: off }))).toBe(false);
+});
+
+test("who set a value is named, and only the environment locks it", () => {
+  const each: Record<Origin["from"], [Origin, string, boolean]> = {
+    environment: [{ from: "environment", name: "PORTEN_HUB_URL" }, "Set by PORTEN_HUB_URL", true],
+    file: [{ from: "file", name: "hub.url" }, "Set by you", false],
+    found: [{ from: "found" }, "", false],
+    default: [{ from: "default" }, "", false],
+  };
+  for (const [origin, said, locked] of Object.values(each)) expect([setBy(origin), isLocked(origin)]).toEqual([said, locked]);
+});
+
+test("a Mac that left is lost, and one that only exo remembers is not shown", () => {
+  expect(lost({ id: "a", name: "a", since: ago(130) }, NOW)).toEqual({ shape: "down", word: "Lost", beside: "seen 2 min ago" });
+  expect(lost({ id: "a", name: "a", since: null }, NOW)).toBeNull();
+});
+
+test("a link is slow only beside a faster one", () => {
+  const [a, b] = [mac("a", 64, { link: "ethernet" }), mac("b", 64, { link: "rdma" })];
+  expect([isSlow(a, [a]), isSlow(a, [a, b]), isSlow(b, [a, b])]).toEqual([false, true, false]);
+});
+
+test("a sign-in names the other Macs that it connects", () => {
+  const said = (...names: string[]) =>
+    connecting(snapshot({ cluster: { freshness: { state: "fresh" }, absent: [], members: [mac("me", 64, { this_mac: true }), ...names.map((name) => mac(name, 64))] } }));
+  expect([said(), said("a"), said("a", "b"), said("a", "b", "c")]).toEqual(["", "with a, as one node", "with a and b, as one node", "with a and 2 more Macs, as one node"]);
 });
 
 test("ages are said in one unit, and a clock that went back is no negative age", () => {

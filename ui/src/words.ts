@@ -1,4 +1,5 @@
 // Every word that says a state. Total over what the agent can say: a new state does not compile until it has a word.
+import type { AbsentView } from "./bindings/AbsentView";
 import type { Code } from "./bindings/Code";
 import type { Freshness } from "./bindings/Freshness";
 import type { LinkKind } from "./bindings/LinkKind";
@@ -7,11 +8,16 @@ import type { MemberView } from "./bindings/MemberView";
 import type { MemoryView } from "./bindings/MemoryView";
 import type { ModelState } from "./bindings/ModelState";
 import type { ModelView } from "./bindings/ModelView";
+import type { Origin } from "./bindings/Origin";
 import type { Overall } from "./bindings/Overall";
+import type { PartView } from "./bindings/PartView";
+import type { RungState } from "./bindings/RungState";
 import type { Scene } from "./bindings/Scene";
 import type { Snapshot } from "./bindings/Snapshot";
 import type { Standing } from "./bindings/Standing";
+import type { Step } from "./bindings/Step";
 import type { WhyView } from "./bindings/WhyView";
+import { howLong } from "./rest";
 
 /** The five shapes of a state. */
 export type Shape = "online" | "connecting" | "degraded" | "down" | "off";
@@ -68,6 +74,8 @@ export function overall(it: Overall, degraded: boolean, now: number): Said {
       return { shape: soon, word: `Trying again in ${until(it.until, now)} s` };
     case "finishing":
       return { shape: soon, word: it.requests === 0 ? "Finishing" : `Finishing ${count(it.requests, "request")}` };
+    case "paused":
+      return { shape: "off", word: "Paused" };
     case "needs_you":
       return { shape: "down", word: "Needs you" };
   }
@@ -93,6 +101,8 @@ export function reason(snapshot: Snapshot, now: number): string {
     case "needs_you":
       if (hub.link.state === "refused") return `${name} · the Hub refuses`;
       return engine.reach.state === "down" && hub.link.state !== "signed_out" ? `${name} · no engine` : macs(snapshot);
+    case "paused":
+      return `${name} · ${howLong(overall.until, now)}`;
     case "off":
     case "finishing":
       return macs(snapshot);
@@ -170,6 +180,12 @@ export function taken({ free_mib, usable_mib, installed_mib, models_mib }: Membe
   return Math.max(0, other - (installed_mib - usable_mib));
 }
 
+const FAST = new Set<LinkKind | null>(["rdma", "thunderbolt_ip"]);
+
+/** Whether a Mac talks over a slower kind of link than another one of the cluster. */
+export const isSlow = (mac: MemberView, members: MemberView[]) =>
+  mac.link !== null && !FAST.has(mac.link) && members.some((other) => FAST.has(other.link));
+
 /** A Mac's row: what it is, how it is linked, and how busy it is or why that is not known. */
 export function member(mac: MemberView, terse: boolean, now: number): Said & { link: string; gpu: string; end: string } {
   const link = mac.this_mac ? "this Mac" : mac.link ? links[mac.link] : "";
@@ -186,9 +202,13 @@ export function member(mac: MemberView, terse: boolean, now: number): Said & { l
     case "late":
       return { shape: "degraded", word: "Late", beside: `seen ${age(mac.state.since, now)} ago`, link, gpu: "", end: "Late" };
     case "ghost":
-      return { shape: "off", word: "Ghost", beside: "exo started anew there", link: "", gpu: "", end: "Ghost" };
+      return { shape: "off", word: "Ghost", beside: "older entry of the same Mac", link: "", gpu: "", end: "Ghost" };
   }
 }
+
+/** A Mac that was here and has left; `null` where only exo remembers its name. */
+export const lost = ({ since }: AbsentView, now: number): (Said & { beside: string }) | null =>
+  since === null ? null : { shape: "down", word: "Lost", beside: `seen ${age(since, now)} ago` };
 
 /** Why the Hub places nothing on a model that could serve. */
 const standings: Record<Standing, string> = {
@@ -202,6 +222,18 @@ const standings: Record<Standing, string> = {
   resting: "failed, others are asked first",
   unknown: "the Hub sends nothing here yet",
 };
+
+/** How fast something comes; empty where that is not known. */
+const rate = (mib: number | null) => (mib === null ? "" : mib >= 1024 ? `${(mib / 1024).toFixed(1)} GB/s` : `${Math.round(mib)} MB/s`);
+
+/** For how long the slowest part will go on; empty where that is not known. */
+function left(parts: PartView[]): string {
+  const seconds = parts.map(({ state }) => (state.state === "downloading" ? (state.left_s ?? 0) : 0));
+  const most = Math.max(0, ...seconds);
+  if (most === 0) return "";
+  if (most < 60) return "less than a minute left";
+  return most < 7200 ? `about ${Math.round(most / 60)} min left` : `about ${Math.round(most / 3600)} h left`;
+}
 
 type Draw = { [S in ModelState["state"]]: (state: Extract<ModelState, { state: S }>, model: ModelView) => Said };
 
@@ -217,12 +249,8 @@ const draw: Draw = {
   unmatched: ({ why }) => ({ shape: "degraded", word: "Not found", beside: why }),
   waiting: ({ why }) => ({ shape: "connecting", word: "Waiting", beside: why }),
   placing: () => ({ shape: "connecting", word: "Loading", beside: "exo was asked" }),
-  downloading: ({ percent, mib_per_s }) => ({
-    shape: "connecting",
-    word: `Downloading ${percent} %`,
-    beside: mib_per_s === null ? "" : mib_per_s >= 1024 ? `${(mib_per_s / 1024).toFixed(1)} GB/s` : `${mib_per_s} MB/s`,
-  }),
-  loading: ({ layers, of }) => ({ shape: "connecting", word: `Loading ${layers}/${of} layers` }),
+  downloading: ({ percent, mib_per_s }, { parts }) => ({ shape: "connecting", word: `Downloading ${percent} %`, beside: left(parts) || rate(mib_per_s) }),
+  loading: ({ layers, of }, { parts }) => ({ shape: "connecting", word: `Loading ${layers}/${of} layers`, beside: left(parts) }),
   warming: () => ({ shape: "connecting", word: "Warming", beside: "first token" }),
   stalled: ({ why }) => ({ shape: "degraded", word: "Stalled", beside: why }),
   proving: () => ({ shape: "connecting", word: "Proving" }),
@@ -245,6 +273,47 @@ export function model(it: ModelView): Said {
   return say(it.state, it);
 }
 
+/** One line of a load: a Mac, what its part does, how far that has come (0–1), and whether it stands still. */
+export interface Phase {
+  on: string;
+  text: string;
+  done: number;
+  waits: boolean;
+}
+
+const isLoading = ({ state }: ModelState) => state === "downloading" || state === "loading" || state === "warming" || state === "stalled";
+
+/** What the part on each Mac does, while not all of them are there. */
+export function phases({ state, parts }: ModelView): Phase[] {
+  if (!isLoading(state) || parts.every((part) => part.state.state === "ready")) return [];
+  return parts.map((part) => ({ on: part.on, waits: state.state === "stalled" && part.state.state !== "ready", ...phase(part) }));
+}
+
+function phase({ state }: PartView): Pick<Phase, "text" | "done"> {
+  switch (state.state) {
+    case "waiting":
+      return { text: "Waiting", done: 0 };
+    case "downloading": {
+      if (state.total_mib === 0) return { text: join("Downloading", rate(state.mib_per_s)), done: 0 };
+      const done = Math.min(1, state.done_mib / state.total_mib);
+      return { text: join(`Downloading ${Math.floor(done * 100)} %`, rate(state.mib_per_s)), done };
+    }
+    case "loading":
+      return state.of > 0
+        ? { text: `Loading ${state.layers}/${state.of} layers`, done: Math.min(1, state.layers / state.of) }
+        : { text: "Loading", done: 0 };
+    case "warming":
+      return { text: "Warming", done: 1 };
+    case "ready":
+      return { text: "Loaded", done: 1 };
+    case "failed":
+      return { text: `Failed: ${state.why}`, done: 0 };
+  }
+}
+
+/** Whether some model is on its way: the line of the last hour folds away then. */
+export const loads = ({ models }: Snapshot) => models.some(({ state }) => isLoading(state) || state.state === "placing");
+
 /** How far a load has come (0–1); `null` where the phase is not known. */
 export function progress({ state }: ModelView): number | null {
   if (state.state === "downloading") return state.percent / 100;
@@ -252,22 +321,39 @@ export function progress({ state }: ModelView): number | null {
   return null;
 }
 
+/** Who set a value; empty where it holds by itself. */
+export function setBy(origin: Origin): string {
+  switch (origin.from) {
+    case "environment":
+      return `Set by ${origin.name}`;
+    case "file":
+      return "Set by you";
+    case "found":
+    case "default":
+      return "";
+  }
+}
+
+/** Whether a value cannot be changed here. */
+export const isLocked = (origin: Origin) => origin.from === "environment";
+
 /** The pooled memory: the big number, what is said of it, of what it is a part, and what has to be added. */
 export function memory({ origin, set_by, raw_mib, schedulable_mib, missing_mib, advertised_mib }: MemoryView): Record<"big" | "beside" | "right" | "below", string> {
   const of = raw_mib === null ? "" : `of ${gb(raw_mib)} GB`;
+  const whole = missing_mib > 0 ? `${gb(missing_mib)} GB missing` : of && `${of} installed`;
   switch (origin) {
     case "set": {
-      const by = set_by.from === "environment" || set_by.from === "file" ? `Set by ${set_by.name}.` : "Set by you.";
+      const by = `${setBy(set_by) || "Set by you"}.`;
       const less = missing_mib > 0 ? " Less the share of the Macs that are missing." : "";
       const room = schedulable_mib === null ? "" : ` The GPUs can use about ${gb(schedulable_mib)} GB.${less}`;
-      return { big: `${gb(advertised_mib)} GB`, beside: "for models", right: of && `${of} installed`, below: by + room };
+      return { big: `${gb(advertised_mib)} GB`, beside: "for models", right: whole, below: by + room };
     }
     case "assumed":
-      return { big: `${gb(advertised_mib)} GB`, beside: "for models", right: of && `assumed: ¾ ${of}`, below: "" };
+      return { big: `${gb(advertised_mib)} GB`, beside: "for models", right: missing_mib > 0 ? whole : of && `assumed: ¾ ${of}`, below: "" };
     case "known":
-      return { big: `${gb(advertised_mib)} GB`, beside: "for models", right: of && `${of} installed`, below: "" };
+      return { big: `${gb(advertised_mib)} GB`, beside: "for models", right: whole, below: "" };
     case "unknown":
-      return { big: "Not known", beside: "", right: of && `${of} installed`, below: "Nothing is told to the Hub; set PORTEN_VRAM_BUDGET_MB." };
+      return { big: "Not known", beside: "", right: of && `${of} installed`, below: "Nothing is told to the Hub. Set a budget in Settings." };
   }
 }
 
@@ -275,38 +361,38 @@ export function memory({ origin, set_by, raw_mib, schedulable_mib, missing_mib, 
 export const unknown = { big: "Not known", below: "Porten asks exo for the other Macs, so it cannot say." };
 
 /** What the one button of a notice does. */
-export type Does = "sign_in" | "nudge";
+export type Does = "sign_in" | "nudge" | "settings";
 
-/** The button of each notice; `null` where a person must act elsewhere. */
-export const actions: Record<Code, { text: string; does: Does } | null> = {
+/** The one button of each notice. Where a person must act elsewhere it looks again, as soon as that is done. */
+export const actions: Record<Code, { text: string; does: Does }> = {
   sign_in: { text: "Sign in…", does: "sign_in" },
   hub_refused: { text: "Try now", does: "nudge" },
   hub_unreachable: { text: "Try now", does: "nudge" },
   engine_down: { text: "Look again", does: "nudge" },
   cluster_stale: { text: "Look again", does: "nudge" },
-  cluster_replaying: null,
+  cluster_replaying: { text: "Look again", does: "nudge" },
   member_lost: { text: "Look again", does: "nudge" },
-  ghost: null,
-  slow_link: null,
-  rdma_off: null,
-  thunderbolt4: null,
-  bridge_loop: null,
-  builds_differ: null,
-  memory_pressure: null,
-  limit_assumed: null,
-  icon_hidden: null,
-  limit_forgotten: null,
-  disk_short: null,
-  budget_high: null,
+  ghost: { text: "Look again", does: "nudge" },
+  slow_link: { text: "Look again", does: "nudge" },
+  rdma_off: { text: "Look again", does: "nudge" },
+  thunderbolt4: { text: "Look again", does: "nudge" },
+  bridge_loop: { text: "Look again", does: "nudge" },
+  builds_differ: { text: "Look again", does: "nudge" },
+  memory_pressure: { text: "Look again", does: "nudge" },
+  limit_assumed: { text: "Enter…", does: "settings" },
+  icon_hidden: { text: "Look again", does: "nudge" },
+  limit_forgotten: { text: "Enter…", does: "settings" },
+  disk_short: { text: "Look again", does: "nudge" },
+  budget_high: { text: "Change…", does: "settings" },
   model_broken: { text: "Look again", does: "nudge" },
-  load_stalled: null,
+  load_stalled: { text: "Look again", does: "nudge" },
   model_unfit: { text: "Look again", does: "nudge" },
-  model_unplaced: null,
-  model_unmatched: null,
+  model_unplaced: { text: "Try now", does: "nudge" },
+  model_unmatched: { text: "Change…", does: "settings" },
   model_unproven: { text: "Try now", does: "nudge" },
-  still_busy: null,
-  not_offered: null,
-  nothing_to_serve: null,
+  still_busy: { text: "Look again", does: "nudge" },
+  not_offered: { text: "Look again", does: "nudge" },
+  nothing_to_serve: { text: "Choose…", does: "settings" },
 };
 
 /** The sentence of the signed-out screen. */
@@ -318,6 +404,18 @@ export function invitation(snapshot: Snapshot): string {
   const them = n > 1 ? "them" : "it";
   return `${ready}Signing in connects ${them} to your Hub as one node. Porten only dials out.`;
 }
+
+/** The other Macs that a sign-in connects: `with studio-2 and mbp, as one node`. */
+export function connecting({ cluster }: Snapshot): string {
+  const names = (cluster?.members ?? []).filter((mac) => !mac.this_mac && mac.state.state !== "ghost").map((mac) => mac.name);
+  const [first, second] = names;
+  if (first === undefined) return "";
+  if (second === undefined) return `with ${first}, as one node`;
+  return names.length === 2 ? `with ${first} and ${second}, as one node` : `with ${first} and ${count(names.length - 1, "more Mac")}, as one node`;
+}
+
+/** A code letter by letter, for whoever hears it. */
+export const spelled = (code: string) => code.split("-").map((half) => [...half].join(" ")).join(", ");
 
 type Because = { [R in WhyView["reason"]]: (why: Extract<WhyView, { reason: R }>, now: number) => string };
 
@@ -369,6 +467,29 @@ export function sentence(text: string): string {
   return capital === "" || /[.!?]$/.test(capital) ? capital : `${capital}.`;
 }
 
-/** Whether this Mac is wanted online, as far as the facts tell: whoever finishes was asked to end. */
-export const isOnline = ({ hub, overall }: Snapshot) =>
-  hub.link.state !== "off" && hub.link.state !== "signed_out" && overall.state !== "finishing";
+/** Whether this Mac is wanted online, as far as the facts tell: whoever rests comes back, whoever finishes else was asked to end. */
+export function isOnline({ hub, overall, pause }: Snapshot): boolean {
+  if (overall.state === "paused") return true;
+  if (overall.state === "finishing") return pause?.rests === true;
+  return hub.link.state !== "off" && hub.link.state !== "signed_out";
+}
+
+/** The steps from signed in to serving. */
+export const steps: Record<Step, string> = {
+  signed_in: "Signed in",
+  hub_connected: "Hub connected",
+  engine_answers: "Engine answers",
+  cluster_complete: "Cluster complete",
+  model_loaded: "Model loaded",
+  model_proven: "Model proven",
+  offered: "Offered by the Hub",
+  serving: "Serving",
+};
+
+/** How a step stands. */
+export const rungs: Record<RungState, Said> = {
+  reached: { shape: "online", word: "Reached" },
+  pending: { shape: "connecting", word: "On its way" },
+  failed: { shape: "down", word: "Not reached" },
+  unknown: { shape: "off", word: "Not known yet" },
+};

@@ -1,7 +1,7 @@
 // Every moment of the popover that is worth a picture.
 import type { Scene } from "../bindings/Scene";
 import type { Snapshot } from "../bindings/Snapshot";
-import { ago, mac, model, NOW, notice, on, scene, snapshot } from "./make";
+import { ago, hour, ladder, mac, model, NOW, notice, on, scene, snapshot } from "./make";
 
 const SIGNED_OUT = snapshot({
   overall: { state: "needs_you" },
@@ -48,6 +48,20 @@ export const stories: Record<string, Scene> = {
     notices: [
       notice("model_unproven", "degraded", "deepseek-v4-flash does not generate", "the engine lists it but gave no token", "load it again in exo"),
     ],
+  }),
+  "mac-left": scene({
+    overall: { state: "ready", models: 1, wanted: 1 },
+    memory: { ...THIS_MAC, raw_mib: 262_144, usable_mib: 196_608, schedulable_mib: 196_608, missing_mib: 131_072, advertised_mib: 196_608 },
+    cluster: {
+      freshness: { state: "fresh" },
+      absent: [{ id: "b", name: "studio-2", since: ago(700) }, { id: "c", name: "old-mini", since: null }],
+      members: [
+        mac("studio-1", 256, { this_mac: true, link: null, gpu_percent: 2 }),
+        mac("mini", 64, { link: "ethernet", gpu_percent: 3 }),
+        mac("mbp", 128, { chip: "Apple M5 Max", link: "thunderbolt_ip" }),
+      ],
+    },
+    models: [model("qwen3-coder-next", { state: "ready", proven: ago(20) }, { parts: on("mbp") })],
   }),
   "mac-lost": scene({
     overall: { state: "connecting" },
@@ -123,15 +137,66 @@ export const stories: Record<string, Scene> = {
   }),
   loading: scene({
     overall: { state: "connecting" },
-    ladder: [{ step: "model_loaded", state: "pending", reason: "deepseek-v4-flash is loading", remedy: null }],
+    ladder: ladder({ step: "model_loaded", state: "pending", reason: "deepseek-v4-flash is loading", remedy: null }),
     models: [
-      model("deepseek-v4-flash", { state: "loading", layers: 12, of: 43 }),
+      model("deepseek-v4-flash", { state: "loading", layers: 12, of: 43 }, {
+        parts: [
+          { on: "studio-1", weights_mib: 80_000, layers: 22, state: { state: "loading", layers: 12, of: 22 } },
+          { on: "studio-2", weights_mib: 80_000, layers: 21, state: { state: "downloading", done_mib: 34_400, total_mib: 80_000, mib_per_s: 1130, left_s: 360 } },
+        ],
+      }),
       model("glm-5", { state: "downloading", percent: 43, mib_per_s: 1130 }),
       model("gpt-oss-120b", { state: "warming" }),
       model("kimi-k3", { state: "proving" }),
       model("qwen3-coder-next", { state: "waiting", why: "for deepseek-v4-flash" }),
       model("minimax-m2.7", { state: "placing" }),
     ],
+  }),
+  stalled: scene({
+    overall: { state: "connecting" },
+    ladder: ladder({ step: "model_loaded", state: "failed", reason: "deepseek-v4-flash does not come on", remedy: "turn it off and on" }),
+    models: [
+      model("deepseek-v4-flash", { state: "stalled", why: "no byte for 90 s on mbp" }, {
+        parts: [
+          { on: "studio-1", weights_mib: 80_000, layers: 22, state: { state: "ready" } },
+          { on: "mbp", weights_mib: 80_000, layers: 21, state: { state: "downloading", done_mib: 16_400, total_mib: 80_000, mib_per_s: null, left_s: null } },
+        ],
+      }),
+      model("minimax-m2.7", { state: "off" }),
+    ],
+    notices: [notice("load_stalled", "needs_you", "deepseek-v4-flash stands still", "no byte has come to mbp for 90 s", "look at the network of mbp, or turn the model off and on")],
+  }),
+  steps: scene({
+    overall: { state: "connecting" },
+    ladder: ladder({ step: "model_proven", state: "failed", reason: "deepseek-v4-flash gave no token", remedy: "load it again in exo" }),
+    models: [model("deepseek-v4-flash", { state: "proving" }), model("minimax-m2.7", { state: "off" })],
+  }),
+  paused: scene({
+    overall: { state: "paused", until: ago(-14_160) },
+    pause: { pause: { how: "until", until: ago(-14_160) }, rests: true, cannot: null },
+    hub: { ...snapshot().hub, link: { state: "off" }, rtt_ms: null },
+    models: [
+      model("deepseek-v4-flash", { state: "ready", proven: ago(600) }, { standing: null }),
+      model("qwen3-coder-next", { state: "ready", proven: ago(600) }, { parts: on("mbp"), standing: null }),
+      model("minimax-m2.7", { state: "off" }),
+    ],
+  }),
+  "paused-in-use": scene({
+    overall: { state: "paused", until: null },
+    pause: { pause: { how: "while_in_use" }, rests: true, cannot: null },
+    hub: { ...snapshot().hub, link: { state: "off" }, rtt_ms: null },
+    models: [model("deepseek-v4-flash", { state: "ready", proven: ago(600) }, { standing: null }), model("minimax-m2.7", { state: "off" })],
+  }),
+  more: scene(),
+  ready: scene({
+    overall: { state: "ready", models: 2, wanted: 2 },
+    traffic: { ...snapshot().traffic, in_flight: 0 },
+    models: [
+      model("deepseek-v4-flash", { state: "ready", proven: ago(8) }),
+      model("qwen3-coder-next", { state: "ready", proven: ago(8) }, { parts: on("mbp") }),
+      model("minimax-m2.7", { state: "off" }),
+    ],
+    activity: { tokens_a_minute: hour(12).slice(-14) },
   }),
   waiting: scene({
     overall: { state: "waiting", until: ago(-12) },

@@ -4,8 +4,10 @@ import type { ModelState } from "../bindings/ModelState";
 import type { ModelView } from "../bindings/ModelView";
 import type { Notice } from "../bindings/Notice";
 import type { PartView } from "../bindings/PartView";
+import type { Rung } from "../bindings/Rung";
 import type { Scene } from "../bindings/Scene";
 import type { Snapshot } from "../bindings/Snapshot";
+import type { Step } from "../bindings/Step";
 
 /** The moment of all stories: pictures are the same every time. */
 export const NOW = Date.UTC(2026, 10, 25, 14, 4, 0);
@@ -69,6 +71,34 @@ export function notice(code: Notice["code"], severity: Notice["severity"], title
   return { code, subject: "", severity, title, text, remedy, since: ago(120) };
 }
 
+/** Tokens a minute of an hour with a quiet quarter in it, `now` tokens a second at its end. */
+export const hour = (now: number) =>
+  Array.from({ length: 60 }, (_, n) => {
+    const quiet = n > 19 && n < 34 ? Math.abs(n - 30) / 16 : 1;
+    const share = (0.35 + (0.6 * n) / 60) * quiet + 0.03 * (Math.sin(n * 1.7) + Math.sin(n * n)) * quiet;
+    return Math.round(60 * now * (n === 59 ? 1 : Math.min(1.08, Math.max(0, share + 0.05 * quiet))));
+  });
+
+const STEPS: [Step, string][] = [
+  ["signed_in", "as anna"],
+  ["hub_connected", "hub.example.net"],
+  ["engine_answers", "exo at localhost:52415"],
+  ["cluster_complete", "3 Macs"],
+  ["model_loaded", "2 of 2"],
+  ["model_proven", "2 of 2"],
+  ["offered", "2 of 2"],
+  ["serving", "2 requests"],
+];
+
+/** The steps up to the one that is not reached, which says why; those after it are not known. */
+export function ladder(open?: Rung): Rung[] {
+  const at = STEPS.findIndex(([step]) => step === open?.step);
+  return STEPS.map(([step, reason], n) => {
+    if (open && n === at) return open;
+    return open && n > at ? { step, state: "unknown", reason: "", remedy: null } : { step, state: "reached", reason, remedy: null };
+  });
+}
+
 export function snapshot(more: Partial<Snapshot> = {}): Snapshot {
   const members = more.cluster?.members ?? [
     mac("studio-1", 256, { this_mac: true, link: null, gpu_percent: 71 }),
@@ -107,7 +137,10 @@ export function snapshot(more: Partial<Snapshot> = {}): Snapshot {
       model("minimax-m2.7", { state: "off" }),
     ],
     traffic: { in_flight: 2, completed: 812, failed: 1, cancelled: 9, refused: 0, tokens: 120_400 },
-    ladder: [],
+    activity: { tokens_a_minute: hour(86) },
+    pause: null,
+    awake: { state: "held" },
+    ladder: ladder(),
     notices: [],
     ...more,
   };

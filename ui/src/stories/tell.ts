@@ -28,6 +28,8 @@ export function tell(target: HTMLElement) {
   flushSync();
   // What opens in place is looked at open.
   if (name === "why-no-requests") document.querySelector<HTMLElement>("[aria-expanded].link")?.click();
+  if (name === "steps") document.querySelector<HTMLElement>(".opens")?.click();
+  if (name === "more") document.querySelector<HTMLElement>(".foot [aria-expanded]")?.click();
   if (name === "declined") for (const one of document.querySelectorAll<HTMLElement>("[role=switch]")) one.click();
 }
 
@@ -57,6 +59,11 @@ export function teller(first: Scene): Host {
         } else if (command.command === "set_online") {
           snapshot.overall = command.online ? { state: "connecting" } : { state: "finishing", requests: snapshot.traffic.in_flight };
           if (command.online) snapshot.hub.link = { state: "connecting" };
+        } else if (command.command === "pause") {
+          const { pause } = command;
+          snapshot.pause = pause && { pause, rests: pause.how === "until", cannot: null };
+          if (pause?.how === "until") snapshot.overall = { state: "paused", until: pause.until };
+          else if (snapshot.overall.state === "paused") snapshot.overall = { state: "connecting" };
         }
       });
     },
@@ -71,6 +78,7 @@ export function teller(first: Scene): Host {
         next.sign_in = { state: "idle" };
       }),
     copyEndpoint: done,
+    openSettings: done,
     hide: done,
     quit: done,
     fit: done,
