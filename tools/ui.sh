@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The popover's page.
+# The popover's and the settings' pages.
 #
 # Usage: ui.sh build          installs its tools if they changed, and makes ui/dist if its sources did
 #        ui.sh check          types, lints, unit tests, and each story in Chromium

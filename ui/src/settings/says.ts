@@ -67,7 +67,8 @@ export function link(snapshot: Snapshot): Line {
   const it = snapshot.hub.link;
   const why = it.state === "waiting" || it.state === "refused" || it.state === "signed_out" ? it.why : null;
   const who = account ? `signed in${account.name ? ` as ${account.name}` : ""}` : null;
-  return { shape: said.shape, text: [said.word, why, who].filter(Boolean).join(" · ") };
+  const text = [said.word, why, who].filter(Boolean).join(" · ");
+  return { shape: said.shape, text: it.state === "refused" ? `${text}. ${sentence(it.remedy)}` : text };
 }
 
 /** How the engine was found. */
@@ -84,7 +85,7 @@ export function consequence(memory: MemoryView, typed: number | null): string {
   const less = memory.missing_mib > 0 ? " Less the share of the Macs that are missing." : "";
   if (typed === null && memory.origin !== "set") {
     if (memory.origin === "unknown") return "Nothing is told to the Hub, as the memory is not known: set a fixed budget.";
-    return `${says} ${gb(told)} GB, ${memory.origin === "known" ? "all that the GPUs can use" : "the three quarters that GPUs are assumed to use"}.${less}`;
+    return `${says} ${gb(told)} GB, ${memory.origin === "known" ? "all that the GPUs can use" : "as much as the GPUs are assumed to use"}.${less}`;
   }
   const can = memory.schedulable_mib;
   if (can === null) return `${says} ${gb(told)} GB.${less}`;
