@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The popover's page.
+# The popover's and the settings' pages.
 #
 # Usage: ui.sh build          installs its tools if they changed, and makes ui/dist if its sources did
 #        ui.sh check          types, lints, unit tests, and each story in Chromium
@@ -25,7 +25,7 @@ install() {
 build() {
     install
     local now
-    now=$(find src index.html vite.config.ts svelte.config.js package-lock.json -type f ! -name '*.test.ts' | LC_ALL=C sort | tr '\n' '\0' | xargs -0 cat | cksum)
+    now=$(find src index.html settings.html vite.config.ts svelte.config.js package-lock.json -type f ! -name '*.test.ts' | LC_ALL=C sort | tr '\n' '\0' | xargs -0 cat | cksum)
     fresh dist/.porten "$now" && { say "ui/dist is up to date."; return; }
     npm run --silent build
     printf '%s' "$now" >dist/.porten

@@ -15,7 +15,7 @@ export default ts.config(
   // There the compiler says what is not defined.
   { files: ["**/*.{ts,svelte}"], rules: { "no-undef": "off" } },
   {
-    files: ["**/*.svelte"],
+    files: ["**/*.svelte", "**/*.svelte.ts"],
     languageOptions: { parserOptions: { parser: ts.parser, svelteConfig } },
     // The style policy of the page forbids them.
     rules: { "svelte/no-inline-styles": "error", "svelte/no-at-html-tags": "error" },

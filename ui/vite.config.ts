@@ -5,7 +5,7 @@ export default defineConfig({
   plugins: [svelte()],
   base: "./",
   // Nothing becomes a data: address: the page's policy allows its own files only. Safari 17.5 is what macOS 14.5 has.
-  build: { target: "safari17.5", assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+  build: { target: "safari17.5", assetsInlineLimit: 0, modulePreload: { polyfill: false }, rollupOptions: { input: ["index.html", "settings.html"] } },
   server: { host: "127.0.0.1" },
   // Svelte's own way to tests: its browser half, not the one for servers.
   resolve: process.env.VITEST ? { conditions: ["browser"] } : {},
