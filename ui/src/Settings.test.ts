@@ -132,7 +132,7 @@ test("where it cannot be opened at login, it says why", async () => {
   await page("settings-login-refused");
   expect(row("General", "Open at login").textContent).toContain("move it to Applications");
   expect(find("Open at login").disabled).toBe(true);
-  expect(row("General", "Keep awake while serving").textContent).toContain("runs on its battery");
+  expect(row("General", "Keep awake while serving").textContent).toContain("caffeinate does not keep it awake");
 });
 
 test("what System Settings cannot be opened for is said under the row it was asked from", async () => {

@@ -8,8 +8,8 @@ use porten_core::ladder::RungState;
 use porten_core::memory::BudgetOrigin;
 use porten_core::notice::{Notice, Severity};
 use porten_core::snapshot::{
-    LinkKind, LinkView, MemberState, MemberView, MemoryView, ModelState, ModelView, Overall, PauseView, ReachView,
-    Snapshot, count, sentence,
+    AwakeView, LinkKind, LinkView, MemberState, MemberView, MemoryView, ModelState, ModelView, Overall, PauseView,
+    ReachView, Snapshot, count, sentence,
 };
 use porten_core::wire::Standing;
 
@@ -49,6 +49,11 @@ pub(crate) fn status(snapshot: &Snapshot, now: Timestamp) -> Vec<String> {
     fact("Hub", format!("{} · {}", snapshot.hub.url, link(snapshot, now)));
     if let Some(PauseView { cannot: Some(why), .. }) = &snapshot.pause {
         fact("Rest", why.clone());
+    }
+    match &snapshot.awake {
+        AwakeView::NotWanted | AwakeView::Idle => {}
+        AwakeView::Held => fact("Awake", "kept awake on mains power while it is online".to_owned()),
+        AwakeView::Refused { why } => fact("Awake", why.clone()),
     }
     fact("Engine", engine(snapshot, now));
     fact("Memory", advertised(&snapshot.memory));

@@ -3,6 +3,7 @@
 // The words that everybody uses.
 pub mod activity;
 pub mod api_error;
+pub mod awake;
 pub mod bridge;
 pub mod command;
 pub mod ids;

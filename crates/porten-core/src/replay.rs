@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::awake::Awake;
 use crate::config::{Config, EngineKind, EngineUrl};
 use crate::desk::Desk;
 use crate::engine::{self, Health, Listing, Proof};
@@ -165,6 +166,7 @@ impl Replay {
             memory: budget(&pool::rooms(&self.telling, wired, self.now), set),
             wired,
             pause: None,
+            awake: &Awake::default(),
             traffic: TrafficView::default(),
             by_model: &BTreeMap::new(),
         };

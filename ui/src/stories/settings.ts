@@ -92,7 +92,7 @@ export const moments: Record<string, Story> = {
   "settings-signing-out": { scene: scene(LIMITS), view: settings() },
   "settings-login-off": { scene: scene(), view: settings({}, { state: "switched_off" }) },
   "settings-login-refused": {
-    scene: scene({ awake: { state: "on_battery" } }),
+    scene: scene({ awake: { state: "refused", why: "this Mac may sleep: caffeinate does not keep it awake (exit status: 1)" } }),
     view: settings({}, { state: "refused", why: "Porten runs from a disk image, which is not there at the next login; move it to Applications, open it there, and switch this on then." }),
   },
   "settings-six-macs": { scene: of("six-macs"), view: settings() },

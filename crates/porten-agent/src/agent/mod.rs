@@ -7,6 +7,7 @@
 //! ledger ─changed──►└────────────┘──spawns───► dial · probe · prove · keychain · disk
 //! ```
 
+mod awake;
 mod cluster;
 mod effects;
 mod leave;
@@ -32,6 +33,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::awake::Keeper;
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::credentials::Credentials;
@@ -70,6 +72,8 @@ pub struct Setup {
     pub limits: Limits,
     /// How long nobody has used this machine.
     pub in_use: InUse,
+    /// What keeps this machine awake.
+    pub keeper: Keeper,
 }
 
 impl Setup {
@@ -78,7 +82,17 @@ impl Setup {
     pub fn usual(setup: crate::setup::Setup, host: Host) -> Self {
         let crate::setup::Setup { config, places, environment } = setup;
         let (beat, limits) = (Beat::default(), Limits::default());
-        Self { config, places, environment, host, connect: by_settings(), beat, limits, in_use: in_use::system() }
+        Self {
+            config,
+            places,
+            environment,
+            host,
+            connect: by_settings(),
+            beat,
+            limits,
+            in_use: in_use::system(),
+            keeper: Keeper::system(),
+        }
     }
 }
 
@@ -127,7 +141,7 @@ impl Agent {
     /// # Errors
     /// Something this machine must have is missing; nothing runs then.
     pub fn start(setup: Setup) -> Result<Self, StartError> {
-        let Setup { config, places, environment, host, connect, beat, limits, in_use } = setup;
+        let Setup { config, places, environment, host, connect, beat, limits, in_use, keeper } = setup;
         let clock = Clock::start();
         let node = node_id(&places.state)?;
         let host = host_view(host, node.clone(), clock);
@@ -172,6 +186,7 @@ impl Agent {
             caring,
             settings,
             in_use,
+            keeper,
         };
         let world = World::new(config, host, kept_in, installed_mib(), wired_limit_mib(), wishes, hands);
         let (snapshots, snapshots_seen) = watch::channel(Arc::new(world.first_picture()));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use porten_core::activity::Activity;
+use porten_core::awake::Awake;
 use porten_core::config::Config;
 use porten_core::detect::Chosen;
 use porten_core::engine::{self, Health, Reach};
@@ -26,10 +27,12 @@ use porten_core::wire::{self, Advert, FromHub, MAX_STREAMS, Offer};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_util::sync::DropGuard;
 
 use super::Ended;
 use super::cluster::Following;
 use super::effects::{Done, Sessions};
+use crate::awake::Keeper;
 use crate::client::Asked;
 use crate::clock::Clock;
 use crate::credentials::Credentials;
@@ -62,6 +65,7 @@ pub(super) struct Hands {
     pub(super) caring: watch::Sender<bool>,
     pub(super) settings: watch::Sender<Arc<Config>>,
     pub(super) in_use: InUse,
+    pub(super) keeper: Keeper,
 }
 
 /// What the loop hears.
@@ -105,6 +109,9 @@ pub(super) struct World {
     rtt_ms: Option<u32>,
     pub(super) leaving: Option<Leaving>,
     pub(super) resting: Resting,
+    pub(super) awake: Awake,
+    /// The machine may sleep again when this is dropped.
+    pub(super) held_awake: Option<DropGuard>,
     /// What was last made of the wish and the rest.
     pub(super) online: bool,
     /// Its leaving is for an agent with other settings.
@@ -160,6 +167,8 @@ impl World {
             rtt_ms: None,
             leaving: None,
             resting: Resting::default(),
+            awake: Awake::default(),
+            held_awake: None,
             online: false,
             anew: false,
             reading: Reading::default(),
@@ -221,6 +230,7 @@ impl World {
             self.owes_picture = true;
             self.follow();
             self.settle_wish(None);
+            self.keep_awake();
             let over = self.settle();
             if at_once || self.numbers_are_due() {
                 self.derive(&snapshots);
@@ -365,6 +375,7 @@ impl World {
             self.cluster_deadline(now),
             Some(self.activity.deadline()),
             self.resting.deadline(),
+            self.awake.deadline(),
             picture,
         ];
         candidates.into_iter().flatten().min().unwrap_or(now + Duration::from_secs(3600))
@@ -433,6 +444,7 @@ impl World {
             host: &self.host,
             config: &self.config,
             online: self.online,
+            awake: &self.awake,
             pause: self.resting.view().filter(|_| self.wishes.online),
             draining: self.leaving.is_some(),
             read: self.read,

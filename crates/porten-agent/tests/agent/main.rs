@@ -11,4 +11,5 @@ mod session;
 mod settings;
 mod support;
 mod turns;
+mod waking;
 mod wire;

@@ -13,6 +13,8 @@ use crate::exit::Exit;
 use crate::printer::say;
 
 pub(crate) fn show(setup: &Setup, json: bool) -> Result<Exit> {
+    // The node's id is made where there is none yet.
+    setup.places.prepare()?;
     let (settings, kept) = (settings::view(setup), settings::kept(setup)?);
     if json {
         let file = setup.places.config.display().to_string();

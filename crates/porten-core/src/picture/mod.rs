@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::awake::Awake;
 use crate::config::{Config, Origin, Setting};
 use crate::desk::Desk;
 use crate::engine::{Health, Reach};
@@ -22,8 +23,8 @@ use crate::notice::Book;
 use crate::pause::Pause;
 use crate::pool::Wired;
 use crate::snapshot::{
-    AccountView, ActivityView, AwakeView, EngineView, HostView, HubView, LinkView, MemoryView, ModelState, ModelView,
-    Overall, PauseView, ReachView, Snapshot, TrafficView,
+    AccountView, ActivityView, EngineView, HostView, HubView, LinkView, MemoryView, ModelState, ModelView, Overall,
+    PauseView, ReachView, Snapshot, TrafficView,
 };
 use crate::time::{Moment, Now};
 use crate::tunnel::State;
@@ -87,6 +88,8 @@ pub struct Facts<'a> {
     pub wired: Wired<'a>,
     /// A rest that a person asked for.
     pub pause: Option<PauseView>,
+    /// Whether the machine is kept awake.
+    pub awake: &'a Awake,
     /// Requests in all.
     pub traffic: TrafficView,
     /// Requests by Hub id.
@@ -123,7 +126,7 @@ pub fn draw(facts: &Facts<'_>, book: &mut Book, now: Now) -> Snapshot {
         traffic: facts.traffic,
         activity: ActivityView::default(),
         pause: facts.pause.clone(),
-        awake: AwakeView::Idle,
+        awake: facts.awake.view(),
         ladder,
         notices,
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::awake::Awake;
 use crate::config;
 use crate::engine::{Input, Listing, Proof, ProofFailure};
 use crate::idle::Idle;
@@ -47,6 +48,7 @@ struct Scene {
     standings: BTreeMap<String, wire::ModelTraffic>,
     hub_drains: Option<&'static str>,
     pause: Option<PauseView>,
+    awake: Awake,
     traffic: TrafficView,
     by_model: BTreeMap<String, ModelTraffic>,
     online: bool,
@@ -82,6 +84,7 @@ impl Scene {
             standings: BTreeMap::from([told(wire::Standing::Eligible)]),
             hub_drains: None,
             pause: None,
+            awake: Awake::default(),
             traffic: TrafficView::default(),
             by_model: BTreeMap::new(),
             online: true,
@@ -132,6 +135,7 @@ impl Scene {
             memory: budget(&pool::alone(Some(131_072), None), None),
             wired: Wired { read_mib: None, limits: &limits },
             pause: self.pause.clone(),
+            awake: &self.awake,
             traffic: self.traffic,
             by_model: &self.by_model,
         };

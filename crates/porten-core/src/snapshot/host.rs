@@ -25,10 +25,8 @@ pub enum AwakeView {
     NotWanted,
     /// Nothing is to be served, so it may sleep.
     Idle,
-    /// Held.
+    /// The system was asked to stay awake on mains power.
     Held,
-    /// Wanted, and let go: the machine runs on its battery.
-    OnBattery,
     /// Wanted, and the system refused.
     Refused {
         /// One sentence.
