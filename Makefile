@@ -2,7 +2,7 @@
 # CARGO_TARGET_DIR is respected: everything that is built or downloaded lands there (else in target/).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-tools deps types fmt ui ui-check clippy build unit soak fuzz doc check-macos real-engine picture bench audit faults
+.PHONY: help run test check-tools deps types fmt ui ui-check clippy build unit soak fuzz doc check-macos real-engine picture pictures bench audit faults
 
 # What a change must pass, in this order: cheap and telling first.
 STEPS := check-tools deps fmt types ui-check clippy build unit doc check-macos real-engine
@@ -66,6 +66,9 @@ faults: ## docs/faults.md, from what the tests say they show
 
 picture: build ## the picture in README, taken from the real app on a screen of its own
 	@tools/picture.sh
+
+pictures: ## docs/pictures, the popover and the settings in light and dark, from the stories of the real pages
+	@tools/pictures.sh
 
 bench: ## how fast: straight to an engine, and through Hub, tunnel and agent (4 minutes once built)
 	@tools/bench.sh
