@@ -9,6 +9,7 @@ use porten_agent::local::{LocalError, attach};
 use porten_agent::places::PlacesError;
 use porten_agent::seat::{SeatError, Taken, take};
 use porten_agent::setup::{Setup, SetupError};
+use porten_core::config::Config;
 use porten_core::seat::Host;
 use porten_core::snapshot::sentence;
 use tokio::sync::watch;
@@ -115,6 +116,7 @@ async fn hold(holds: &watch::Sender<Hold>, leave: &Leave) -> Result<(), Trouble>
 async fn host(setup: Setup, holds: &watch::Sender<Hold>, leave: &Leave) -> Result<(), Trouble> {
     let mut agent = Agent::start(AgentSetup::usual(setup.clone(), Host::App))?;
     holds.send_replace(Hold::Live(Live { client: agent.client().clone(), setup: Arc::new(setup) }));
+    tauri::async_runtime::spawn(log_as_set(agent.settings()));
     tokio::select! {
         // Whether it is to be hosted anew or not: whoever keeps hold takes the next one.
         _ = agent.ended() => return Ok(()),
@@ -126,4 +128,14 @@ async fn host(setup: Setup, holds: &watch::Sender<Hold>, leave: &Leave) -> Resul
     }
     agent.ended().await;
     Ok(())
+}
+
+/// The log says as much as the settings want, now and whenever they change, until the agent ends.
+async fn log_as_set(mut settings: watch::Receiver<Arc<Config>>) {
+    loop {
+        porten_log::set(porten_log::level(settings.borrow_and_update().log.value));
+        if settings.changed().await.is_err() {
+            return;
+        }
+    }
 }
