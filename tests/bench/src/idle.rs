@@ -18,9 +18,9 @@ pub(crate) async fn run(minutes: usize) -> Result<(), RunError> {
     let time = Duration::from_secs(60 * minutes as u64);
     tell(&format!("watching it for {minutes} min"));
     let begun = Instant::now();
-    let meter = porten.agent.and_then(Meter::start).ok_or(RunError::NoProc)?;
+    let meter = porten.agent.and_then(Meter::start).ok_or(RunError::NotLinux)?;
     tokio::time::sleep(time).await;
-    let used = meter.stop().ok_or(RunError::NoProc)?;
+    let used = meter.stop().ok_or(RunError::NotLinux)?;
     let share = used.cpu_ms / 10.0 / begun.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
     let mib = used.peak_rss as f64 / (1024.0 * 1024.0);

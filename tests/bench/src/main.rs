@@ -11,6 +11,8 @@ mod engine;
 mod forward;
 mod gates;
 mod idle;
+#[cfg(target_os = "linux")]
+mod line;
 mod load;
 mod order;
 mod path;

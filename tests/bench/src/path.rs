@@ -8,8 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use porten_tests::house::is_ready;
-use porten_tests::lossy::Lossy;
-use porten_tests::{Agent, Detour, Hub};
+use porten_tests::{Agent, Hub};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
@@ -91,7 +90,7 @@ pub(crate) async fn porten(engine: &Engine) -> Path {
 }
 
 /// The same with an agent that dials the Hub at this address.
-async fn over(engine: &Engine, hub: Hub, address: &str) -> Path {
+pub(crate) async fn over(engine: &Engine, hub: Hub, address: &str) -> Path {
     let mut agent = Agent::bare();
     agent.set("PORTEN_HUB_URL", address);
     // As people run it. The bed's own wish, the most talkative log, would be measured with it.
@@ -103,32 +102,4 @@ async fn over(engine: &Engine, hub: Hub, address: &str) -> Path {
     let target = Target { url: hub.url(), key: hub.api_key.clone(), model: MODEL.into() };
     let id = agent.process().id();
     Path { name: PORTEN, target, agent: Some(id), _parts: Some(Box::new((agent, hub))) }
-}
-
-/// The time that a packet is on a long line, each way.
-const LINE_DELAY: Duration = Duration::from_millis(20);
-/// Packets that it loses, of a thousand.
-const LINE_LOSS: u64 = 10;
-
-/// A long, lossy line: its packets are held and lost while this lives.
-pub(crate) struct Line {
-    _ways: [Detour; 2],
-    _packets: Lossy,
-}
-
-/// Straight to the engine and through a Hub and an agent, where the load tool's own way to the engine and the agent's to its
-/// Hub go over a long, lossy line.
-///
-/// # Panics
-/// This is no network namespace of this process' own, or not its root's.
-pub(crate) async fn on_a_line(engine: &Engine) -> Result<(Line, Vec<Path>), EngineError> {
-    let port = engine.url.rsplit(':').next().and_then(|port| port.parse().ok()).ok_or(EngineError::Silent)?;
-    let hub = Hub::start_with_log("info").await;
-    let ways = [Detour::to(port), Detour::to(hub.port())];
-    let straight = Target { url: format!("http://127.0.0.1:{}", ways[0].port()), ..direct(engine).target };
-    let address = ways[1].ws_url();
-    let through = over(engine, hub, &address).await;
-    let packets = Lossy::line(&[ways[0].port(), ways[1].port()], LINE_DELAY, LINE_LOSS);
-    let paths = vec![Path { target: straight, ..direct(engine) }, through];
-    Ok((Line { _ways: ways, _packets: packets }, paths))
 }

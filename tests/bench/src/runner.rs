@@ -24,8 +24,8 @@ pub(crate) enum RunError {
     Round(#[from] RoundError),
     #[error("{} cannot be written ({source})", path.display())]
     File { path: PathBuf, source: io::Error },
-    #[error("this needs /proc, so Linux")]
-    NoProc,
+    #[error("only Linux has what this measures with")]
+    NotLinux,
     #[error("this program does not know where it lies ({0})")]
     NoPlace(io::Error),
 }
@@ -45,7 +45,7 @@ pub(crate) async fn run(wishes: &Wishes) -> Result<bool, RunError> {
     tell("starting an engine, a Hub and an agent, and signing in");
     let engine = Engine::start().await?;
     let (line, mut paths) = if wishes.line {
-        let (line, paths) = path::on_a_line(&engine).await?;
+        let (line, paths) = on_a_line(&engine).await?;
         (Some(line), paths)
     } else {
         (None, vec![path::direct(&engine), path::porten(&engine).await])
@@ -79,6 +79,16 @@ pub(crate) async fn run(wishes: &Wishes) -> Result<bool, RunError> {
     let gates = gates::judge(&rows);
     print(&format!("\n{}", table::draw_gates(&gates)));
     Ok(gates.iter().all(|gate| gate.is_kept))
+}
+
+#[cfg(target_os = "linux")]
+async fn on_a_line(engine: &Engine) -> Result<(crate::line::Line, Vec<path::Path>), RunError> {
+    Ok(crate::line::on_a_line(engine).await?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn on_a_line(_: &Engine) -> std::future::Ready<Result<((), Vec<path::Path>), RunError>> {
+    std::future::ready(Err(RunError::NotLinux))
 }
 
 /// Beside the profile's folder in which this program lies: `target/bench.json`.

@@ -11,5 +11,6 @@ mod session;
 mod settings;
 mod support;
 mod turns;
+#[cfg(target_os = "linux")] // It looks for the tool in /proc.
 mod waking;
 mod wire;

@@ -23,7 +23,6 @@ fn runs(argument: &str) -> bool {
     commands.map(of).any(|words| words.split('\0').any(|word| word == argument))
 }
 
-#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn the_machine_is_kept_awake_while_it_serves_and_may_sleep_after() {
     // A number of seconds that no other process is told.
