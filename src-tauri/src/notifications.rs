@@ -30,22 +30,14 @@ pub(crate) async fn follow(app: AppHandle, mut scenes: watch::Receiver<Scene>) {
         if let Some(snapshot) = &scenes.borrow_and_update().snapshot {
             teller.on(&snapshot.notices, clock.now().mono);
         }
-        let due = teller.deadline().map(|due| clock.instant(due));
         tokio::select! {
             changed = scenes.changed() => if changed.is_err() { return },
-            () = at(due) => {
+            () = clock.reached(teller.deadline()) => {
                 if let Some(tell) = teller.tell(wants().await, clock.now().mono) {
                     post(&app, &awaited, tell);
                 }
             }
         }
-    }
-}
-
-async fn at(due: Option<tokio::time::Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
     }
 }
 

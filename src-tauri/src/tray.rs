@@ -5,10 +5,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp, Zoned};
 use porten_core::bridge::{Scene, SignInView};
 use porten_core::command::Command;
-use porten_core::pause::Pause;
+use porten_core::pause::{Pause, tomorrow};
 use porten_core::popover::{Area, Input};
 use porten_core::snapshot::LinkView;
-use porten_core::tray::{Calm, Face, face, leaving, tomorrow, words};
+use porten_core::tray::{Calm, Face, face, leaving, words};
 use tauri::image::Image;
 use tauri::menu::{Menu, MenuItem, PredefinedMenuItem, Submenu};
 use tauri::tray::{MouseButton, MouseButtonState, TrayIcon, TrayIconBuilder, TrayIconEvent};
@@ -206,20 +206,12 @@ async fn follow(app: AppHandle, tray: TrayIcon, items: Items, mut scenes: watch:
             said = Some(saying);
         }
         // Another face may be due, or another number of minutes.
-        let due = calm.deadline().map(|due| clock.instant(due));
         let counted = left.map(|(_, holds)| holds).filter(|holds| *holds < Duration::MAX);
-        let counted = counted.map(|holds| tokio::time::Instant::now() + holds);
+        let due = calm.deadline().into_iter().chain(counted.map(|holds| now.mono + holds)).min();
         tokio::select! {
             changed = scenes.changed() => if changed.is_err() { return },
-            () = sleep_until(due.into_iter().chain(counted).min()) => {}
+            () = clock.reached(due) => {}
         }
-    }
-}
-
-async fn sleep_until(due: Option<tokio::time::Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
     }
 }
 

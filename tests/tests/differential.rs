@@ -93,10 +93,7 @@ async fn five_thousand_answers_through_the_house_say_what_the_engine_said() {
     let hub = Hub::start_with_log("warn").await;
     let mut agent = Agent::new(&hub);
     agent.set("PORTEN_LOG", "warn");
-    agent.set("PORTEN_ENGINE", "openai");
-    agent.set("PORTEN_ENGINE_URL", &engine.url());
-    agent.set("PORTEN_ENGINE_MODELS", &format!("tiny={ENGINE_ID}"));
-    agent.set("PORTEN_VRAM_BUDGET_MB", "4096");
+    agent.set_engine(&engine.url()).set("PORTEN_ENGINE_MODELS", &format!("tiny={ENGINE_ID}"));
     agent.login(&hub).await;
     agent.run();
     agent.status_until(Duration::from_secs(30), "the agent is ready", is_ready).await;

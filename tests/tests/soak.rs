@@ -30,10 +30,7 @@ async fn quiet_house(manner: Manner) -> House {
     let hub = Hub::start_with_log("warn").await;
     let mut agent = Agent::new(&hub);
     agent.set("PORTEN_LOG", "warn");
-    agent.set("PORTEN_ENGINE", "openai");
-    agent.set("PORTEN_ENGINE_URL", &engine.url());
-    agent.set("PORTEN_ENGINE_MODELS", "tiny");
-    agent.set("PORTEN_VRAM_BUDGET_MB", "4096");
+    agent.set_engine(&engine.url());
     agent.login(&hub).await;
     agent.run();
     let house = House { engine, hub, agent };

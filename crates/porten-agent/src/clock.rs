@@ -30,4 +30,12 @@ impl Clock {
         let far = std::time::Duration::from_secs(86_400 * 365);
         tokio::time::Instant::from_std(self.born + moment.since_start().min(far))
     }
+
+    /// Waits for a moment; for ever where there is none.
+    pub async fn reached(&self, due: Option<Moment>) {
+        match due {
+            Some(due) => tokio::time::sleep_until(self.instant(due)).await,
+            None => std::future::pending().await,
+        }
+    }
 }

@@ -61,6 +61,12 @@ impl Wishes {
         Ok(kept::store(&file(state), self)?)
     }
 
+    /// Wants to be online, or not. Who wants it online now does not want it to rest.
+    pub fn go(&mut self, online: bool) {
+        self.online = online;
+        self.pause.take_if(|_| online);
+    }
+
     /// Wants a model on, or off.
     pub fn turn(&mut self, id: ModelId, on: bool, how: Option<How>, keep: bool) {
         if let Some(how) = how {

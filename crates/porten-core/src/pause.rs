@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
 
 use crate::snapshot::PauseView;
@@ -30,12 +30,24 @@ pub const NOTICED: Duration = Duration::from_secs(15);
 /// An end by the wall clock is looked for so often at least: the clock may be set, and a machine that sleeps counts no time.
 const LOOKED_FOR: Duration = Duration::from_secs(60);
 
+/// When a day begins, for whoever pauses until tomorrow (hour of the day).
+const MORNING: i8 = 8;
+
 impl Pause {
     /// Whether it is over for good.
     #[must_use]
     pub fn is_over(self, now: Now) -> bool {
         matches!(self, Self::Until { until } if now.wall >= until)
     }
+}
+
+/// When a rest until tomorrow ends: in the morning of the next day, by the clock of this machine's place.
+///
+/// The popover's page says the same (ui/src/rest.ts).
+#[must_use]
+pub fn tomorrow(now: &Zoned) -> Option<Timestamp> {
+    let morning = now.date().tomorrow().ok()?.at(MORNING, 0, 0, 0);
+    Some(morning.to_zoned(now.time_zone().clone()).ok()?.timestamp())
 }
 
 /// Decides whether the node rests.
@@ -173,5 +185,15 @@ mod tests {
         resting.saw(Err("No.".into()), at(0));
         assert!(!resting.rests());
         assert_eq!(resting.view().and_then(|view| view.cannot).as_deref(), Some("No."));
+    }
+
+    #[test]
+    fn tomorrow_begins_in_the_morning_of_the_next_day() {
+        let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(2));
+        let at = |text: &str| text.parse::<Timestamp>().unwrap().to_zoned(zone.clone());
+        let morning: Timestamp = "2026-11-26T06:00:00Z".parse().unwrap();
+        assert_eq!(tomorrow(&at("2026-11-25T10:00:00Z")), Some(morning));
+        assert_eq!(tomorrow(&at("2026-11-25T21:59:59Z")), Some(morning), "a second to midnight there");
+        assert_eq!(tomorrow(&at("2026-11-24T22:00:00Z")), Some(morning), "the day has just begun there");
     }
 }

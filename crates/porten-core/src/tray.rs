@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{Timestamp, Zoned};
+use jiff::Timestamp;
 
 use crate::bridge::Scene;
 use crate::notice::Severity;
@@ -11,8 +11,6 @@ use crate::time::Moment;
 
 /// A face changes only when the state has lasted this long: nothing flickers in the menu bar.
 const CALM: Duration = Duration::from_secs(2);
-/// When a day begins, for whoever pauses until tomorrow (hour of the day).
-const MORNING: i8 = 8;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The five faces; they differ by shape, so that they can be told apart without colour.
@@ -64,15 +62,6 @@ pub fn words(scene: &Scene, now: Timestamp) -> String {
         (None, Some(Overall::Waiting { .. })) => "Trying again…".to_owned(),
         (None, Some(overall)) => overall.words(now),
     }
-}
-
-/// When a rest until tomorrow ends: in the morning of the next day, by the clock of this machine's place.
-///
-/// The popover's page says the same (ui/src/rest.ts).
-#[must_use]
-pub fn tomorrow(now: &Zoned) -> Option<Timestamp> {
-    let morning = now.date().tomorrow().ok()?.at(MORNING, 0, 0, 0);
-    Some(morning.to_zoned(now.time_zone().clone()).ok()?.timestamp())
 }
 
 /// How long an app that is leaving may still take, in words that stay true for a while, and for how long they do.
@@ -167,16 +156,6 @@ mod tests {
             assert_eq!(face(&scene(overall.clone(), Some(Code::HubUnreachable))), degraded, "{overall:?}");
             assert_eq!(words(&scene(overall, None), START), word);
         }
-    }
-
-    #[test]
-    fn tomorrow_begins_in_the_morning_of_the_next_day() {
-        let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(2));
-        let at = |text: &str| text.parse::<Timestamp>().unwrap().to_zoned(zone.clone());
-        let morning: Timestamp = "2026-11-26T06:00:00Z".parse().unwrap();
-        assert_eq!(tomorrow(&at("2026-11-25T10:00:00Z")), Some(morning));
-        assert_eq!(tomorrow(&at("2026-11-25T21:59:59Z")), Some(morning), "a second to midnight there");
-        assert_eq!(tomorrow(&at("2026-11-24T22:00:00Z")), Some(morning), "the day has just begun there");
     }
 
     #[test]

@@ -11,7 +11,7 @@ import type { SettingsHost } from "../host";
 import Settings from "../Settings.svelte";
 import { stories } from "./index";
 import { mac, NOW, scene, snapshot } from "./make";
-import { teller } from "./tell";
+import { list, teller } from "./tell";
 
 const FILE = "~/Library/Application Support/Porten/config.toml";
 export const REFUSED = "memory.budget_mb is \"9999999999\"; write a whole number from 1 to 2147483648.";
@@ -131,14 +131,7 @@ export async function tellSettings(target: HTMLElement) {
   const name = new URL(location.href).searchParams.get("story") ?? "";
   const story = moments[name];
   if (!story) {
-    const list = document.createElement("ul");
-    for (const one of Object.keys(moments)) {
-      const link = document.createElement("a");
-      link.href = `?story=${one}`;
-      link.textContent = one;
-      list.appendChild(document.createElement("li")).appendChild(link);
-    }
-    target.append(list);
+    list(target, Object.keys(moments));
     return;
   }
   mount(Settings, { target, props: { host: settingsTeller(story), at: NOW } });

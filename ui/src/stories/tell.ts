@@ -7,18 +7,23 @@ import type { Scene } from "../bindings/Scene";
 import type { Host } from "../host";
 import { NOW, stories } from "./index";
 
+/** Links to each story, where none was named. */
+export function list(target: HTMLElement, names: string[]) {
+  const links = document.createElement("ul");
+  for (const name of names) {
+    const link = document.createElement("a");
+    link.href = `?story=${name}`;
+    link.textContent = name;
+    links.appendChild(document.createElement("li")).appendChild(link);
+  }
+  target.append(links);
+}
+
 export function tell(target: HTMLElement) {
   const name = new URL(location.href).searchParams.get("story") ?? "";
   const scene = stories[name];
   if (!scene) {
-    const list = document.createElement("ul");
-    for (const story of Object.keys(stories)) {
-      const link = document.createElement("a");
-      link.href = `?story=${story}`;
-      link.textContent = story;
-      list.appendChild(document.createElement("li")).appendChild(link);
-    }
-    target.append(list);
+    list(target, Object.keys(stories));
     return;
   }
   const host = teller(scene);

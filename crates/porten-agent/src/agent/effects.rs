@@ -195,11 +195,7 @@ impl World {
         {
             let mut wishes = self.wishes.clone();
             match &command {
-                Command::SetOnline { online } => {
-                    wishes.online = *online;
-                    // Who wants it online now does not want it to rest.
-                    wishes.pause = wishes.pause.filter(|_| !online);
-                }
+                Command::SetOnline { online } => wishes.go(*online),
                 Command::Pause { pause } => wishes.pause = *pause,
                 Command::Drain { .. } => wishes.online = false,
                 Command::SetModel { id, on, how, keep } => {

@@ -9,7 +9,7 @@ use porten_agent::local::{Local, LocalError};
 use porten_agent::setup::Setup;
 use porten_agent::wishes::Wishes;
 use porten_core::command::Command;
-use porten_core::pause::Pause;
+use porten_core::pause::{Pause, tomorrow};
 
 use crate::exit::Exit;
 use crate::printer::say;
@@ -20,13 +20,12 @@ pub(crate) fn until(text: &str) -> Result<Timestamp, String> {
 }
 
 fn next(text: &str, now: &Zoned) -> Option<Timestamp> {
-    let (time, must_be_tomorrow) = match text.trim() {
-        "tomorrow" => (Time::constant(8, 0, 0, 0), true),
-        text => (Time::strptime("%H:%M", text).ok()?, false),
-    };
+    if text.trim() == "tomorrow" {
+        return tomorrow(now);
+    }
+    let time = Time::strptime("%H:%M", text.trim()).ok()?;
     let today = now.with().time(time).build().ok()?;
-    let day =
-        if must_be_tomorrow || today <= *now { now.tomorrow().ok()?.with().time(time).build().ok()? } else { today };
+    let day = if today <= *now { now.tomorrow().ok()?.with().time(time).build().ok()? } else { today };
     Some(day.timestamp())
 }
 

@@ -12,9 +12,8 @@ use crate::printer::say;
 /// Writes the wish down for the next agent.
 pub(crate) fn keep(setup: &Setup, online: bool) -> Result<()> {
     setup.places.prepare()?;
-    let before = Wishes::fetch(&setup.places.state);
-    // Who wants it online now does not want it to rest.
-    let wishes = Wishes { online, pause: before.pause.filter(|_| !online), ..before };
+    let mut wishes = Wishes::fetch(&setup.places.state);
+    wishes.go(online);
     Ok(wishes.store(&setup.places.state)?)
 }
 
