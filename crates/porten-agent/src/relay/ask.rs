@@ -24,6 +24,9 @@ use crate::ledger::{Entry, Outcome};
 /// What is read from the engine before it is sent on, if so much is there already (bytes).
 const TOGETHER: usize = 4 * 1024;
 
+/// Room for a further event (bytes).
+const EVENT: usize = 512;
+
 /// An answer whose machines are lost, as far as is known, is given up once it has not come on for this long: what goes on
 /// coming is not lost.
 const LOST_PATIENCE: Duration = Duration::from_secs(3);
@@ -242,7 +245,8 @@ impl Way {
                     continue;
                 }
             };
-            let mut out = Vec::new();
+            // What is sent for an event is about as long as the event.
+            let mut out = Vec::with_capacity(chunk.len().min(TOGETHER) + EVENT);
             let Some(answer) = &mut self.answer else { return Err(Left) };
             let before = answer.progress();
             let mut flow = answer.take(&chunk, &mut out);

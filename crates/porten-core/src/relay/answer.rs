@@ -216,6 +216,11 @@ impl Reading {
 
     fn event(&mut self, data: &[u8], out: &mut Vec<u8>) {
         self.progress += 1;
+        if let Shape::Stream(stream) = &mut self.shape
+            && stream.again(data, out)
+        {
+            return;
+        }
         // Data of several lines is JSON with line breaks between its tokens; on our one line they become spaces.
         let data = if data.contains(&b'\n') {
             Cow::Owned(data.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }).collect())
@@ -231,9 +236,12 @@ impl Reading {
     }
 
     fn chunk(&mut self, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
-        let mut failed = false;
+        let streams = matches!(self.shape, Shape::Stream(_));
+        let (mut failed, mut count, mut text) = (false, 0_u32, None);
         let read = chunk.each_choice(|choice| {
             let finish = choice.finish();
+            count += 1;
+            text = if streams && finish == Finish::No { choice.text_inside() } else { None };
             failed |= finish == Finish::Failed;
             self.terminal.on_choice(choice.index(), finish == Finish::Yes);
         });
@@ -248,8 +256,10 @@ impl Reading {
             self.tokens = tokens;
         }
         self.begun |= !chunk.is_empty();
+        // Then the next that is like it changes nothing here.
+        let is_text = count == 1 && chunk.usage.is_none();
         match &mut self.shape {
-            Shape::Stream(stream) => stream.chunk(&self.who, chunk, out),
+            Shape::Stream(stream) => stream.chunk(&self.who, chunk, text.filter(|_| is_text), out),
             Shape::Document(document) => match document.chunk(&self.who, chunk) {
                 Ok(()) => {}
                 Err(AssembleError::TooLarge) => self.fail(too_large()),

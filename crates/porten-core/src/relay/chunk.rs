@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::fields::{each_field, each_item};
+use super::fields::{each_field, each_item, string_inside};
 
 /// What an event says.
 pub(super) enum Said<'a> {
@@ -19,6 +19,8 @@ pub(super) enum Said<'a> {
 
 /// A part of an answer.
 pub(super) struct Chunk<'a> {
+    /// The event it came in.
+    pub(super) event: &'a [u8],
     pub(super) id: Option<&'a RawValue>,
     pub(super) created: Option<&'a RawValue>,
     pub(super) usage: Option<&'a RawValue>,
@@ -66,12 +68,12 @@ pub(super) enum Unreadable {
 }
 
 /// Reads an event's data.
-pub(super) fn read(data: &[u8]) -> Result<Said<'_>, Unreadable> {
-    let data = std::str::from_utf8(data).map_err(Unreadable::NotText)?.trim_ascii();
+pub(super) fn read(event: &[u8]) -> Result<Said<'_>, Unreadable> {
+    let data = std::str::from_utf8(event).map_err(Unreadable::NotText)?.trim_ascii();
     if data == "[DONE]" {
         return Ok(Said::Done);
     }
-    let mut chunk = Chunk { id: None, created: None, usage: None, choices: None, others: Vec::with_capacity(4) };
+    let mut chunk = Chunk { event, id: None, created: None, usage: None, choices: None, others: Vec::with_capacity(4) };
     let mut error = None;
     let mut twice = false;
     each_field(data, |key, value| {
@@ -117,7 +119,21 @@ impl<'a> Chunk<'a> {
     }
 }
 
-impl Choice<'_> {
+impl<'a> Choice<'a> {
+    /// The text that it adds, as it stands in the event between its quotes; nobody here looks at what it says.
+    pub(super) fn text_inside(&self) -> Option<&'a str> {
+        let mut said = self.text;
+        if let Some(delta) = self.delta {
+            // A delta that does not read is passed on as it is.
+            let _ = each_field(delta.get(), |key, value| {
+                if matches!(key.as_ref(), "content" | "reasoning_content" | "reasoning") {
+                    said = Some(value);
+                }
+            });
+        }
+        said.and_then(string_inside)
+    }
+
     /// Which choice; the only one when the engine does not say.
     pub(super) fn index(&self) -> u32 {
         self.index.unwrap_or(0)

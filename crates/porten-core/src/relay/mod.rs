@@ -9,6 +9,7 @@
 //! The agent's task only moves the bytes.
 
 pub mod admit;
+mod alike;
 mod allowed;
 pub mod answer;
 mod assemble;

@@ -5,6 +5,7 @@
 
 use serde_json::value::RawValue;
 
+use super::alike::Alike;
 use super::chunk::Chunk;
 use super::fields::{quoted, string_inside, write_key};
 use super::headers::RequestId;
@@ -79,6 +80,8 @@ pub(super) struct Stream {
     usage: Option<Box<RawValue>>,
     /// What came beside the usage in a chunk of its own (llama.cpp's `timings`), written as fields.
     beside_usage: Vec<u8>,
+    /// The last chunk around its text.
+    alike: Alike,
 }
 
 impl Stream {
@@ -86,8 +89,13 @@ impl Stream {
         Self { include_usage, ..Self::default() }
     }
 
-    /// Writes one chunk.
-    pub(super) fn chunk(&mut self, who: &Identity, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
+    /// Writes an event that says the same as the chunk before, but for its text; whether it is one.
+    pub(super) fn again(&mut self, event: &[u8], out: &mut Vec<u8>) -> bool {
+        self.alike.again(event, out)
+    }
+
+    /// Writes one chunk. `text`: what it adds, if that is all it does.
+    pub(super) fn chunk(&mut self, who: &Identity, chunk: &Chunk<'_>, text: Option<&str>, out: &mut Vec<u8>) {
         if self.head.is_empty() {
             self.head = who.head(who.chunk_object(), chunk.id, chunk.created);
         }
@@ -96,16 +104,21 @@ impl Stream {
         }
         if chunk.usage.is_some() && chunk.is_empty() {
             self.beside_usage.clear();
-            write_others(who, chunk, false, &mut self.beside_usage);
+            let _ = write_others(who, chunk, false, &mut self.beside_usage);
             return;
         }
+        let begun = out.len();
         out.extend_from_slice(b"data: ");
         out.extend_from_slice(&self.head);
-        write_others(who, chunk, true, out);
+        let choices_at = write_others(who, chunk, true, out);
         if chunk.choices.is_none() {
             out.extend_from_slice(b",\"choices\":[]");
         }
         out.extend_from_slice(b"}\n\n");
+        if let (Some(text), Some(choices), Some(at)) = (text, chunk.choices, choices_at) {
+            let into = text.as_ptr().addr() - choices.get().as_ptr().addr();
+            self.alike.learn(chunk.event, text, &out[begun..], at - begun + into);
+        }
     }
 
     /// Writes the end of a whole answer.
@@ -136,8 +149,10 @@ impl Stream {
     }
 }
 
-/// Writes `,"key":value` for the fields that are not ours. What the model said is in `choices` and stays untouched.
-fn write_others(who: &Identity, chunk: &Chunk<'_>, with_choices: bool, out: &mut Vec<u8>) {
+/// Writes `,"key":value` for the fields that are not ours. What the model said is in `choices` and stays untouched; the
+/// answer is where in `out` they stand.
+fn write_others(who: &Identity, chunk: &Chunk<'_>, with_choices: bool, out: &mut Vec<u8>) -> Option<usize> {
+    let mut choices_at = None;
     for (key, value) in &chunk.others {
         let choices = key == "choices";
         if choices && !with_choices {
@@ -146,11 +161,13 @@ fn write_others(who: &Identity, chunk: &Chunk<'_>, with_choices: bool, out: &mut
         out.push(b',');
         write_key(key, out);
         if choices {
+            choices_at = Some(out.len());
             out.extend_from_slice(value.get().as_bytes());
         } else {
             out.extend_from_slice(who.names.rename_json(value.get()).as_bytes());
         }
     }
+    choices_at
 }
 
 #[cfg(test)]
@@ -172,7 +189,7 @@ mod tests {
         let mut out = Vec::new();
         for chunk in chunks {
             match read(chunk.as_bytes()) {
-                Ok(Said::Chunk(chunk)) => stream.chunk(who, &chunk, &mut out),
+                Ok(Said::Chunk(chunk)) => stream.chunk(who, &chunk, None, &mut out),
                 _ => panic!("{chunk}"),
             }
         }

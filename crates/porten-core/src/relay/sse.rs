@@ -95,7 +95,7 @@ impl Scanner {
             *bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
             self.after_cr = false;
         }
-        let end = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
+        let end = memchr::memchr2(b'\n', b'\r', bytes)?;
         let (line, ended) = bytes.split_at_checked(end)?;
         let (ending, rest) = ended.split_first()?;
         self.after_cr = *ending == b'\r';

@@ -317,6 +317,41 @@ fn engine_stream(parts: &[(u32, String, bool)], done: bool) -> String {
 }
 
 proptest! {
+    /// Most events of an answer are not read as JSON but recognised as the one before with another text: nothing of it may
+    /// be lost, whatever the texts are and however they alternate with other events.
+    #[test]
+    fn every_text_arrives_as_it_was_said(
+        texts in proptest::collection::vec(("(\\PC|[\"\\\\\n])*", 0_u8..4), 1..20),
+        cut in 1_usize..200,
+    ) {
+        let mut events = String::new();
+        let event = |choice: Value| json!({"id": "x", "model": ENGINE_ID, "created": 5, "choices": [choice]});
+        for (text, kind) in &texts {
+            let choice = match kind {
+                0 | 1 => json!({"index": 0, "delta": {"content": text}, "finish_reason": null}),
+                2 => json!({"index": 0, "delta": {"reasoning_content": text}}),
+                _ => json!({"index": 0, "delta": {"content": text}, "logprobs": {"token": text}}),
+            };
+            events += &format!("data: {}\n\n", event(choice));
+        }
+        events += &format!("data: {}\n\ndata: [DONE]\n\n", event(json!({"index": 0, "delta": {}, "finish_reason": "stop"})));
+        let (mut answer, mut out) = (answer(true, 1), Vec::new());
+        for piece in events.as_bytes().chunks(cut) {
+            let _ = answer.take(piece, &mut out);
+        }
+        prop_assert!(matches!(answer.finish(Ended::Eof, &mut out), End::Complete(_)));
+        let out = String::from_utf8(out).unwrap();
+        let said: Vec<Value> =
+            out.split_terminator("\n\n").filter_map(|event| serde_json::from_str(event.strip_prefix("data: ")?).ok()).collect();
+        prop_assert_eq!(said.len(), texts.len() + 1);
+        for ((text, kind), said) in texts.iter().zip(&said) {
+            let delta = &said["choices"][0]["delta"];
+            prop_assert_eq!(&delta[if *kind == 2 { "reasoning_content" } else { "content" }], &json!(text));
+            prop_assert_eq!((&said["object"], &said["model"]), (&json!("chat.completion.chunk"), &json!("tiny")));
+            prop_assert_eq!(said["choices"][0]["logprobs"]["token"] == json!(text), *kind == 3);
+        }
+    }
+
     #[test]
     fn a_stream_cut_anywhere_is_complete_only_if_each_choice_finished_before(
         (choices, parts) in any_stream(), done: bool, at in any::<prop::sample::Index>(), stream: bool,
