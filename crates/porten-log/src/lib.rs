@@ -7,11 +7,12 @@ use std::io::{IsTerminal as _, stderr};
 use std::sync::OnceLock;
 
 use porten_core::config::LogLevel;
+use tracing::Subscriber;
 pub use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{Layer, Registry, reload};
+use tracing_subscriber::{Registry, reload};
 
 /// Which variable says how much is logged.
 const VARIABLE: &str = "PORTEN_LOG";
@@ -45,37 +46,45 @@ fn read(level: &str) -> Result<LevelFilter, LogError> {
     if level.is_empty() { Ok(LevelFilter::INFO) } else { level.parse().map_err(|_| LogError(level.to_owned())) }
 }
 
-/// What decides of each line whether it is written.
-type Sieve = Box<dyn Layer<Registry> + Send + Sync>;
+/// What of this process's log can be changed, once it has started.
+static STARTED: OnceLock<Levels> = OnceLock::new();
 
-/// This process's, once its log has started.
-static SIEVE: OnceLock<reload::Handle<Sieve, Registry>> = OnceLock::new();
+/// The level of a log that runs.
+struct Levels {
+    filter: reload::Handle<Targets, Registry>,
+    pace: pace::Switch,
+}
 
 /// Starts the log. A second call changes nothing.
 pub fn start(level: LevelFilter) {
-    let lines = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
-    let (sieve, handle) = reload::Layer::new(sieve(level));
+    let (subscriber, levels) = subscriber(level);
     // A second call can only come from a test; the first stands.
-    if tracing_subscriber::registry().with(sieve).with(lines).try_init().is_ok() {
-        let _ = SIEVE.set(handle);
+    if subscriber.try_init().is_ok() {
+        let _ = STARTED.set(levels);
     }
 }
 
 /// From now on the log says so much; nothing happens where it has not started.
 pub fn set(level: LevelFilter) {
-    if let Some(handle) = SIEVE.get() {
+    if let Some(levels) = STARTED.get() {
+        levels.pace.set(is_paced(level));
         // It fails only where the log is gone, and then there is nothing to be said.
-        let _ = handle.reload(sieve(level));
+        let _ = levels.filter.reload(filter(level));
     }
 }
 
-fn sieve(level: LevelFilter) -> Sieve {
-    Box::new(filter(level).and_then(pace(level)))
+/// The filter stands on the registry itself and not beside another layer: only so does a line below its level cost no more
+/// than a comparison. There are dozens in each answer.
+fn subscriber(level: LevelFilter) -> (impl Subscriber + Send + Sync, Levels) {
+    let (sieve, filter) = reload::Layer::new(filter(level));
+    let (paced, pace) = pace::Pace::new(is_paced(level));
+    let lines = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
+    (tracing_subscriber::registry().with(sieve).with(paced).with(lines), Levels { filter, pace })
 }
 
 /// Whoever asks for more than the usual wants each line, and does so for a while only.
-fn pace(level: LevelFilter) -> Option<pace::Pace> {
-    (level <= LevelFilter::INFO).then(pace::Pace::default)
+fn is_paced(level: LevelFilter) -> bool {
+    level <= LevelFilter::INFO
 }
 
 /// At their lower levels the libraries below print whole requests, with the tokens in their headers.
@@ -103,8 +112,18 @@ mod tests {
 
     #[test]
     fn only_a_log_that_a_person_reads_line_by_line_is_without_a_pace() {
-        assert!(pace(LevelFilter::INFO).is_some() && pace(LevelFilter::ERROR).is_some());
-        assert!(pace(LevelFilter::DEBUG).is_none() && pace(LevelFilter::TRACE).is_none());
+        assert!(is_paced(LevelFilter::INFO) && is_paced(LevelFilter::ERROR));
+        assert!(!is_paced(LevelFilter::DEBUG) && !is_paced(LevelFilter::TRACE));
+    }
+
+    #[test]
+    fn what_is_below_the_level_is_not_even_looked_at() {
+        for level in [LevelFilter::ERROR, LevelFilter::INFO, LevelFilter::DEBUG] {
+            let (subscriber, levels) = subscriber(level);
+            assert_eq!(subscriber.max_level_hint(), Some(level));
+            levels.filter.reload(filter(LevelFilter::WARN)).unwrap();
+            assert_eq!(subscriber.max_level_hint(), Some(LevelFilter::WARN));
+        }
     }
 
     #[test]

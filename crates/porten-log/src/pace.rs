@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::io::{Write as _, stderr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing::callsite::Identifier;
@@ -17,9 +18,27 @@ const AT_ONCE: u32 = 20;
 const EACH: Duration = Duration::from_secs(30);
 
 /// Leaves out what repeats too fast, and says how much that was.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pace {
+    is_on: Arc<AtomicBool>,
     places: Mutex<HashMap<Identifier, Place>>,
+}
+
+/// Turns a pace on and off.
+#[derive(Debug)]
+pub(crate) struct Switch(Arc<AtomicBool>);
+
+impl Switch {
+    pub(crate) fn set(&self, is_on: bool) {
+        self.0.store(is_on, Ordering::Relaxed);
+    }
+}
+
+impl Pace {
+    pub(crate) fn new(is_on: bool) -> (Self, Switch) {
+        let is_on = Arc::new(AtomicBool::new(is_on));
+        (Self { is_on: Arc::clone(&is_on), places: Mutex::default() }, Switch(is_on))
+    }
 }
 
 /// One place in the code.
@@ -55,6 +74,9 @@ impl Place {
 
 impl<S: Subscriber> Layer<S> for Pace {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+        if !self.is_on.load(Ordering::Relaxed) {
+            return true;
+        }
         let now = Instant::now();
         let taken = {
             // Each change is whole: a panic elsewhere leaves nothing half done.
