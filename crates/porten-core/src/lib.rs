@@ -31,6 +31,7 @@ pub mod engine;
 pub mod exo;
 pub mod fit;
 pub mod fitting;
+pub mod http1;
 pub mod icon;
 pub mod idle;
 pub mod leaving;
