@@ -1,6 +1,7 @@
 //! Talks to the one configured engine: lists, proves, and carries requests; never through a proxy, never redirected.
 
 mod client;
+mod connection;
 pub mod exo;
 mod line;
 mod probe;
@@ -8,6 +9,7 @@ mod prove;
 mod test;
 
 pub use client::{EngineClient, EngineError};
+pub use connection::Broken;
 pub use line::{EngineAnswer, LineError};
 pub use probe::probe;
 pub use prove::{PROOF_DEADLINE, prove};

@@ -98,7 +98,7 @@ async fn read(mut response: EngineAnswer, opening: Opening) -> Result<(), ProofF
     match AnswerShape::read(status, &head) {
         AnswerShape::Stream => {
             while let Ok(Some(chunk)) = response.chunk().await {
-                if answer.take(&chunk, &mut thrown_away) == Flow::Over {
+                if answer.take(chunk, &mut thrown_away) == Flow::Over {
                     break;
                 }
                 if generated(&thrown_away) {
@@ -150,7 +150,7 @@ fn judge(end: End) -> Result<(), ProofFailure> {
 async fn up_to_limit(mut response: EngineAnswer) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
-        body.extend_from_slice(&chunk);
+        body.extend_from_slice(chunk);
         if body.len() > MAX_ERROR_BODY {
             break;
         }

@@ -249,12 +249,12 @@ impl Way {
             let mut out = Vec::with_capacity(chunk.len().min(TOGETHER) + EVENT);
             let Some(answer) = &mut self.answer else { return Err(Left) };
             let before = answer.progress();
-            let mut flow = answer.take(&chunk, &mut out);
+            let mut flow = answer.take(chunk, &mut out);
             let mut ended = None;
             // What is there already travels together; nothing is waited for.
             while flow == Flow::More && ended.is_none() && out.len() < TOGETHER {
                 match response.chunk().now_or_never() {
-                    Some(Ok(Some(chunk))) => flow = answer.take(&chunk, &mut out),
+                    Some(Ok(Some(chunk))) => flow = answer.take(chunk, &mut out),
                     Some(Ok(None)) => ended = Some(Ended::Eof),
                     Some(Err(_)) => ended = Some(Ended::Broken),
                     None => break,

@@ -48,7 +48,7 @@ async fn read_up_to(response: &mut EngineAnswer, limit: usize, patience: Duratio
     let mut body = Vec::new();
     loop {
         match tokio::time::timeout(patience, response.chunk()).await {
-            Ok(Ok(Some(chunk))) if body.len() + chunk.len() <= limit => body.extend_from_slice(&chunk),
+            Ok(Ok(Some(chunk))) if body.len() + chunk.len() <= limit => body.extend_from_slice(chunk),
             Ok(Ok(None)) => return Ok(body),
             Ok(Ok(Some(_)) | Err(_)) | Err(_) => return Err(body),
         }
