@@ -76,7 +76,7 @@ enum Seed {
 use Seed::{File, Text};
 
 /// All readers.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     Target {
         name: "control",
         run: laws::control,
@@ -99,6 +99,17 @@ pub const TARGETS: [Target; 10] = [
             File("exo-0.3.70/chat_stream.sse"),
             File("exo-0.3.70/messages_stream.sse"),
             Text("data:a\r\ndata: b\r\n\r\n:c\n\n"),
+        ],
+    },
+    Target {
+        name: "http1",
+        run: laws::http1,
+        seeds: &[
+            Text(
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n10\r\n0123456789abcdef\r\n0\r\nt: u\r\n\r\n",
+            ),
+            Text("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 413 No\r\ncontent-length: 3\r\nconnection: close\r\n\r\nabc"),
+            Text("HTTP/1.0 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: a\n\n"),
         ],
     },
     Target {

@@ -236,7 +236,8 @@ impl Chunked {
                     _ => return Err(Unreadable::Chunk),
                 },
                 Self::Trailer(lines) => {
-                    let Some(end) = memchr::memchr(b'\n', rest) else { return unfinished(rest).map(|()| found) };
+                    let Some(end) = memchr::memchr(b'\n', rest) else { return bounded(rest.len() + 1).map(|()| found) };
+                    bounded(end + 1)?;
                     found.used += end + 1;
                     let is_last = matches!(rest.get(..end), Some(b"" | b"\r"));
                     *self = match *lines {
@@ -258,15 +259,16 @@ fn first_line(bytes: &[u8]) -> Result<Option<(usize, u64)>, Unreadable> {
         Ok(httparse::Status::Complete(_)) if !bytes.first().is_some_and(u8::is_ascii_hexdigit) => {
             Err(Unreadable::Chunk)
         }
-        Ok(httparse::Status::Complete(line)) => Ok(Some(line)),
-        Ok(httparse::Status::Partial) => unfinished(bytes).map(|()| None),
+        Ok(httparse::Status::Complete(line)) => bounded(line.0).map(|()| Some(line)),
+        // Its end at least is still to come.
+        Ok(httparse::Status::Partial) => bounded(bytes.len() + 1).map(|()| None),
         Err(_) => Err(Unreadable::Chunk),
     }
 }
 
-/// A line whose end has not come must not be longer than any could be.
-fn unfinished(line: &[u8]) -> Result<(), Unreadable> {
-    if line.len() > MAX_LINE { Err(Unreadable::Chunk) } else { Ok(()) }
+/// A line that is longer than any could be, whether its end has come or not.
+fn bounded(line: usize) -> Result<(), Unreadable> {
+    if line > MAX_LINE { Err(Unreadable::Chunk) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use porten_core::api_error::ApiError;
 use porten_core::config::{self, HubUrl, SettingsFile};
 use porten_core::exo::{Document, Input, Telling, read_previews};
+use porten_core::http1::{self, Body};
 use porten_core::models_list;
 use porten_core::relay::{AnswerShape, RequestId, headers as relay_headers};
 use porten_core::replay::Replay;
@@ -16,6 +17,8 @@ use porten_core::signin::device::{Effect, Input as SignIn};
 use porten_core::signin::{Device, metadata};
 use porten_core::time::{Moment, Now};
 use porten_core::wire;
+
+use super::cuts;
 
 /// Headers that belong to one connection or one side.
 const NEVER_SENT: [&str; 13] = [
@@ -179,4 +182,37 @@ pub(super) fn models(bytes: &[u8]) {
     let count = ids.len();
     ids.dedup();
     assert_eq!(ids.len(), count);
+}
+
+/// What a body comes to: its content, whether it is over, and whether it was refused.
+fn content<'a>(mut body: Body, parts: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, bool, bool) {
+    let (mut content, mut kept) = (Vec::new(), Vec::new());
+    for part in parts {
+        kept.extend_from_slice(part);
+        match body.unwrap(&mut kept) {
+            Ok(found) => {
+                assert!(found.content <= found.used && found.used <= kept.len());
+                content.extend_from_slice(&kept[..found.content]);
+                kept.drain(..found.used);
+            }
+            Err(_) => return (content, false, true),
+        }
+    }
+    (content, body.is_over(), false)
+}
+
+/// Where an answer's head ends, and what its body comes to, does not depend on how the bytes arrive.
+pub(super) fn http1(bytes: &[u8]) {
+    let whole = http1::head(bytes);
+    if let Ok(None) = whole {
+        return;
+    }
+    let first = (0..=bytes.len()).map(|end| http1::head(&bytes[..end])).find(|head| !matches!(head, Ok(None)));
+    let (Ok(Some(head)), Some(Ok(Some(first)))) = (whole, first) else { return };
+    assert_eq!((head.used, head.body, head.keeps), (first.used, first.body, first.keeps));
+    let rest = &bytes[head.used..];
+    let (at_once, is_over, refused) = content(head.body, std::iter::once(rest));
+    let in_pieces = content(head.body, cuts(rest));
+    assert_eq!((is_over, refused), (in_pieces.1, in_pieces.2));
+    assert!(refused || at_once == in_pieces.0);
 }
