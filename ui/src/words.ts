@@ -109,6 +109,9 @@ export function reason(snapshot: Snapshot, now: number): string {
   }
 }
 
+/** The reason while the app ends. */
+export const leaving = ({ host }: Snapshot) => `${host.name} · Porten quits then`;
+
 /** `studio-1 and 2 more Macs`. */
 function macs({ host, cluster }: Snapshot): string {
   const others = (cluster?.members.length ?? 1) - 1;
@@ -237,7 +240,9 @@ function left(parts: PartView[]): string {
 
 type Draw = { [S in ModelState["state"]]: (state: Extract<ModelState, { state: S }>, model: ModelView) => Said };
 
-const speed = (model: ModelView) => (model.tokens_per_s === null ? null : `${model.tokens_per_s.toFixed(1)} tok/s`);
+/** `24.8`, and from a hundred on as a whole number in groups. */
+export const rated = (perSecond: number) => (perSecond < 100 ? perSecond.toFixed(1) : Math.round(perSecond).toLocaleString("en-US"));
+const speed = (model: ModelView) => (model.tokens_per_s === null ? null : `${rated(model.tokens_per_s)} tok/s`);
 const where = ({ parts }: ModelView) => (parts.length > 1 ? `on ${parts.length} Macs` : parts[0] ? `on ${parts[0].on}` : null);
 const size = (model: ModelView) => (model.size_mib === null ? null : `${gb(model.size_mib)} GB`);
 
