@@ -1,7 +1,7 @@
 // What is worth saying aloud to whoever does not see the page. Never a number that moves.
 import type { Notice } from "./bindings/Notice";
 import type { Scene } from "./bindings/Scene";
-import { overall, sentence } from "./words";
+import { overall } from "./words";
 
 const known = ({ code, subject }: Notice, among: Notice[]) => among.some((one) => one.code === code && one.subject === subject);
 
@@ -10,7 +10,7 @@ export function news(before: Scene, after: Scene): string[] {
   const [was, is] = [before.snapshot, after.snapshot];
   if (!was || !is) return [];
   const fresh = is.notices.filter((notice) => notice.severity !== "note" && !known(notice, was.notices));
-  const said = fresh.map((notice) => sentence(notice.title));
+  const said = fresh.map((notice) => `${notice.title}.`);
   // A notice says it better.
   const missed = (mac: string) => fresh.some((notice) => notice.code === "member_lost" && notice.subject === mac);
   for (const mac of is.cluster?.members ?? []) {
