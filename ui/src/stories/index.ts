@@ -1,4 +1,5 @@
 // Every moment of the popover that is worth a picture.
+import type { Notice } from "../bindings/Notice";
 import type { Scene } from "../bindings/Scene";
 import type { Snapshot } from "../bindings/Snapshot";
 import { extremes } from "./extremes";
@@ -28,13 +29,16 @@ const NO_ENGINE = notice(
   NO_ANSWER,
   "Porten notices by itself when one answers",
 );
-const LOST = notice(
-  "member_lost",
-  "degraded",
-  "studio-2 has stopped answering",
-  "studio-2 is not heard of; without it deepseek-v4-flash cannot answer. It fits on the Macs that are left, and is loaded there once exo has let go of it.",
-  "See that it is awake, and that exo runs there",
-);
+const LOST: Notice = {
+  ...notice(
+    "member_lost",
+    "degraded",
+    "studio-2 has stopped answering",
+    "studio-2 is not heard of; without it deepseek-v4-flash cannot answer. It fits on the Macs that are left, and is loaded there once exo has let go of it.",
+    "See that it is awake, and that exo runs there",
+  ),
+  subject: "studio-2",
+};
 /** What the models do while no Hub is connected. */
 const AWAY = [
   model("deepseek-v4-flash", { state: "ready", proven: ago(90) }, { standing: null }),
