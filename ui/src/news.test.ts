@@ -15,7 +15,7 @@ test("a model that becomes ready is said once", () => {
 });
 
 test("a Mac that is lost, and one that is back, are said", () => {
-  expect(news(macs(mac("a", 128), mac("b", 128)), macs(mac("a", 128), late))).toEqual(["b is not heard of."]);
+  expect(news(macs(mac("a", 128), mac("b", 128)), macs(mac("a", 128), late))).toEqual(["b has stopped answering."]);
   expect(news(macs(late), macs(mac("b", 128)))).toEqual(["b is back."]);
 });
 

@@ -16,7 +16,7 @@ export function news(before: Scene, after: Scene): string[] {
   for (const mac of is.cluster?.members ?? []) {
     const old = was.cluster?.members.find((one) => one.id === mac.id);
     if (!old || old.state.state === mac.state.state) continue;
-    if (mac.state.state === "late" && !missed(mac.name)) said.push(`${mac.name} is not heard of.`);
+    if (mac.state.state === "late" && !missed(mac.name)) said.push(`${mac.name} has stopped answering.`);
     if (mac.state.state === "online" && old.state.state === "late") said.push(`${mac.name} is back.`);
   }
   for (const mac of is.cluster?.absent ?? []) {

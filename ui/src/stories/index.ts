@@ -12,7 +12,11 @@ const SIGNED_OUT = snapshot({
   notices: [notice("sign_in", "needs_you", "Sign in", "Nobody is signed in to the Hub on this machine.", "Sign in: porten login")],
 });
 /** Installed (GB). */
-const SIZES = [512, 512, 512, 512, 64, 512];
+const SIZES = [512, 512, 256, 256, 64, 128];
+/** Of six Macs (%). */
+const BUSY = [76, 74, 70, 71, 0, 3];
+const KINDS = ["deepseek-v4-flash", "gemma-4", "glm-5", "gpt-oss-120b", "kimi-k2.6", "llama-4-scout", "minimax-m2.7", "mistral-large-3", "nemotron-4", "qwen3-coder-next"];
+const FORTY = KINDS.flatMap((kind) => ["", "-4bit", "-8bit", "-bf16"].map((cut) => `${kind}${cut}`));
 const CODE = "WDJB-MJHT";
 const NO_ANSWER = "no engine answers at http://localhost:52415; start it, or correct PORTEN_ENGINE_URL";
 const DOWN: Snapshot["engine"] = {
@@ -316,11 +320,12 @@ export const stories: Record<string, Scene> = {
           link: n === 0 ? null : (["rdma", "rdma", "rdma", "thunderbolt_ip", "ethernet", "wi_fi"] as const)[n] ?? "other",
           state: n === 4 ? { state: "joining" } : { state: "online" },
           installed_mib: n === 4 ? null : (SIZES[n] ?? 128) * 1024,
+          gpu_percent: BUSY[n] ?? null,
         }),
       ),
     },
-    models: Array.from({ length: 40 }, (_, n) =>
-      model(`model-${String(n + 1).padStart(2, "0")}`, n < 3 ? { state: "ready", proven: ago(30) } : { state: "off" }),
+    models: FORTY.map((id, n) =>
+      n === 16 ? model(id, { state: "serving", requests: 2 }, { parts: on("a", "b", "c", "d"), tokens_per_s: 21.4 }) : model(id, n === 0 || n === 12 ? { state: "ready", proven: ago(30) } : { state: "off" }),
     ),
   }),
   "long-names": scene({
