@@ -77,7 +77,7 @@ describe("a model", () => {
     cold: [{ state: "cold", since: ago(60) }, "off", "Cold · loads when asked for"],
     unfit: [{ state: "unfit", why: "9 GB too much" }, "down", "Does not fit · 9 GB too much"],
     withdrawn: [{ state: "withdrawn" }, "off", "Withdrawn · no engine"],
-    unmatched: [{ state: "unmatched", why: "two fit" }, "degraded", "Not found · two fit"],
+    unmatched: [{ state: "unmatched", why: "two fit" }, "degraded", "Not matched · two fit"],
     waiting: [{ state: "waiting", why: "for another" }, "connecting", "Waiting · for another"],
     placing: [{ state: "placing" }, "connecting", "Loading · exo was asked"],
     downloading: [{ state: "downloading", percent: 43, mib_per_s: 1126 }, "connecting", "Downloading 43 % · 1.1 GB/s"],

@@ -48,14 +48,14 @@ export function awake(it: AwakeView | undefined): Line {
 
 /** Whether it rests, or what a rest does. */
 export function rest(snapshot: Snapshot | null, now: number): Line {
-  if (!snapshot) return { text: "Finishes running requests, then tells the Hub" };
+  if (!snapshot) return { text: "Running requests are finished; no new ones come" };
   const { pause } = snapshot;
   if (pause?.cannot) return { shape: "degraded", text: sentence(pause.cannot) };
   if (pause) {
     const long = howLong(pause.pause.how === "until" ? pause.pause.until : null, now);
     return pause.rests ? { shape: "off", text: `Paused ${long}` } : { shape: "online", text: `Serving now, paused ${long}` };
   }
-  return { text: isOnline(snapshot) ? "Finishes running requests, then tells the Hub" : "Nothing to pause: this Mac is not online" };
+  return { text: isOnline(snapshot) ? "Running requests are finished; no new ones come" : "Nothing to pause: this Mac is not online" };
 }
 
 /** The link, and who is signed in. */

@@ -152,6 +152,21 @@ export const stories: Record<string, Scene> = {
     ],
     notices: [notice("cluster_stale", "degraded", "exo stands still", "what exo tells of its Macs has stopped moving: it has lost its leader, or hangs", "Quit exo on each Mac and start it again")],
   }),
+  "catching-up": scene({
+    overall: { state: "connecting" },
+    cluster: { freshness: { state: "replaying" }, absent: [], members: snapshot().cluster?.members ?? [] },
+    ladder: ladder({ step: "cluster_complete", state: "pending", reason: "exo catches up", remedy: null }),
+    traffic: { ...snapshot().traffic, in_flight: 0 },
+    models: [
+      model("deepseek-v4-flash", { state: "waiting", why: "its turn" }),
+      model("qwen3-coder-next", { state: "waiting", why: "its turn" }, { parts: on("mbp") }),
+      model("minimax-m2.7", { state: "off" }),
+    ],
+    notices: [
+      notice("cluster_replaying", "degraded", "exo catches up", "exo goes through the history of its cluster; until it is through, nothing that it says is believed", "Wait: long histories take minutes"),
+      notice("builds_differ", "degraded", "macOS differs", "The Macs do not run the same macOS: studio-1 has 26.2 (25C56), mbp has 26.1 (25B78).", "Update them all to the same version: RDMA between them wants it"),
+    ],
+  }),
   loading: scene({
     overall: { state: "connecting" },
     ladder: ladder({ step: "model_loaded", state: "pending", reason: "deepseek-v4-flash is loading", remedy: null }),
@@ -205,6 +220,7 @@ export const stories: Record<string, Scene> = {
     models: [model("deepseek-v4-flash", { state: "ready", proven: ago(600) }, { standing: null }), model("minimax-m2.7", { state: "off" })],
   }),
   more: scene(),
+  "quit-now": scene({ overall: { state: "finishing", requests: 2 } }, { quitting: true }),
   ready: scene({
     overall: { state: "ready", models: 2, wanted: 2 },
     traffic: { ...snapshot().traffic, in_flight: 0 },

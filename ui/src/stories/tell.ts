@@ -42,7 +42,7 @@ export function tell(target: HTMLElement) {
   // What opens in place is looked at open.
   if (name === "why-no-requests" || name === "every-reason") document.querySelector<HTMLElement>("[aria-expanded].link")?.click();
   if (name === "steps") document.querySelector<HTMLElement>(".opens")?.click();
-  if (name === "more") document.querySelector<HTMLElement>(".foot [aria-expanded]")?.click();
+  if (name === "more" || name === "quit-now") document.querySelector<HTMLElement>(".foot [aria-expanded]")?.click();
   if (name === "declined") for (const one of document.querySelectorAll<HTMLElement>("[role=switch]")) one.click();
 }
 
