@@ -102,7 +102,7 @@ test("Space and Enter switch in the settings, and the arrows choose", () =>
 test("Esc takes back what was opened, then closes", () =>
   story(popover, "six-macs", async (page) => {
     const asked = () => page.evaluate(() => document.body.dataset.asked);
-    await page.keyboard.type("07");
+    await page.keyboard.type("glm-5-8");
     assert.equal(await page.locator("section[aria-label=Models] [role=switch]").count(), 1);
     await page.keyboard.press("Escape");
     assert.equal(await page.locator("section[aria-label=Models] [role=switch]").count(), 40);

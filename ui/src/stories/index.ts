@@ -49,7 +49,9 @@ const AWAY = [
   model("qwen3-coder-next", { state: "ready", proven: ago(90) }, { parts: on("mbp"), standing: null }),
   model("minimax-m2.7", { state: "off" }),
 ];
-const QUIET: Partial<Snapshot> = { models: AWAY, traffic: { ...snapshot().traffic, in_flight: 0 } };
+/** An hour whose last minutes were still. */
+const STILL: Snapshot["activity"] = { tokens_a_minute: [...hour(86).slice(9), 0, 0, 0, 0, 0, 0, 0, 0, 0] };
+const QUIET: Partial<Snapshot> = { models: AWAY, activity: STILL, traffic: { ...snapshot().traffic, in_flight: 0 } };
 
 export const stories: Record<string, Scene> = {
   ...extremes,
@@ -204,6 +206,7 @@ export const stories: Record<string, Scene> = {
     models: [model("deepseek-v4-flash", { state: "proving" }), model("minimax-m2.7", { state: "off" })],
   }),
   paused: scene({
+    activity: STILL,
     overall: { state: "paused", until: ago(-14_160) },
     pause: { pause: { how: "until", until: ago(-14_160) }, rests: true, cannot: null },
     hub: { ...snapshot().hub, link: { state: "off" }, rtt_ms: null },
@@ -214,6 +217,7 @@ export const stories: Record<string, Scene> = {
     ],
   }),
   "paused-in-use": scene({
+    activity: STILL,
     overall: { state: "paused", until: null },
     pause: { pause: { how: "while_in_use" }, rests: true, cannot: null },
     hub: { ...snapshot().hub, link: { state: "off" }, rtt_ms: null },
@@ -256,6 +260,7 @@ export const stories: Record<string, Scene> = {
     ],
   }),
   offline: scene({
+    activity: STILL,
     overall: { state: "off" },
     models: [
       model("deepseek-v4-flash", { state: "ready", proven: ago(600) }, { standing: null }),
@@ -327,6 +332,7 @@ export const stories: Record<string, Scene> = {
   trouble: { snapshot: null, sign_in: { state: "idle" }, trouble: "PORTEN_HUB_URL=htp://hub is no Hub's address; use wss://…", quitting: false },
   starting: { snapshot: null, sign_in: { state: "idle" }, trouble: null, quitting: false },
   "six-macs": scene({
+    host: { ...snapshot().host, name: "studio-rack-a-top" },
     cluster: {
       freshness: { state: "fresh" },
       absent: [],
