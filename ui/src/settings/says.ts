@@ -7,7 +7,7 @@ import type { MemoryView } from "../bindings/MemoryView";
 import type { SettingView } from "../bindings/SettingView";
 import type { Snapshot } from "../bindings/Snapshot";
 import { howLong } from "../rest";
-import { gb, hub, isOnline, sentence, setBy } from "../words";
+import { gb, hub, isOnline, sentence } from "../words";
 import type { Shape } from "../words";
 
 /** A line under a name, with the shape of a state where it says one. */
@@ -71,7 +71,7 @@ export function link(snapshot: Snapshot): Line {
 
 /** How the engine was found. */
 export function found({ origin, kind, url }: Pick<EngineView, "origin" | "kind" | "url">): string {
-  if (origin.from !== "found" && origin.from !== "default") return setBy(origin);
+  if (origin.from !== "found" && origin.from !== "default") return "At the address below";
   if (url === null || kind === null) return "Looked for on this Mac: exo, mlx_lm.server, llama.cpp or GPUStack";
   return "Found by itself. mlx_lm.server, llama.cpp and GPUStack work too";
 }
