@@ -6,7 +6,8 @@ cd "$root"
 
 has chromium || stop 2 "The pictures are drawn in Chromium (package chromium)."
 # What README and docs show; every other story is looked at by `make ui-check` alone.
-shown=(serving attention loading signed-out no-engine six-macs paused settings settings-locked)
+shown=(serving attention loading signed-out signing-in-window signing-in-failed no-engine six-macs paused finishing mac-left why-no-requests
+    settings settings-locked)
 shots=$(mktemp -d)
 trap 'rm -rf "$shots"' EXIT
 tools/ui.sh pictures "$shots"

@@ -2,7 +2,7 @@
 # The popover's and the settings' pages.
 #
 # Usage: ui.sh build          installs its tools if they changed, and makes ui/dist if its sources did
-#        ui.sh check          types, lints, unit tests, and each story in Chromium
+#        ui.sh check          types, lints, unit tests, and in Chromium each story, the keyboard and what is said aloud
 #        ui.sh pictures DIR   each story as a picture
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
@@ -41,6 +41,7 @@ check)
     npm run --silent test
     if has chromium; then
         npm run --silent stories
+        npm run --silent keyboard
     elif is_debian; then
         stop 1 "The stories are looked at in Chromium (package chromium)."
     else

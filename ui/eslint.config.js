@@ -9,8 +9,8 @@ export default ts.config(
   ...ts.configs.strict,
   ...svelte.configs.recommended,
   {
-    files: ["*.{js,mjs}"],
-    languageOptions: { globals: { window: "readonly", document: "readonly", console: "readonly", process: "readonly", URL: "readonly", requestAnimationFrame: "readonly" } },
+    files: ["*.js", "browser/*.mjs"],
+    languageOptions: { globals: { window: "readonly", document: "readonly", console: "readonly", process: "readonly", URL: "readonly", requestAnimationFrame: "readonly", HTMLElement: "readonly", Node: "readonly", NodeFilter: "readonly", Element: "readonly", MutationObserver: "readonly", CustomEvent: "readonly", performance: "readonly", getComputedStyle: "readonly", innerWidth: "readonly", innerHeight: "readonly", scrollY: "readonly" } },
   },
   // There the compiler says what is not defined.
   { files: ["**/*.{ts,svelte}"], rules: { "no-undef": "off" } },

@@ -132,10 +132,10 @@ test("forty models can be searched", () => {
   page("six-macs");
   const box = document.querySelector<HTMLInputElement>("input[type=search]");
   if (!box) throw new Error("there is no search");
-  box.value = "-07";
+  box.value = "GLM-5-8";
   box.dispatchEvent(new Event("input", { bubbles: true }));
   flushSync();
-  expect([...document.querySelectorAll("section[aria-label=Models] [role=switch]")].map((one) => one.getAttribute("aria-label"))).toEqual(["model-07"]);
+  expect([...document.querySelectorAll("section[aria-label=Models] [role=switch]")].map((one) => one.getAttribute("aria-label"))).toEqual(["glm-5-8bit"]);
 });
 
 test("a letter typed anywhere finds a model, and Esc clears the search before it closes", () => {
@@ -230,9 +230,9 @@ test("a rest of an hour, until tomorrow, or while the Mac is used begins in the 
 test("the header's word opens the steps, each with its state", () => {
   page("stalled");
   expect(document.querySelector("[aria-label='Step by step']")).toBeNull();
-  find("Connecting…").click();
+  find("Needs you").click();
   flushSync();
-  expect(find("Connecting…").getAttribute("aria-expanded")).toBe("true");
+  expect(find("Needs you").getAttribute("aria-expanded")).toBe("true");
   const steps = [...document.querySelectorAll("[aria-label='Step by step'] li")].map((one) => one.textContent.replace(/\s+/g, " ").trim());
   expect(steps.slice(3, 6)).toEqual([
     "Reached Cluster complete3 Macs",
@@ -310,12 +310,15 @@ test("the endpoint is copied, and said so for two seconds", async () => {
   press("Copy the endpoint for clients");
   await vi.advanceTimersByTimeAsync(1);
   flushSync();
-  const foot = () => document.querySelector(".foot [role=status]")?.textContent;
+  const foot = () => document.querySelector(".foot .grow")?.textContent;
+  const heard = () => document.querySelector(".foot [role=status]")?.textContent;
   expect(copyEndpoint).toHaveBeenCalledOnce();
   expect(foot()).toBe("Copied");
+  expect(heard()).toBe("Copied");
   await vi.advanceTimersByTimeAsync(2000);
   flushSync();
   expect(foot()).toBe("hub.example.net/v1");
+  expect(heard(), "the address is there to be read, and not said").toBe("");
   vi.useRealTimers();
 });
 
@@ -341,8 +344,12 @@ test("who does not see the page hears of a state that lasts, and of a Mac that i
   await next(scene({ overall: { state: "needs_you" } }), 2000);
   expect(heard()).toBe("Needs you");
   const members = scene().snapshot?.cluster?.members.map((mac, n) => (n === 1 ? { ...mac, state: { state: "late" as const, since: ago(20) } } : mac));
-  await next(scene({ cluster: { freshness: { state: "fresh" }, absent: [], members: members ?? [] } }), 0);
-  expect(heard()).toBe("studio-2 is not heard of.");
+  await next(scene({ cluster: { freshness: { state: "fresh" }, absent: [], members: members ?? [] } }), 2000);
+  expect(heard(), "both at once").toBe("Serving. studio-2 has stopped answering.");
+  await next(scene(), 0);
+  expect(heard(), "the state is calm").toBe("studio-2 is back.");
+  await next(scene(), 5000);
+  expect(heard(), "so that the same can be said again").toBe("");
   vi.useRealTimers();
 });
 

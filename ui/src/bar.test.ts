@@ -24,6 +24,15 @@ describe("the memory bar", () => {
     expect((three?.x ?? 0) + (three?.width ?? 0)).toBeCloseTo(WIDTH);
   });
 
+  test("names a segment by as much as fits, and never by half a letter", () => {
+    const label = (name: string, gb: number) => segments([mac(name, gb), mac("b", 512)], WIDTH)[0]?.label;
+    expect(label("studio-1", 512)).toBe("studio-1");
+    expect(label("the-mac-studio-under-the-desk", 512)).toMatch(/^the-mac-studio-under.*…$/);
+    const family = "👩‍👩‍👧‍👦";
+    expect(label(family.repeat(20), 512)).toBe(`${family.repeat(10)}…`);
+    expect(label("the-mac-studio-under-the-desk", 8), "three letters say nothing").toBe("");
+  });
+
   test("never draws beyond a segment, whatever the Macs tell", () => {
     const luck = chance(7);
     const mib = () => (luck() < 0.2 ? null : Math.floor(luck() * 600_000) - 1000);

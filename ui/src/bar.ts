@@ -72,15 +72,26 @@ export function segments(members: MemberView[], width: number, budget?: Budget):
   });
 }
 
-/** About so wide is a letter (px). */
+/** About so wide is a letter, and so wide one that fills a square: an emoji, a Chinese character (px). */
 const LETTER = 6.4;
+const SQUARE = 13;
+const FILLS = /[\p{Extended_Pictographic}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\u{fb50}-\u{fdff}]/u;
+/** Less of a name than this says nothing (px). */
+const TELLING = 4 * LETTER;
+
+const LETTERS = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
 /** As much of a name as fits into `width` px. */
 function fitting(name: string, width: number): string {
-  const letters = [...name];
-  const room = Math.floor(width / LETTER);
-  if (letters.length <= room) return name;
-  return room < 4 ? "" : `${letters.slice(0, room - 1).join("")}…`;
+  let [whole, kept, start] = [0, 0, ""];
+  for (const { segment } of LETTERS.segment(name)) {
+    whole += FILLS.test(segment) ? SQUARE : LETTER;
+    if (whole + LETTER > width) continue;
+    start += segment;
+    kept = whole;
+  }
+  if (whole <= width) return name;
+  return kept + LETTER < TELLING ? "" : `${start}…`;
 }
 
 /** The same as a sentence, for whoever does not see it. */

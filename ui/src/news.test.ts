@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import type { ModelState } from "./bindings/ModelState";
 import { news, stateWord } from "./news";
-import { ago, mac, model, NOW, scene } from "./stories/make";
+import { ago, mac, model, notice, NOW, scene } from "./stories/make";
 
 const with_ = (state: ModelState) => scene({ models: [model("m", state)] });
 const macs = (...members: ReturnType<typeof mac>[]) => scene({ cluster: { freshness: { state: "fresh" }, absent: [], members } });
@@ -15,7 +15,7 @@ test("a model that becomes ready is said once", () => {
 });
 
 test("a Mac that is lost, and one that is back, are said", () => {
-  expect(news(macs(mac("a", 128), mac("b", 128)), macs(mac("a", 128), late))).toEqual(["b is not heard of."]);
+  expect(news(macs(mac("a", 128), mac("b", 128)), macs(mac("a", 128), late))).toEqual(["b has stopped answering."]);
   expect(news(macs(late), macs(mac("b", 128)))).toEqual(["b is back."]);
 });
 
@@ -24,4 +24,18 @@ test("what only counts is not said", () => {
   expect(news(loading(3), loading(4))).toEqual([]);
   const waiting = (s: number) => scene({ overall: { state: "waiting", until: ago(-s) } });
   expect(stateWord(waiting(12), NOW)).toBe(stateWord(waiting(3), NOW));
+});
+
+test("a notice is said once, by its title, whatever its text counts; a note is not", () => {
+  const stalled = (s: number) => scene({ notices: [notice("load_stalled", "needs_you", "m does not come on", `no byte for ${s} s`, "")] });
+  expect(news(scene(), stalled(90))).toEqual(["m does not come on."]);
+  expect(news(stalled(90), stalled(91))).toEqual([]);
+  expect(news(scene(), scene({ notices: [notice("limit_assumed", "note", "Memory is assumed", "", "")] }))).toEqual([]);
+});
+
+test("a Mac that a notice names is not named twice", () => {
+  const lost = { ...notice("member_lost", "degraded", "b has stopped answering", "", ""), subject: "b" };
+  const after = macs(mac("a", 128), late);
+  if (after.snapshot) after.snapshot.notices = [lost];
+  expect(news(macs(mac("a", 128), mac("b", 128)), after)).toEqual(["b has stopped answering."]);
 });

@@ -1,22 +1,28 @@
 // What is worth saying aloud to whoever does not see the page. Never a number that moves.
+import type { Notice } from "./bindings/Notice";
 import type { Scene } from "./bindings/Scene";
 import { overall } from "./words";
 
-/** What has happened to the Macs and the models between two scenes, in short sentences. */
+const known = ({ code, subject }: Notice, among: Notice[]) => among.some((one) => one.code === code && one.subject === subject);
+
+/** What has happened between two scenes, in short sentences: to the Macs and the models, and what there is to know or do. */
 export function news(before: Scene, after: Scene): string[] {
   const [was, is] = [before.snapshot, after.snapshot];
   if (!was || !is) return [];
-  const said: string[] = [];
+  const fresh = is.notices.filter((notice) => notice.severity !== "note" && !known(notice, was.notices));
+  const said = fresh.map((notice) => `${notice.title}.`);
+  // A notice says it better.
+  const missed = (mac: string) => fresh.some((notice) => notice.code === "member_lost" && notice.subject === mac);
   for (const mac of is.cluster?.members ?? []) {
     const old = was.cluster?.members.find((one) => one.id === mac.id);
     if (!old || old.state.state === mac.state.state) continue;
-    if (mac.state.state === "late") said.push(`${mac.name} is not heard of.`);
+    if (mac.state.state === "late" && !missed(mac.name)) said.push(`${mac.name} has stopped answering.`);
     if (mac.state.state === "online" && old.state.state === "late") said.push(`${mac.name} is back.`);
   }
   for (const mac of is.cluster?.absent ?? []) {
     const left = mac.since !== null && !was.cluster?.absent.some((one) => one.id === mac.id);
-    const known = was.cluster?.members.some((one) => one.name === mac.name && one.state.state === "online");
-    if (left && known) said.push(`${mac.name} is lost.`);
+    const here = was.cluster?.members.some((one) => one.name === mac.name && one.state.state === "online");
+    if (left && here && !missed(mac.name)) said.push(`${mac.name} is lost.`);
   }
   const ready = (state: string) => state === "ready" || state === "serving";
   for (const model of is.models) {
@@ -26,9 +32,19 @@ export function news(before: Scene, after: Scene): string[] {
   return said;
 }
 
-/** The header's word, without what counts down. */
+/** The header's word, without what counts. */
 export function stateWord({ snapshot, trouble }: Scene, now: number): string {
   if (trouble !== null) return "Needs you";
   if (!snapshot) return "";
-  return snapshot.overall.state === "waiting" ? "Trying again" : overall(snapshot.overall, false, now).word;
+  const { overall: it } = snapshot;
+  switch (it.state) {
+    case "waiting":
+      return "Trying again";
+    case "finishing":
+      return "Finishing";
+    case "ready":
+      return "Ready";
+    default:
+      return overall(it, false, now).word;
+  }
 }

@@ -18,7 +18,7 @@ import { ago, mac, model as make, NOW, scene, snapshot } from "./stories/make";
 import { forAnHour, untilTomorrow } from "./rest";
 import {
   actions, age, asksWhy, clock, connecting, counts, engine, gb, hub, invitation, isLocked, isOnline, isSlow, links, lost, member, memory, model,
-  overall, phases, progress, reason, rungs, saidAgo, sentence, setBy, steps, taken, whys,
+  overall, phases, progress, rated, reason, rungs, saidAgo, sentence, setBy, steps, taken, whys,
 } from "./words";
 import type { Does } from "./words";
 
@@ -77,7 +77,7 @@ describe("a model", () => {
     cold: [{ state: "cold", since: ago(60) }, "off", "Cold · loads when asked for"],
     unfit: [{ state: "unfit", why: "9 GB too much" }, "down", "Does not fit · 9 GB too much"],
     withdrawn: [{ state: "withdrawn" }, "off", "Withdrawn · no engine"],
-    unmatched: [{ state: "unmatched", why: "two fit" }, "degraded", "Not found · two fit"],
+    unmatched: [{ state: "unmatched", why: "two fit" }, "degraded", "Not matched · two fit"],
     waiting: [{ state: "waiting", why: "for another" }, "connecting", "Waiting · for another"],
     placing: [{ state: "placing" }, "connecting", "Loading · exo was asked"],
     downloading: [{ state: "downloading", percent: 43, mib_per_s: 1126 }, "connecting", "Downloading 43 % · 1.1 GB/s"],
@@ -154,7 +154,7 @@ describe("why no requests come", () => {
     draining: [{ reason: "draining" }, "This node takes no new requests."],
     hub_drains: [{ reason: "hub_drains" }, "The Hub asked this node to finish."],
     stale_proof: [{ reason: "stale_proof" }, "The Hub has not heard for too long that it generates."],
-    resting: [{ reason: "resting", failures: 3, until: ago(-20) }, "3 requests in a row failed here: others are asked first. Tried here again in 20 s."],
+    resting: [{ reason: "resting", failures: 3, until: ago(-20) }, "3 requests in a row failed here: other nodes are asked first. Tried here again in 20 s."],
     unknown: [{ reason: "unknown" }, "The Hub has a reason that this version does not know."],
   };
   const idle = (why: WhyView, in_flight: number) =>
@@ -162,6 +162,9 @@ describe("why no requests come", () => {
   test.each(Object.values(each) as [WhyView, string][])("is told of %j in one sentence, and who said so", (why, text) => {
     expect(whys(idle(why, 0), NOW)).toEqual([{ id: "m", text }]);
     expect(saidAgo(idle(why, 0), NOW)).toBe("Said by the Hub, 8 s ago.");
+  });
+  test("is told of one request that failed as of one", () => {
+    expect(whys(idle({ reason: "resting", failures: 1, until: null }, 0), NOW)[0]?.text).toBe("The last request failed here: other nodes are asked first.");
   });
   test("is offered while nothing runs, and always where something stands against it", () => {
     expect([asksWhy(idle(each.idle[0], 0)), asksWhy(idle(each.idle[0], 1)), asksWhy(idle(each.resting[0], 1))]).toEqual([true, false, true]);
@@ -210,7 +213,7 @@ describe("the engine", () => {
 describe("the memory", () => {
   const { memory: known } = snapshot();
   test("that is assumed is called so", () => {
-    expect(memory(known)).toEqual({ big: "480 GB", beside: "for models", right: "assumed: ¾ of 640 GB", below: "" });
+    expect(memory(known)).toEqual({ big: "480 GB", beside: "for models", right: "assumed ¾ of 640 GB", below: "" });
   });
   test("that a person set is as set, and says who set it and what the GPUs can use", () => {
     const set_by = { from: "environment", name: "PORTEN_VRAM_BUDGET_MB" } as const;
@@ -377,6 +380,15 @@ test("the page ticks only while something on it grows older", () => {
 
 test("a sentence ends", () => {
   expect(["it is away", "No.", ""].map(sentence)).toEqual(["It is away.", "No.", ""]);
+});
+
+test("an apostrophe is printed as one", () => {
+  expect(sentence("glm-5 is not in the Hub's catalog")).toBe("glm-5 is not in the Hub’s catalog.");
+});
+
+test("speeds have groups of digits, and a decimal while they are small", () => {
+  expect([0, 24.84, 99.9, 100, 10_000].map(rated)).toEqual(["0.0", "24.8", "99.9", "100", "10,000"]);
+  expect(hub({ link: { state: "online", since: ago(9) }, rtt_ms: 12_345, drains: null }).word).toBe("Online · 12.3 s");
 });
 
 test("a sentence begins with a capital unless a name or an id stands there", () => {

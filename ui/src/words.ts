@@ -90,7 +90,8 @@ export function reason(snapshot: Snapshot, now: number): string {
       return `${name} · ${count(overall.requests, "request")} running`;
     case "ready": {
       const since = hub.link.state === "online" ? ` since ${clock(hub.link.since, now)}` : "";
-      return `${name} · ${count(models.filter((one) => one.standing === "eligible").length, "model")}${since}`;
+      const offered = models.filter((one) => one.standing === "eligible").length;
+      return offered === 0 ? macs(snapshot) : `${name} · ${count(offered, "model")}${since}`;
     }
     case "waiting":
       return `${name} · ${hub.link.state === "waiting" ? hub.link.why : "the Hub did not answer"}`;
@@ -109,6 +110,9 @@ export function reason(snapshot: Snapshot, now: number): string {
   }
 }
 
+/** The reason while the app ends. */
+export const leaving = ({ host }: Snapshot) => `${host.name} · Porten quits then`;
+
 /** `studio-1 and 2 more Macs`. */
 function macs({ host, cluster }: Snapshot): string {
   const others = (cluster?.members.length ?? 1) - 1;
@@ -126,7 +130,7 @@ export function hub({ link, rtt_ms: rtt, drains }: Pick<HubView, "link" | "rtt_m
     case "connecting":
       return { shape: "connecting", word: "Connecting…" };
     case "online":
-      return { shape: "online", word: rtt === null ? "Online" : `Online · ${rtt} ms` };
+      return { shape: "online", word: rtt === null ? "Online" : `Online · ${rtt < 1000 ? `${rtt} ms` : `${(rtt / 1000).toFixed(1)} s`}` };
     case "waiting":
       return { shape: "connecting", word: "No answer" };
     case "refused":
@@ -219,7 +223,7 @@ const standings: Record<Standing, string> = {
   draining: "gets no new requests",
   hub_drains: "gets no new requests",
   stale_proof: "proven too long ago for the Hub",
-  resting: "failed, others are asked first",
+  resting: "failed, other nodes are asked first",
   unknown: "the Hub sends nothing here yet",
 };
 
@@ -237,7 +241,9 @@ function left(parts: PartView[]): string {
 
 type Draw = { [S in ModelState["state"]]: (state: Extract<ModelState, { state: S }>, model: ModelView) => Said };
 
-const speed = (model: ModelView) => (model.tokens_per_s === null ? null : `${model.tokens_per_s.toFixed(1)} tok/s`);
+/** `24.8`, and from a hundred on as a whole number in groups. */
+export const rated = (perSecond: number) => (perSecond < 100 ? perSecond.toFixed(1) : Math.round(perSecond).toLocaleString("en-US"));
+const speed = (model: ModelView) => (model.tokens_per_s === null ? null : `${rated(model.tokens_per_s)} tok/s`);
 const where = ({ parts }: ModelView) => (parts.length > 1 ? `on ${parts.length} Macs` : parts[0] ? `on ${parts[0].on}` : null);
 const size = (model: ModelView) => (model.size_mib === null ? null : `${gb(model.size_mib)} GB`);
 
@@ -246,7 +252,7 @@ const draw: Draw = {
   off_elsewhere: () => ({ shape: "off", word: "Off elsewhere", beside: "turned off in exo" }),
   withdrawn: () => ({ shape: "off", word: "Withdrawn", beside: "no engine" }),
   broken: ({ why }) => ({ shape: "down", word: "Broken", beside: why }),
-  unmatched: ({ why }) => ({ shape: "degraded", word: "Not found", beside: why }),
+  unmatched: ({ why }) => ({ shape: "degraded", word: "Not matched", beside: why }),
   waiting: ({ why }) => ({ shape: "connecting", word: "Waiting", beside: why }),
   placing: () => ({ shape: "connecting", word: "Loading", beside: "exo was asked" }),
   downloading: ({ percent, mib_per_s }, { parts }) => ({ shape: "connecting", word: `Downloading ${percent} %`, beside: left(parts) || rate(mib_per_s) }),
@@ -349,7 +355,7 @@ export function memory({ origin, set_by, raw_mib, schedulable_mib, missing_mib, 
       return { big: `${gb(advertised_mib)} GB`, beside: "for models", right: whole, below: by + room };
     }
     case "assumed":
-      return { big: `${gb(advertised_mib)} GB`, beside: "for models", right: missing_mib > 0 ? whole : of && `assumed: ¾ ${of}`, below: "" };
+      return { big: `${gb(advertised_mib)} GB`, beside: "for models", right: missing_mib > 0 ? whole : of && `assumed ¾ ${of}`, below: "" };
     case "known":
       return { big: `${gb(advertised_mib)} GB`, beside: "for models", right: whole, below: "" };
     case "unknown":
@@ -358,7 +364,7 @@ export function memory({ origin, set_by, raw_mib, schedulable_mib, missing_mib, 
 }
 
 /** The same where no engine answers: it alone knows of the other Macs. */
-export const unknown = { big: "Not known", below: "Porten asks exo for the other Macs, so it cannot say." };
+export const unknown = { big: "Not known", below: "Porten asks exo for the other Macs, so it cannot say. To start exo, open its app on each Mac." };
 
 /** What the one button of a notice does. */
 export type Does = "sign_in" | "nudge" | "settings";
@@ -434,7 +440,8 @@ const because: Because = {
   stale_proof: () => "The Hub has not heard for too long that it generates.",
   resting: ({ failures, until: at }, now) => {
     const again = at === null ? "" : ` Tried here again in ${until(at, now)} s.`;
-    return `${count(failures, "request")} in a row failed here: others are asked first.${again}`;
+    const failed = failures === 1 ? "The last request failed here" : `${failures} requests in a row failed here`;
+    return `${failed}: other nodes are asked first.${again}`;
   },
   unknown: () => "The Hub has a reason that this version does not know.",
 };
@@ -459,8 +466,9 @@ export const asksWhy = ({ hub, models, traffic }: Snapshot) =>
 export const counts = ({ snapshot }: Scene) =>
   snapshot?.overall.state === "waiting" || (snapshot?.cluster?.members.some((mac) => mac.state.state === "late") ?? false);
 
-/** With a capital at its start, unless that is a name or an id, and a full stop at its end. */
-export function sentence(text: string): string {
+/** With a capital at its start, unless that is a name or an id, a full stop at its end, and apostrophes as they are printed. */
+export function sentence(said: string): string {
+  const text = said.replace(/(?<=\p{L})'(?=\p{L})/gu, "’");
   const [first = ""] = text.split(" ");
   const isWord = first !== "exo" && /^[\p{Ll},]+$/u.test(first);
   const capital = isWord ? text.charAt(0).toUpperCase() + text.slice(1) : text;

@@ -7,7 +7,7 @@ import type { MemoryView } from "../bindings/MemoryView";
 import type { SettingView } from "../bindings/SettingView";
 import type { Snapshot } from "../bindings/Snapshot";
 import { howLong } from "../rest";
-import { gb, hub, isOnline, sentence, setBy } from "../words";
+import { gb, hub, isOnline, sentence } from "../words";
 import type { Shape } from "../words";
 
 /** A line under a name, with the shape of a state where it says one. */
@@ -48,14 +48,14 @@ export function awake(it: AwakeView | undefined): Line {
 
 /** Whether it rests, or what a rest does. */
 export function rest(snapshot: Snapshot | null, now: number): Line {
-  if (!snapshot) return { text: "Finishes running requests, then tells the Hub" };
+  if (!snapshot) return { text: "Running requests are finished; no new ones come" };
   const { pause } = snapshot;
   if (pause?.cannot) return { shape: "degraded", text: sentence(pause.cannot) };
   if (pause) {
     const long = howLong(pause.pause.how === "until" ? pause.pause.until : null, now);
     return pause.rests ? { shape: "off", text: `Paused ${long}` } : { shape: "online", text: `Serving now, paused ${long}` };
   }
-  return { text: isOnline(snapshot) ? "Finishes running requests, then tells the Hub" : "Nothing to pause: this Mac is not online" };
+  return { text: isOnline(snapshot) ? "Running requests are finished; no new ones come" : "Nothing to pause: this Mac is not online" };
 }
 
 /** The link, and who is signed in. */
@@ -71,7 +71,7 @@ export function link(snapshot: Snapshot): Line {
 
 /** How the engine was found. */
 export function found({ origin, kind, url }: Pick<EngineView, "origin" | "kind" | "url">): string {
-  if (origin.from !== "found" && origin.from !== "default") return setBy(origin);
+  if (origin.from !== "found" && origin.from !== "default") return "At the address below";
   if (url === null || kind === null) return "Looked for on this Mac: exo, mlx_lm.server, llama.cpp or GPUStack";
   return "Found by itself. mlx_lm.server, llama.cpp and GPUStack work too";
 }

@@ -1,36 +1,64 @@
 // Every moment of the popover that is worth a picture.
+import type { Notice } from "../bindings/Notice";
 import type { Scene } from "../bindings/Scene";
 import type { Snapshot } from "../bindings/Snapshot";
+import { extremes } from "./extremes";
 import { ago, hour, ladder, mac, model, NOW, notice, on, scene, snapshot } from "./make";
 
 const SIGNED_OUT = snapshot({
   overall: { state: "needs_you" },
   account: null,
   hub: { ...snapshot().hub, link: { state: "signed_out", why: null }, rtt_ms: null },
-  notices: [notice("sign_in", "needs_you", "Signed out", "nobody is signed in", "sign in")],
+  notices: [notice("sign_in", "needs_you", "Sign in", "Nobody is signed in to the Hub on this machine.", "Sign in: porten login")],
 });
 /** Installed (GB). */
-const SIZES = [512, 512, 512, 512, 64, 512];
+const SIZES = [512, 512, 256, 256, 64, 128];
+/** Of six Macs (%). */
+const BUSY = [76, 74, 70, 71, 0, 3];
+const KINDS = ["deepseek-v4-flash", "gemma-4", "glm-5", "gpt-oss-120b", "kimi-k2.6", "llama-4-scout", "minimax-m2.7", "mistral-large-3", "nemotron-4", "qwen3-coder-next"];
+const FORTY = KINDS.flatMap((kind) => ["", "-4bit", "-8bit", "-bf16"].map((cut) => `${kind}${cut}`));
 const CODE = "WDJB-MJHT";
+const NO_ANSWER = "no engine answers at http://localhost:52415; start it, or correct PORTEN_ENGINE_URL";
 const DOWN: Snapshot["engine"] = {
   url: "http://localhost:52415",
   origin: { from: "found" },
   kind: null,
-  reach: { state: "down", why: "nothing answers", since: ago(1400) },
+  reach: { state: "down", why: NO_ANSWER, since: ago(1400) },
 };
 const THIS_MAC: Snapshot["memory"] = { set_by: { from: "default" }, raw_mib: 131_072, usable_mib: 98_304, schedulable_mib: 98_304, missing_mib: 0, advertised_mib: 98_304, origin: "assumed" };
 const NO_ENGINE = notice(
   "engine_down",
   "needs_you",
   "The engine does not answer",
-  "nothing answers at localhost:52415",
-  "start exo on this Mac; Porten notices by itself",
+  NO_ANSWER,
+  "Porten notices by itself when one answers",
 );
+const LOST: Notice = {
+  ...notice(
+    "member_lost",
+    "degraded",
+    "studio-2 has stopped answering",
+    "studio-2 is not heard of; without it deepseek-v4-flash cannot answer. It fits on the Macs that are left, and is loaded there once exo has let go of it.",
+    "See that it is awake, and that exo runs there",
+  ),
+  subject: "studio-2",
+};
+/** What the models do while no Hub is connected. */
+const AWAY = [
+  model("deepseek-v4-flash", { state: "ready", proven: ago(90) }, { standing: null }),
+  model("qwen3-coder-next", { state: "ready", proven: ago(90) }, { parts: on("mbp"), standing: null }),
+  model("minimax-m2.7", { state: "off" }),
+];
+/** An hour whose last minutes were still. */
+const STILL: Snapshot["activity"] = { tokens_a_minute: [...hour(86).slice(9), 0, 0, 0, 0, 0, 0, 0, 0, 0] };
+const QUIET: Partial<Snapshot> = { models: AWAY, activity: STILL, traffic: { ...snapshot().traffic, in_flight: 0 } };
 
 export const stories: Record<string, Scene> = {
+  ...extremes,
   serving: scene(),
   attention: scene({
     overall: { state: "ready", models: 1, wanted: 2 },
+    memory: { ...THIS_MAC, raw_mib: 393_216, usable_mib: 294_912, schedulable_mib: 294_912, missing_mib: 262_144, advertised_mib: 294_912 },
     cluster: {
       freshness: { state: "fresh" },
       absent: [],
@@ -40,14 +68,13 @@ export const stories: Record<string, Scene> = {
         mac("mbp", 128, { chip: "Apple M5 Max", models_mib: 72 * 1024, free_mib: 12 * 1024, link: "thunderbolt_ip" }),
       ],
     },
+    traffic: { ...snapshot().traffic, in_flight: 0 },
     models: [
-      model("deepseek-v4-flash", { state: "failed", why: "exo lost a Mac that held it" }),
+      model("deepseek-v4-flash", { state: "broken", why: "studio-2, which holds a part of it, is not heard of" }),
       model("qwen3-coder-next", { state: "ready", proven: ago(20) }, { parts: on("mbp") }),
       model("minimax-m2.7", { state: "off" }),
     ],
-    notices: [
-      notice("model_unproven", "degraded", "deepseek-v4-flash does not generate", "the engine lists it but gave no token", "load it again in exo"),
-    ],
+    notices: [LOST],
   }),
   "mac-left": scene({
     overall: { state: "ready", models: 1, wanted: 1 },
@@ -80,15 +107,7 @@ export const stories: Record<string, Scene> = {
       model("qwen3-coder-next", { state: "stalled", why: "no byte for 90 s on studio-1" }, { parts: on("studio-1") }),
       model("gpt-oss-120b", { state: "cold", since: ago(4_000) }, { parts: [], placed: null }),
     ],
-    notices: [
-      notice(
-        "member_lost",
-        "degraded",
-        "studio-2 has stopped answering",
-        "studio-2 is not heard of; without it deepseek-v4-flash cannot answer.",
-        "See that it is awake, and that exo runs there",
-      ),
-    ],
+    notices: [LOST],
   }),
   "slow-link": scene({
     notices: [
@@ -110,8 +129,8 @@ export const stories: Record<string, Scene> = {
       model("qwen-3-codre", { state: "unmatched", why: "the engine lists no model that could be qwen-3-codre; nearest: qwen3-coder-next" }),
     ],
     notices: [
-      notice("model_unmatched", "needs_you", "qwen-3-codre is not found", "the engine lists no model that could be it", "say which in PORTEN_ENGINE_MODELS"),
-      notice("not_offered", "degraded", "glm-5 is not offered", "the Hub does not offer glm-5 to its clients", "ask whoever runs the Hub"),
+      notice("model_unmatched", "needs_you", "qwen-3-codre is not matched", "the engine lists no model that could be qwen-3-codre; nearest: qwen3-coder-next", "Set PORTEN_ENGINE_MODELS to hub-id=engine-id"),
+      notice("not_offered", "degraded", "No requests for glm-5", "glm-5 is not in the Hub's catalog.", "Use an id that the Hub offers in PORTEN_ENGINE_MODELS; the nearest one is glm-5.1"),
     ],
   }),
   "nothing-answers": scene({
@@ -133,7 +152,22 @@ export const stories: Record<string, Scene> = {
       model("deepseek-v4-flash", { state: "ready", proven: ago(20) }),
       model("qwen3-coder-next", { state: "ready", proven: ago(20) }, { parts: on("mbp") }),
     ],
-    notices: [notice("cluster_stale", "degraded", "exo stands still", "what exo says has not changed for a while: it has lost its leader, or hangs", "restart exo on the Macs")],
+    notices: [notice("cluster_stale", "degraded", "exo stands still", "what exo tells of its Macs has stopped moving: it has lost its leader, or hangs", "Quit exo on each Mac and start it again")],
+  }),
+  "catching-up": scene({
+    overall: { state: "connecting" },
+    cluster: { freshness: { state: "replaying" }, absent: [], members: snapshot().cluster?.members ?? [] },
+    ladder: ladder({ step: "cluster_complete", state: "pending", reason: "exo catches up", remedy: null }),
+    traffic: { ...snapshot().traffic, in_flight: 0 },
+    models: [
+      model("deepseek-v4-flash", { state: "waiting", why: "its turn" }),
+      model("qwen3-coder-next", { state: "waiting", why: "its turn" }, { parts: on("mbp") }),
+      model("minimax-m2.7", { state: "off" }),
+    ],
+    notices: [
+      notice("cluster_replaying", "degraded", "exo catches up", "exo goes through the history of its cluster; until it is through, nothing that it says is believed", "Wait: long histories take minutes"),
+      notice("builds_differ", "degraded", "macOS differs", "The Macs do not run the same macOS: studio-1 has 26.2 (25C56), mbp has 26.1 (25B78).", "Update them all to the same version: RDMA between them wants it"),
+    ],
   }),
   loading: scene({
     overall: { state: "connecting" },
@@ -153,7 +187,7 @@ export const stories: Record<string, Scene> = {
     ],
   }),
   stalled: scene({
-    overall: { state: "connecting" },
+    overall: { state: "needs_you" },
     ladder: ladder({ step: "model_loaded", state: "failed", reason: "deepseek-v4-flash does not come on", remedy: "turn it off and on" }),
     models: [
       model("deepseek-v4-flash", { state: "stalled", why: "no byte for 90 s on mbp" }, {
@@ -164,7 +198,7 @@ export const stories: Record<string, Scene> = {
       }),
       model("minimax-m2.7", { state: "off" }),
     ],
-    notices: [notice("load_stalled", "needs_you", "deepseek-v4-flash stands still", "no byte has come to mbp for 90 s", "look at the network of mbp, or turn the model off and on")],
+    notices: [notice("load_stalled", "needs_you", "deepseek-v4-flash does not come on", "deepseek-v4-flash is not loaded any further: no byte for 90 s on mbp.", "Quit exo on that Mac and start it again, or turn the model off and on")],
   }),
   steps: scene({
     overall: { state: "connecting" },
@@ -172,6 +206,7 @@ export const stories: Record<string, Scene> = {
     models: [model("deepseek-v4-flash", { state: "proving" }), model("minimax-m2.7", { state: "off" })],
   }),
   paused: scene({
+    activity: STILL,
     overall: { state: "paused", until: ago(-14_160) },
     pause: { pause: { how: "until", until: ago(-14_160) }, rests: true, cannot: null },
     hub: { ...snapshot().hub, link: { state: "off" }, rtt_ms: null },
@@ -182,12 +217,14 @@ export const stories: Record<string, Scene> = {
     ],
   }),
   "paused-in-use": scene({
+    activity: STILL,
     overall: { state: "paused", until: null },
     pause: { pause: { how: "while_in_use" }, rests: true, cannot: null },
     hub: { ...snapshot().hub, link: { state: "off" }, rtt_ms: null },
     models: [model("deepseek-v4-flash", { state: "ready", proven: ago(600) }, { standing: null }), model("minimax-m2.7", { state: "off" })],
   }),
   more: scene(),
+  "quit-now": scene({ overall: { state: "finishing", requests: 2 } }, { quitting: true }),
   ready: scene({
     overall: { state: "ready", models: 2, wanted: 2 },
     traffic: { ...snapshot().traffic, in_flight: 0 },
@@ -201,6 +238,7 @@ export const stories: Record<string, Scene> = {
   waiting: scene({
     overall: { state: "waiting", until: ago(-12) },
     hub: { ...snapshot().hub, link: { state: "waiting", until: ago(-12), why: "the Hub did not answer" }, rtt_ms: null },
+    ...QUIET,
   }),
   finishing: scene({ overall: { state: "finishing", requests: 2 } }, { quitting: true }),
   "why-no-requests": scene({
@@ -222,6 +260,7 @@ export const stories: Record<string, Scene> = {
     ],
   }),
   offline: scene({
+    activity: STILL,
     overall: { state: "off" },
     models: [
       model("deepseek-v4-flash", { state: "ready", proven: ago(600) }, { standing: null }),
@@ -234,6 +273,7 @@ export const stories: Record<string, Scene> = {
   refused: scene({
     overall: { state: "needs_you" },
     hub: { ...snapshot().hub, link: { state: "refused", why: "no Hub answers there", remedy: "Check PORTEN_HUB_URL" }, rtt_ms: null },
+    ...QUIET,
     notices: [notice("hub_refused", "needs_you", "The Hub refuses", "what answers at hub.example.net is no Hub", "check PORTEN_HUB_URL")],
   }),
   "first-start": {
@@ -259,7 +299,19 @@ export const stories: Record<string, Scene> = {
   },
   "signing-in-failed": {
     snapshot: SIGNED_OUT,
-    sign_in: { state: "failed", text: "The code has run out before anybody answered; try again." },
+    sign_in: { state: "failed", text: "the code ran out before the sign-in was confirmed; try again" },
+    trouble: null,
+    quitting: false,
+  },
+  "signing-in-denied": { snapshot: SIGNED_OUT, sign_in: { state: "failed", text: "the sign-in was refused on the Hub's page" }, trouble: null, quitting: false },
+  "signed-out-by-hub": {
+    snapshot: {
+      ...SIGNED_OUT,
+      hub: { ...SIGNED_OUT.hub, link: { state: "signed_out", why: "the Hub no longer knows this Mac" } },
+      cluster: null,
+      memory: { ...SIGNED_OUT.memory, raw_mib: null, usable_mib: null, schedulable_mib: null, advertised_mib: 0, origin: "unknown" },
+    },
+    sign_in: { state: "idle" },
     trouble: null,
     quitting: false,
   },
@@ -280,6 +332,7 @@ export const stories: Record<string, Scene> = {
   trouble: { snapshot: null, sign_in: { state: "idle" }, trouble: "PORTEN_HUB_URL=htp://hub is no Hub's address; use wss://…", quitting: false },
   starting: { snapshot: null, sign_in: { state: "idle" }, trouble: null, quitting: false },
   "six-macs": scene({
+    host: { ...snapshot().host, name: "studio-rack-a-top" },
     cluster: {
       freshness: { state: "fresh" },
       absent: [],
@@ -289,11 +342,12 @@ export const stories: Record<string, Scene> = {
           link: n === 0 ? null : (["rdma", "rdma", "rdma", "thunderbolt_ip", "ethernet", "wi_fi"] as const)[n] ?? "other",
           state: n === 4 ? { state: "joining" } : { state: "online" },
           installed_mib: n === 4 ? null : (SIZES[n] ?? 128) * 1024,
+          gpu_percent: BUSY[n] ?? null,
         }),
       ),
     },
-    models: Array.from({ length: 40 }, (_, n) =>
-      model(`model-${String(n + 1).padStart(2, "0")}`, n < 3 ? { state: "ready", proven: ago(30) } : { state: "off" }),
+    models: FORTY.map((id, n) =>
+      n === 16 ? model(id, { state: "serving", requests: 2 }, { parts: on("a", "b", "c", "d"), tokens_per_s: 21.4 }) : model(id, n === 0 || n === 12 ? { state: "ready", proven: ago(30) } : { state: "off" }),
     ),
   }),
   "long-names": scene({
@@ -315,6 +369,8 @@ export const stories: Record<string, Scene> = {
     ],
   }),
   "openai-engine": scene({
+    overall: { state: "ready", models: 1, wanted: 1 },
+    traffic: { ...snapshot().traffic, in_flight: 0 },
     cluster: null,
     engine: { url: "http://localhost:8080", origin: { from: "environment", name: "PORTEN_ENGINE_URL" }, kind: "openai", reach: { state: "up", since: ago(600) } },
     memory: { set_by: { from: "environment", name: "PORTEN_VRAM_BUDGET_MB" }, raw_mib: 131_072, usable_mib: 98_304, schedulable_mib: 98_304, missing_mib: 0, advertised_mib: 114_688, origin: "set" },

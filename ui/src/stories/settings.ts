@@ -85,7 +85,7 @@ const of = (name: string) => {
 export const moments: Record<string, Story> = {
   settings: { scene: scene({ ...LIMITS, ...set({ from: "file", name: FILE }) }), view: settings(FIXED) },
   "settings-automatic": { scene: scene(LIMITS), view: settings({ "engine.free_after_minutes": ["45", { from: "file", name: FILE }] }) },
-  "settings-locked": { scene: scene({ ...LIMITS, ...set({ from: "environment", name: "PORTEN_VRAM_BUDGET_MB" }) }), view: settings(locked) },
+  "settings-locked": { scene: scene({ ...LIMITS, engine: { ...snapshot().engine, origin: { from: "environment", name: "PORTEN_ENGINE_URL" } }, ...set({ from: "environment", name: "PORTEN_VRAM_BUDGET_MB" }) }), view: settings(locked) },
   "settings-refused": { scene: scene({ ...LIMITS, ...set({ from: "file", name: FILE }) }), view: settings(FIXED), refuses: true },
   "settings-signed-out": { scene: of("signed-out"), view: settings() },
   "settings-signing-in": { scene: of("signing-in-browser"), view: settings() },

@@ -27,14 +27,22 @@ export function tell(target: HTMLElement) {
     return;
   }
   const host = teller(scene);
+  // What was asked of the host, to be looked at from outside.
+  for (const what of ["hide", "quit", "openSettings", "copyEndpoint"] as const) {
+    const ask = host[what];
+    host[what] = () => {
+      target.dataset.asked = what;
+      return ask();
+    };
+  }
   // Where every wish is declined, the first is made at once.
   const declines: Host = { ...host, send: () => Promise.reject(DECLINED) };
   mount(App, { target, props: { host: name === "declined" ? declines : host, at: NOW } });
   flushSync();
   // What opens in place is looked at open.
-  if (name === "why-no-requests") document.querySelector<HTMLElement>("[aria-expanded].link")?.click();
+  if (name === "why-no-requests" || name === "every-reason") document.querySelector<HTMLElement>("[aria-expanded].link")?.click();
   if (name === "steps") document.querySelector<HTMLElement>(".opens")?.click();
-  if (name === "more") document.querySelector<HTMLElement>(".foot [aria-expanded]")?.click();
+  if (name === "more" || name === "quit-now") document.querySelector<HTMLElement>(".foot [aria-expanded]")?.click();
   if (name === "declined") for (const one of document.querySelectorAll<HTMLElement>("[role=switch]")) one.click();
 }
 
@@ -55,6 +63,10 @@ export function teller(first: Scene): Host {
     watch(onScene) {
       show = onScene;
       show(scene);
+      // From outside a story goes on: `new CustomEvent("scene", { detail: (scene) => … })`, or the name of another story.
+      addEventListener("scene", ({ detail }: CustomEventInit<string | ((scene: Scene) => void)>) => {
+        void change((next) => (typeof detail === "string" ? Object.assign(next, stories[detail]) : detail?.(next)));
+      });
     },
     send(command) {
       return change(({ snapshot }) => {
