@@ -1,7 +1,7 @@
 //! Does. Sockets, HTTP, disk, keychain, and the one loop that keeps a cluster online at its Hub.
 
 pub mod agent;
-pub mod awake;
+mod awake;
 pub mod client;
 pub mod clock;
 pub mod credentials;

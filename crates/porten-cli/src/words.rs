@@ -53,7 +53,8 @@ pub(crate) fn status(snapshot: &Snapshot, now: Timestamp) -> Vec<String> {
     match &snapshot.awake {
         AwakeView::NotWanted | AwakeView::Idle => {}
         AwakeView::Held => fact("Awake", "kept awake on mains power while it is online".to_owned()),
-        AwakeView::Refused { why } => fact("Awake", why.clone()),
+        AwakeView::OnBattery => fact("Awake", "on battery: this machine may sleep".to_owned()),
+        AwakeView::Refused { why } => fact("Awake", format!("this machine may sleep: {why}")),
     }
     fact("Engine", engine(snapshot, now));
     fact("Memory", advertised(&snapshot.memory));

@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::awake::Awake;
 use crate::config::{Config, Origin, Setting};
 use crate::desk::Desk;
 use crate::engine::{Health, Reach};
@@ -23,8 +22,8 @@ use crate::notice::Book;
 use crate::pause::Pause;
 use crate::pool::Wired;
 use crate::snapshot::{
-    AccountView, ActivityView, EngineView, HostView, HubView, LinkView, MemoryView, ModelState, ModelView, Overall,
-    PauseView, ReachView, Snapshot, TrafficView,
+    AccountView, ActivityView, AwakeView, EngineView, HostView, HubView, LinkView, MemoryView, ModelState, ModelView,
+    Overall, PauseView, ReachView, Snapshot, TrafficView,
 };
 use crate::time::{Moment, Now};
 use crate::tunnel::State;
@@ -89,7 +88,7 @@ pub struct Facts<'a> {
     /// A rest that a person asked for.
     pub pause: Option<PauseView>,
     /// Whether the machine is kept awake.
-    pub awake: &'a Awake,
+    pub awake: &'a AwakeView,
     /// Requests in all.
     pub traffic: TrafficView,
     /// Requests by Hub id.
@@ -126,7 +125,7 @@ pub fn draw(facts: &Facts<'_>, book: &mut Book, now: Now) -> Snapshot {
         traffic: facts.traffic,
         activity: ActivityView::default(),
         pause: facts.pause.clone(),
-        awake: facts.awake.view(),
+        awake: facts.awake.clone(),
         ladder,
         notices,
     }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::*;
-use crate::awake::Awake;
 use crate::config;
 use crate::engine::{Input, Listing, Proof, ProofFailure};
 use crate::idle::Idle;
@@ -16,7 +15,7 @@ use crate::notice::Code;
 use crate::pool::{self, Wired};
 use crate::route::Route;
 use crate::seat::Host;
-use crate::snapshot::{PauseView, WhyView};
+use crate::snapshot::{AwakeView, PauseView, WhyView};
 use crate::tunnel::{ConnId, Lost, Refused};
 
 /// A picture in which all is well, for the tests of whoever shows one.
@@ -48,7 +47,7 @@ struct Scene {
     standings: BTreeMap<String, wire::ModelTraffic>,
     hub_drains: Option<&'static str>,
     pause: Option<PauseView>,
-    awake: Awake,
+    awake: AwakeView,
     traffic: TrafficView,
     by_model: BTreeMap<String, ModelTraffic>,
     online: bool,
@@ -84,7 +83,7 @@ impl Scene {
             standings: BTreeMap::from([told(wire::Standing::Eligible)]),
             hub_drains: None,
             pause: None,
-            awake: Awake::default(),
+            awake: AwakeView::NotWanted,
             traffic: TrafficView::default(),
             by_model: BTreeMap::new(),
             online: true,
@@ -226,6 +225,20 @@ fn nobody_is_called_signed_out_before_the_credential_store_was_read() {
     assert_eq!(snapshot.overall, Overall::Connecting);
     assert_eq!(rung(&snapshot, Step::SignedIn), RungState::Pending);
     assert!(snapshot.notices.is_empty());
+}
+
+#[test]
+fn a_machine_that_was_to_be_kept_awake_and_is_not_is_a_note() {
+    let titles = |awake: AwakeView| {
+        let picture = Scene { awake, ..Scene::well() }.draw_later();
+        assert_eq!(picture.overall, Scene::well().draw().overall, "it serves");
+        picture.notices.into_iter().map(|notice| (notice.severity, notice.title, notice.text)).collect::<Vec<_>>()
+    };
+    assert_eq!(titles(AwakeView::Held), []);
+    assert_eq!(titles(AwakeView::OnBattery)[0].1, "On battery: this machine may sleep");
+    let refused = titles(AwakeView::Refused { why: "no logind answers".into() });
+    assert_eq!(refused[0].0, Code::MaySleep.severity());
+    assert_eq!(refused[0].2, "It is not kept awake: no logind answers.");
 }
 
 #[test]
