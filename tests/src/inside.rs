@@ -47,8 +47,16 @@ pub fn desktop_session(test: &str) -> bool {
     )
 }
 
-/// Runs this test in a D-Bus session of its own with nothing on it, on a machine whose power supplies are the folders that the
-/// test makes in [`SUPPLIES`]. True in there; false outside, once the inner run has passed.
+/// Runs this test in a D-Bus session of its own with nothing on it. True in there; false outside, once the inner run has passed.
+///
+/// # Panics
+/// The inner run failed, or there is no dbus-run-session (package dbus).
+#[must_use]
+pub fn bus(test: &str) -> bool {
+    inside(test, r#"exec dbus-run-session -- "$@""#)
+}
+
+/// The same on a machine whose power supplies are the folders that the test makes in [`SUPPLIES`].
 ///
 /// # Panics
 /// The inner run failed, or there is no `unshare`, `mount` and dbus-run-session (packages util-linux, mount and dbus).

@@ -12,6 +12,8 @@ pub mod kept;
 pub mod ledger;
 pub mod local;
 pub mod login;
+#[cfg(not(target_os = "macos"))]
+mod logind;
 pub mod node;
 pub mod places;
 pub mod relay;

@@ -5,9 +5,9 @@ use std::path::Path;
 use zbus::zvariant::OwnedFd;
 use zbus::{Connection, Error};
 
+use crate::logind;
 use crate::session::plain;
 
-const LOGIND: &str = "org.freedesktop.login1";
 /// The kernel's list (Documentation/ABI/testing/sysfs-class-power).
 const SUPPLIES: &str = "/sys/class/power_supply";
 
@@ -23,10 +23,7 @@ pub(super) async fn hold(reason: &str) -> Result<Hold, String> {
 
 async fn inhibit(reason: &str) -> Result<OwnedFd, Error> {
     let bus = Connection::system().await?;
-    let manager = "org.freedesktop.login1.Manager";
-    let asked = ("sleep:idle", "Porten", reason, "block");
-    let reply = bus.call_method(Some(LOGIND), "/org/freedesktop/login1", Some(manager), "Inhibit", &asked).await?;
-    reply.body().deserialize()
+    logind::call(&bus, "Inhibit", &("sleep:idle", "Porten", reason, "block")).await?.body().deserialize()
 }
 
 fn words(error: &Error) -> String {

@@ -96,7 +96,8 @@ impl Home {
     fn in_use(&self) -> InUse {
         let unused = Arc::clone(&self.unused);
         Arc::new(move || {
-            u64::try_from(unused.load(Ordering::SeqCst)).map(Duration::from_secs).map_err(|_| "Nobody can say.".into())
+            let seconds = u64::try_from(unused.load(Ordering::SeqCst));
+            Box::pin(async move { seconds.map(Duration::from_secs).map_err(|_| "Nobody can say.".into()) })
         })
     }
 

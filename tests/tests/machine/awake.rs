@@ -1,6 +1,4 @@
-//! The machine is kept awake while the agent serves: a real agent, and a stand-in for logind on a bus of its own.
-#![cfg(target_os = "linux")] // logind
-#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
+//! The machine is kept awake while the agent serves, and that alone.
 
 use std::time::Duration;
 
@@ -49,7 +47,7 @@ async fn until_held(logind: &Logind, count: usize) {
 
 #[test]
 fn the_machine_is_kept_awake_while_it_is_wanted_and_served_and_let_go_otherwise() {
-    if inside::bus_and_supplies("the_machine_is_kept_awake_while_it_is_wanted_and_served_and_let_go_otherwise") {
+    if inside::bus_and_supplies("awake::the_machine_is_kept_awake_while_it_is_wanted_and_served_and_let_go_otherwise") {
         tokio::runtime::Runtime::new().expect("a runtime").block_on(held_and_let_go());
     }
 }
@@ -88,7 +86,7 @@ async fn held_and_let_go() {
 
 #[test]
 fn on_battery_the_machine_may_sleep_and_that_is_said() {
-    if inside::bus_and_supplies("on_battery_the_machine_may_sleep_and_that_is_said") {
+    if inside::bus_and_supplies("awake::on_battery_the_machine_may_sleep_and_that_is_said") {
         tokio::runtime::Runtime::new().expect("a runtime").block_on(on_battery());
     }
 }
@@ -110,13 +108,16 @@ async fn on_battery() {
     let status = until(&house.agent, "held").await;
     assert!(logind.held() == 1 && status["notices"] == serde_json::json!([]), "{status}");
     supply("AC", &[("online", "0")]);
+    // A wish that changes is a reason to look at once.
+    run(&house.agent, &["offline"]).await;
+    run(&house.agent, &["online"]).await;
     until(&house.agent, "on_battery").await;
     until_held(&logind, 0).await;
 }
 
 #[test]
 fn a_system_that_refuses_is_one_sentence_and_the_agent_serves_on() {
-    if inside::bus_and_supplies("a_system_that_refuses_is_one_sentence_and_the_agent_serves_on") {
+    if inside::bus_and_supplies("awake::a_system_that_refuses_is_one_sentence_and_the_agent_serves_on") {
         tokio::runtime::Runtime::new().expect("a runtime").block_on(refused());
     }
 }
