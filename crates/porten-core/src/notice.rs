@@ -150,10 +150,9 @@ impl Code {
             | Self::LimitForgotten
             | Self::ModelUnproven
             | Self::NotOffered
+            | Self::MaySleep
             | Self::IconHidden => Severity::Degraded,
-            Self::Thunderbolt4 | Self::LimitAssumed | Self::BudgetHigh | Self::StillBusy | Self::MaySleep => {
-                Severity::Note
-            }
+            Self::Thunderbolt4 | Self::LimitAssumed | Self::BudgetHigh | Self::StillBusy => Severity::Note,
         }
     }
 

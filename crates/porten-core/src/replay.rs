@@ -152,6 +152,7 @@ impl Replay {
             account: Some(&AccountView { name: None, kept_in: String::new() }),
             tunnel: &State::Up { conn: ConnId(1), since: Moment::START },
             link_since: Some(self.now.wall),
+            proxy: None,
             rtt_ms: None,
             health: &self.health,
             telling: &self.telling,

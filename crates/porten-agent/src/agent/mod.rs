@@ -24,7 +24,7 @@ use porten_core::awake::Wish;
 use porten_core::config::Config;
 use porten_core::leaving::Leave;
 use porten_core::seat::Host;
-use porten_core::snapshot::{AwakeView, HostView};
+use porten_core::snapshot::{AwakeView, HostView, ProxyView};
 use porten_core::wire::Hello;
 use porten_link::Beat;
 use porten_link::dial::Connect;
@@ -66,6 +66,8 @@ pub struct Setup {
     pub host: Host,
     /// The way to the network; injected.
     pub connect: Connect,
+    /// Which proxy that goes through, if any, as of the last dial.
+    pub proxy: watch::Receiver<Option<ProxyView>>,
     /// How often to ping.
     pub beat: Beat,
     /// The relay's waits.
@@ -80,7 +82,9 @@ impl Setup {
     pub fn usual(setup: crate::setup::Setup, host: Host) -> Self {
         let crate::setup::Setup { config, places, environment } = setup;
         let (beat, limits) = (Beat::default(), Limits::default());
-        Self { config, places, environment, host, connect: by_settings(), beat, limits, in_use: in_use::system() }
+        let (told, proxy) = watch::channel(None);
+        let (connect, in_use) = (by_settings(told), in_use::system());
+        Self { config, places, environment, host, connect, proxy, beat, limits, in_use }
     }
 }
 
@@ -129,7 +133,7 @@ impl Agent {
     /// # Errors
     /// Something this machine must have is missing; nothing runs then.
     pub fn start(setup: Setup) -> Result<Self, StartError> {
-        let Setup { config, places, environment, host, connect, beat, limits, in_use } = setup;
+        let Setup { config, places, environment, host, connect, proxy, beat, limits, in_use } = setup;
         let clock = Clock::start();
         let node = node_id(&places.state)?;
         let host = host_view(host, node.clone(), clock);
@@ -176,6 +180,7 @@ impl Agent {
             caring,
             settings,
             in_use,
+            proxy: proxy.clone(),
             awake: wish,
         };
         let world = World::new(config, host, kept_in, installed_mib(), wired_limit_mib(), wishes, hands);
@@ -194,6 +199,7 @@ impl Agent {
             asked: commands_seen,
             leave: leaves,
             awake,
+            proxy,
             lookers: client.lookers(),
         };
         let task = tokio::spawn(world.run(inputs, snapshots));

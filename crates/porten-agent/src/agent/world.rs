@@ -19,7 +19,7 @@ use porten_core::notice::Book;
 use porten_core::pause::Resting;
 use porten_core::picture::{self, Facts};
 use porten_core::pool;
-use porten_core::snapshot::{AccountView, AwakeView, HostView, Snapshot};
+use porten_core::snapshot::{AccountView, AwakeView, HostView, ProxyView, Snapshot};
 use porten_core::surroundings::Change;
 use porten_core::time::Moment;
 use porten_core::tunnel::{self, ConnId, Tunnel};
@@ -63,6 +63,8 @@ pub(super) struct Hands {
     pub(super) caring: watch::Sender<bool>,
     pub(super) settings: watch::Sender<Arc<Config>>,
     pub(super) in_use: InUse,
+    /// Which proxy was dialled through last.
+    pub(super) proxy: watch::Receiver<Option<ProxyView>>,
     /// Whether the machine is to be kept awake.
     pub(super) awake: watch::Sender<Wish>,
 }
@@ -73,6 +75,8 @@ pub(super) struct Inputs {
     pub(super) told: mpsc::Receiver<(ConnId, Told)>,
     pub(super) asked: mpsc::UnboundedReceiver<Asked>,
     pub(super) leave: mpsc::UnboundedReceiver<Leave>,
+    /// Which proxy was dialled through last.
+    pub(super) proxy: watch::Receiver<Option<ProxyView>>,
     /// What came of the wish to be kept awake.
     pub(super) awake: watch::Receiver<AwakeView>,
     pub(super) lookers: watch::Receiver<u32>,
@@ -111,6 +115,8 @@ pub(super) struct World {
     pub(super) leaving: Option<Leaving>,
     pub(super) resting: Resting,
     awake: AwakeView,
+    /// On the way to the Hub.
+    proxy: Option<ProxyView>,
     /// What was last made of the wish and the rest.
     pub(super) online: bool,
     /// Its leaving is for an agent with other settings.
@@ -167,6 +173,7 @@ impl World {
             leaving: None,
             resting: Resting::default(),
             awake: AwakeView::NotWanted,
+            proxy: None,
             online: false,
             anew: false,
             reading: Reading::default(),
@@ -220,6 +227,11 @@ impl World {
                 Some(_) = self.sessions.running.join_next() => true,
                 () = tokio::time::sleep_until(deadline) => { self.tick(); true }
                 () = changed(&self.hands.ledger, counting) => self.count(),
+                Ok(()) = inputs.proxy.changed() => {
+                    inputs.proxy.mark_unchanged();
+                    self.dialled();
+                    true
+                }
                 Ok(()) = inputs.awake.changed() => { self.awake = inputs.awake.borrow_and_update().clone(); true }
                 Ok(()) = inputs.lookers.changed() => {
                     self.following.lookers = *inputs.lookers.borrow_and_update();
@@ -247,6 +259,7 @@ impl World {
             Told::Opened(welcome) => {
                 self.step_tunnel(tunnel::Input::Opened(conn));
                 if self.is_up(conn) {
+                    self.proxy.clone_from(&self.hands.proxy.borrow());
                     self.link_since = Some(self.hands.clock.now().wall);
                     // The store may have opened only now.
                     self.read = true;
@@ -263,6 +276,7 @@ impl World {
                     (self.said, self.hub_drains) = (None, None);
                 }
                 self.step_tunnel(tunnel::Input::Ended(conn, failure));
+                self.dialled();
             }
             Told::Rtt(rtt) if self.is_up(conn) => {
                 self.rtt_ms = Some(u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX));
@@ -272,6 +286,13 @@ impl World {
             Told::Rtt(_) | Told::Said(_) => {}
         }
         true
+    }
+
+    /// A dial goes another way now. A link that is up goes the way that it was made.
+    fn dialled(&mut self) {
+        if !matches!(self.tunnel.state(), tunnel::State::Up { .. }) {
+            self.proxy.clone_from(&self.hands.proxy.borrow());
+        }
     }
 
     /// Something around the machine changed: what stood before may not stand any more, whatever it looks like.
@@ -455,6 +476,7 @@ impl World {
             account: self.account.as_ref(),
             tunnel: self.tunnel.state(),
             link_since: self.link_since,
+            proxy: self.proxy.as_ref(),
             rtt_ms: self.rtt_ms,
             health: &self.health,
             matched: &self.matched,

@@ -89,6 +89,18 @@ fn a_node_that_is_ready_tells_where_it_stands_and_who_set_what() {
 }
 
 #[test]
+fn a_proxy_on_the_way_to_the_hub_is_a_line_with_who_named_it() {
+    let line = |origin: Value| {
+        let mut picture = ready();
+        picture["hub"]["proxy"] = json!({ "address": "proxy.test:3128", "origin": origin });
+        told(picture).lines().find(|line| line.starts_with("  Proxy ")).map(str::to_owned)
+    };
+    let environment = json!({ "from": "environment", "name": "HTTPS_PROXY" });
+    assert_eq!(line(environment).unwrap(), "  Proxy     proxy.test:3128 (HTTPS_PROXY)");
+    assert_eq!(line(json!({ "from": "system" })).unwrap(), "  Proxy     proxy.test:3128 (system settings)");
+}
+
+#[test]
 fn whether_the_machine_is_kept_awake_is_a_line_where_somebody_wants_it() {
     let line = |awake: Value| {
         let mut picture = ready();

@@ -23,7 +23,7 @@ use crate::pause::Pause;
 use crate::pool::Wired;
 use crate::snapshot::{
     AccountView, ActivityView, AwakeView, EngineView, HostView, HubView, LinkView, MemoryView, ModelState, ModelView,
-    Overall, PauseView, ReachView, Snapshot, TrafficView,
+    Overall, PauseView, ProxyView, ReachView, Snapshot, TrafficView,
 };
 use crate::time::{Moment, Now};
 use crate::tunnel::State;
@@ -57,6 +57,8 @@ pub struct Facts<'a> {
     pub tunnel: &'a State,
     /// Since when the link is up, for people.
     pub link_since: Option<Timestamp>,
+    /// The proxy on the way to the Hub, if there is one.
+    pub proxy: Option<&'a ProxyView>,
     /// Round trip (milliseconds).
     pub rtt_ms: Option<u32>,
     /// The engine.
@@ -113,6 +115,7 @@ pub fn draw(facts: &Facts<'_>, book: &mut Book, now: Now) -> Snapshot {
             url: facts.config.hub.value.as_str().to_owned(),
             endpoint: facts.config.hub.value.endpoint(),
             origin: facts.config.hub.origin.clone(),
+            proxy: facts.proxy.filter(|_| !matches!(link, LinkView::Off | LinkView::SignedOut { .. })).cloned(),
             link,
             rtt_ms: facts.rtt_ms,
             said: facts.said,

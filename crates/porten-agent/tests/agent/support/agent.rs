@@ -108,6 +108,7 @@ impl Home {
             environment: self.environment.clone(),
             host: Host::Run,
             connect: tcp(),
+            proxy: tokio::sync::watch::Sender::new(None).subscribe(),
             beat: Beat::default(),
             limits: Limits::default(),
             in_use: self.in_use(),
