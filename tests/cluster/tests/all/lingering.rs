@@ -13,10 +13,9 @@ use porten_tests::house::is_ready;
 async fn an_exo_that_computes_after_its_client_left_is_noticed_until_it_rests() {
     let scene = Scene::start(&[]).await;
     let ours = scene.long_answer().await;
-    let mut body = streamed_chat(LOADED.1, "Tell a long story.");
-    body["max_tokens"] = 4_000.into();
-    let mut other = Client::new(&scene.sim.url(), "").stream("/v1/chat/completions", &body).await;
-    assert!(other.read(3).await, "exo computes for somebody else too");
+    // A prompt that takes exo more than a minute to read.
+    let body = streamed_chat(LOADED.1, &"many words ".repeat(70_000));
+    let other = Client::new(&scene.sim.url(), "").stream("/v1/chat/completions", &body).await;
     let begun = Instant::now();
     drop(ours);
     let busy = |status: &serde_json::Value| has_notice(status, "still_busy");
@@ -27,6 +26,7 @@ async fn an_exo_that_computes_after_its_client_left_is_noticed_until_it_rests() 
     assert_eq!(notice["subject"], LOADED.0);
     assert!(notice["text"].as_str().unwrap().contains("or for somebody who asks exo directly"), "{notice}");
     assert!(is_ready(&status), "it serves all the same: {status}");
+    assert!(scene.sim.get("/state/runners").await.to_string().contains("RunnerRunning"), "it does compute");
     drop(other);
     scene.until(SOON, "it rests, and nothing is said any more", |status| !busy(status)).await;
 }
