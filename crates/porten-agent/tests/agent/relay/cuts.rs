@@ -7,7 +7,7 @@ use porten_agent::relay::RelayFacts;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::support::engine::{EVENTS, Engine, event};
-use crate::support::tunnel::{CHAT, Tunnel, chat};
+use crate::support::tunnel::{CHAT, Tunnel, chat, facts};
 use crate::support::{ENGINE_ID, soon, write};
 
 /// Fault D4: an answer whose end comes before its `finish_reason` ends in an error event with the trailer `error`, never in `[DONE]`.

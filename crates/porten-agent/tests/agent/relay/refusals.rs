@@ -7,7 +7,7 @@ use porten_agent::relay::RelayFacts;
 
 use super::{JSON, lowered};
 use crate::support::engine::{Engine, stream, until_closed};
-use crate::support::tunnel::{CHAT, Tunnel, chat, read};
+use crate::support::tunnel::{CHAT, Tunnel, chat, facts, read};
 use crate::support::{ENGINE_ID, answer, write};
 
 /// Fault D12: whatever shape an engine gives its error, the client gets one OpenAI error with the status and the words, without paths.

@@ -290,8 +290,14 @@ proptest! {
             scene.now += takes;
             let (status, body) = [(400, PENDING), (400, SLOW_DOWN), (500, ""), (429, ""), (302, ""), (0, "")][answer];
             let input = if status == 0 { Reply::Lost } else { Reply::answer(status, body) };
-            prop_assert!(scene.on(Input::Reply(input)).is_empty());
-            least += if answer == 1 { 5 } else { 0 };
+            let effects = scene.on(Input::Reply(input));
+            if answer == 1 {
+                least += 5;
+                let told = matches!(effects.as_slice(), [Effect::Slower(every)] if every.as_secs() == least);
+                prop_assert!(told, "{effects:?}");
+            } else {
+                prop_assert!(effects.is_empty(), "{effects:?}");
+            }
             last = scene.now;
         }
         for _ in 0..=lifetime + 40 {
