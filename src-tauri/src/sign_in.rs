@@ -2,13 +2,13 @@
 
 use std::sync::Mutex;
 
-use porten_agent::login::login;
+use porten_agent::login::{News, login};
 use porten_agent::node::machine_name;
 use porten_agent::setup::Setup;
 use porten_core::bridge::SignInView;
 use porten_core::command::Command;
 use porten_core::popover::Input;
-use porten_core::signin::device::Prompt;
+use porten_core::signin::device::{Prompt, slower};
 use porten_core::snapshot::sentence;
 use tauri::{AppHandle, Manager as _};
 use tokio::sync::watch;
@@ -36,6 +36,8 @@ struct Current {
 struct Shown {
     code: String,
     page: Url,
+    /// The Hub asked to wait longer.
+    slower: Option<String>,
 }
 
 impl SignIn {
@@ -93,7 +95,8 @@ impl SignIn {
     fn to_browser(&self, app: &AppHandle, shown: Shown, elsewhere: Option<String>) {
         let again = elsewhere.is_some() && matches!(*self.view.borrow(), SignInView::Browser { .. });
         let url = shown.page.to_string();
-        self.view.send_replace(SignInView::Browser { code: shown.code, url: url.clone(), elsewhere });
+        let Shown { code, slower, .. } = shown;
+        self.view.send_replace(SignInView::Browser { code, url: url.clone(), elsewhere, slower });
         // The page asks once more while its window closes: one browser is enough.
         if again {
             return;
@@ -111,7 +114,7 @@ impl SignIn {
     /// Shows the page and the code.
     fn show(&self, app: &AppHandle, origin: &str, prompt: &Prompt, browser: bool) {
         let page = prompt.page_with_code.clone().unwrap_or_else(|| prompt.page.clone());
-        let shown = Shown { code: prompt.user_code.clone(), page };
+        let shown = Shown { code: prompt.user_code.clone(), page, slower: None };
         if let Ok(mut current) = self.current.lock()
             && let Some(current) = current.as_mut()
         {
@@ -124,8 +127,22 @@ impl SignIn {
             tracing::warn!(error = &error as &dyn std::error::Error, "no sign-in window; the browser it is");
             self.to_browser(app, shown, None);
         } else {
-            self.view.send_replace(SignInView::Window { code: shown.code });
+            self.view.send_replace(SignInView::Window { code: shown.code, slower: None });
         }
+    }
+
+    /// The Hub asked to wait longer, said in one sentence.
+    fn slower(&self, said: &str) {
+        if let Ok(mut current) = self.current.lock()
+            && let Some(shown) = current.as_mut().and_then(|current| current.prompt.as_mut())
+        {
+            shown.slower = Some(said.to_owned());
+        }
+        self.view.send_modify(|view| {
+            if let SignInView::Window { slower, .. } | SignInView::Browser { slower, .. } = view {
+                *slower = Some(said.to_owned());
+            }
+        });
     }
 
     fn end(&self, app: &AppHandle, signed_in: Result<(), String>) {
@@ -149,7 +166,13 @@ async fn run(app: &AppHandle, live: &Live, browser: bool) -> Result<(), String> 
     let node = live.setup.node().map_err(|error| said(&error))?;
     let http = Setup::hub_http().map_err(|error| said(&error))?;
     let vault = live.setup.vault(&node);
-    let show = |prompt: &Prompt| app.state::<Porten>().sign_in.show(app, hub.origin(), prompt, browser);
-    login(&http, hub, &vault, (&node, &machine_name()), show).await.map_err(|error| said(&error))?;
+    let tell = |news: News<'_>| {
+        let sign_in = &app.state::<Porten>().sign_in;
+        match news {
+            News::Prompt(prompt) => sign_in.show(app, hub.origin(), prompt, browser),
+            News::Slower(every) => sign_in.slower(&slower(every)),
+        }
+    };
+    login(&http, hub, &vault, (&node, &machine_name()), tell).await.map_err(|error| said(&error))?;
     live.client.send(Command::CredentialChanged).await.map_err(|declined| declined.text)
 }

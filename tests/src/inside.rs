@@ -5,6 +5,8 @@ use std::process::Command;
 
 /// Set in the inner run.
 const INNER: &str = "PORTEN_TESTS_INSIDE";
+/// Where Linux tells what a machine runs on.
+pub const SUPPLIES: &str = "/sys/class/power_supply";
 
 /// Runs this test in a network namespace of its own, where every port is free. True in there; false outside, once the
 /// inner run has passed.
@@ -45,7 +47,29 @@ pub fn desktop_session(test: &str) -> bool {
     )
 }
 
-/// The same with a screen.
+/// Runs this test in a D-Bus session of its own with nothing on it. True in there; false outside, once the inner run has passed.
+///
+/// # Panics
+/// The inner run failed, or there is no dbus-run-session (package dbus).
+#[must_use]
+pub fn bus(test: &str) -> bool {
+    inside(test, r#"exec dbus-run-session -- "$@""#)
+}
+
+/// The same on a machine whose power supplies are the folders that the test makes in [`SUPPLIES`].
+///
+/// # Panics
+/// The inner run failed, or there is no `unshare`, `mount` and dbus-run-session (packages util-linux, mount and dbus).
+#[must_use]
+pub fn bus_and_supplies(test: &str) -> bool {
+    let user = if is_root() { "" } else { "-r" };
+    let script = format!(
+        r#"exec unshare -m {user} sh -c 'mount -t tmpfs none {SUPPLIES} && exec dbus-run-session -- "$@"' sh "$@""#
+    );
+    inside(test, &script)
+}
+
+/// The keyring's session with a screen.
 ///
 /// # Panics
 /// The inner run failed, or there is no `Xvfb` (packages xvfb and xauth).

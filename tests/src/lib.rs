@@ -21,6 +21,8 @@ pub mod house;
 pub mod hub;
 pub mod inside;
 #[cfg(target_os = "linux")]
+pub mod logind;
+#[cfg(target_os = "linux")]
 pub mod lossy;
 pub mod luck;
 pub mod process;

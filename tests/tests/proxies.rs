@@ -9,7 +9,7 @@ use porten_tests::engine::Manner;
 use porten_tests::forward_proxy::Way;
 use porten_tests::house::is_ready;
 use porten_tests::{Agent, Engine, ForwardProxy, House, Hub, TlsFront};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const HUB: &str = "https://hub.test";
 const READY: Duration = Duration::from_secs(30);
@@ -42,6 +42,13 @@ async fn a_node_behind_a_proxy_signs_in_and_serves_through_it_and_its_engine_is_
     agent.login(&hub).await;
     agent.run();
     agent.status_until(READY, "the agent is ready", is_ready).await;
+    let shown = agent.command(&["status", "--json"]).await.stdout;
+    let status: Value = serde_json::from_str(&shown).expect("JSON");
+    let (address, origin) = (proxy.address(), json!({ "from": "environment", "name": "HTTPS_PROXY" }));
+    assert_eq!(status["hub"]["proxy"], json!({ "address": address, "origin": origin }));
+    let text = agent.command(&["status"]).await.stdout;
+    assert!(text.contains(&format!("  Proxy     {address} (HTTPS_PROXY)\n")), "{text}");
+    assert!(!shown.contains("jane") && !text.contains("jane"), "{shown}{text}");
     let stream = hub.client().stream_chat("tiny", "Hi").await;
     assert!(stream.is_success(), "{}", stream.body);
     assert!(!engine.asked().is_empty(), "the engine was asked");
@@ -105,7 +112,8 @@ async fn a_proxy_that_hangs_or_speaks_no_http_is_named_and_tried_again() {
         let sentence = sentence.replace("ADDRESS", &proxy.address());
         let begun = Instant::now();
         let limit = Duration::from_secs(25);
-        agent.status_until(limit, &sentence, |status| words(status).contains(&sentence)).await;
+        let named = |status: &Value| status["hub"]["proxy"]["address"] == proxy.address();
+        agent.status_until(limit, &sentence, |status| words(status).contains(&sentence) && named(status)).await;
         eprintln!("{sentence}: told after {:?}", begun.elapsed());
     }
 }
@@ -129,6 +137,7 @@ async fn what_is_exempt_and_what_is_on_this_machine_goes_directly() {
     })
     .await;
     house.wait_ready(READY).await;
+    assert!(house.agent.status().await["hub"]["proxy"].is_null(), "none is used, so none is shown");
     assert_eq!(proxy.asked(), Vec::<String>::new());
 }
 

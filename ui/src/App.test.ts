@@ -90,6 +90,11 @@ test("a sign-in that waits can go to the browser, or be given up", () => {
   expect(cancelSignIn).toHaveBeenCalled();
 });
 
+test("a Hub that asks to wait longer is named", () => {
+  page("signing-in-slower");
+  expect(document.body.textContent).toContain("The Hub asked to wait longer, so your answer is noticed within 10 s.");
+});
+
 test("another site is named, and its place is the browser", () => {
   page("signing-in-browser");
   expect(document.body.textContent).toContain("Your Hub signs in at accounts.example.com: continue in your browser.");

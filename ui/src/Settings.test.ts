@@ -132,7 +132,12 @@ test("where it cannot be opened at login, it says why", async () => {
   await page("settings-login-refused");
   expect(row("General", "Open at login").textContent).toContain("move it to Applications");
   expect(find("Open at login").disabled).toBe(true);
-  expect(row("General", "Keep awake while serving").textContent).toContain("caffeinate does not keep it awake");
+  expect(row("General", "Keep awake while serving").textContent).toContain("macOS does not let Porten keep this Mac awake");
+});
+
+test("on battery it says that this Mac may sleep", async () => {
+  await page("settings-on-battery");
+  expect(row("General", "Keep awake while serving").textContent).toContain("On battery: this Mac may sleep");
 });
 
 test("what System Settings cannot be opened for is said under the row it was asked from", async () => {

@@ -269,6 +269,7 @@ test("a notice has one button: it signs in, looks again, or opens the settings t
     still_busy: "nudge",
     not_offered: "nudge",
     nothing_to_serve: "settings",
+    may_sleep: "settings",
   };
   expect(Object.fromEntries(Object.entries(actions).map(([code, action]) => [code, action.does]))).toEqual(each);
 });

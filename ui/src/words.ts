@@ -399,6 +399,7 @@ export const actions: Record<Code, { text: string; does: Does }> = {
   still_busy: { text: "Look again", does: "nudge" },
   not_offered: { text: "Look again", does: "nudge" },
   nothing_to_serve: { text: "Choose…", does: "settings" },
+  may_sleep: { text: "Change…", does: "settings" },
 };
 
 /** The sentence of the signed-out screen. */

@@ -1,39 +1,69 @@
-//! Keeps the machine awake with the system's own tool, for as long as a child process of it lives.
+//! Keeps the machine awake while it serves, as `core::awake` decides: the system is asked off the loop, and what it grants is
+//! given back when it is not wanted any more, or when the agent is gone.
 
-use std::process::Stdio;
+#[cfg(not(target_os = "macos"))]
+mod linux;
+#[cfg(target_os = "macos")]
+mod macos;
 
-use tokio::process::{Child, Command};
+use std::time::Duration;
 
-/// Holds the machine awake until it is dropped, with the command that the system has for that. Injected, so that a test can
-/// refuse.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Keeper(pub Vec<String>);
+#[cfg(not(target_os = "macos"))]
+use linux as system;
+#[cfg(target_os = "macos")]
+use macos as system;
+use porten_core::awake::{Awake, Effect, LOOK_EVERY, Wish};
+use porten_core::snapshot::AwakeView;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
-impl Keeper {
-    /// The system's: on macOS `caffeinate -s`, an assertion that counts on mains power only and ends with this process (its
-    /// `-w`); elsewhere logind's inhibitor.
-    #[must_use]
-    pub fn system() -> Self {
-        let own = std::process::id().to_string();
-        let words: &[&str] = if cfg!(target_os = "macos") {
-            &["/usr/bin/caffeinate", "-s", "-w", &own]
-        } else {
-            let why = "This node is online";
-            &["systemd-inhibit", "--what=sleep:idle", "--who=Porten", "--why", why, "--mode=block", "sleep", "infinity"]
-        };
-        Self(words.iter().map(|&word| word.to_owned()).collect())
+use crate::clock::Clock;
+
+/// For how long the system is waited for.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// What a person finds in the system's list of who keeps it awake.
+const REASON: &str = "Serving models to a Hub";
+
+/// Follows the wish until nobody wishes any more, and tells what came of it.
+pub(crate) async fn keep(clock: Clock, mut wishes: watch::Receiver<Wish>, told: watch::Sender<AwakeView>) {
+    let mut awake = Awake::default();
+    let mut hold = None;
+    loop {
+        let wish = *wishes.borrow_and_update();
+        let mains = wish.wants() && on_mains().await;
+        match awake.look(wish, mains, clock.now().mono) {
+            Some(Effect::Hold) => {
+                let answer = ask().await;
+                awake.answered(answer.as_ref().map(|_| ()).map_err(Clone::clone), clock.now().mono);
+                match answer {
+                    Ok(granted) => hold = Some(granted),
+                    Err(why) => tracing::warn!(%why, "this machine is not kept awake"),
+                }
+            }
+            Some(Effect::Release) => drop(hold.take()),
+            None => {}
+        }
+        told.send_if_modified(|view| {
+            let fresh = awake.view();
+            let differs = *view != fresh;
+            *view = fresh;
+            differs
+        });
+        tokio::select! {
+            changed = wishes.changed() => if changed.is_err() { return },
+            () = sleep(LOOK_EVERY), if wish.wants() => {}
+        }
     }
+}
 
-    /// Begins; the child is killed when it is dropped.
-    pub(crate) fn hold(&self) -> std::io::Result<Child> {
-        let (program, arguments) = self.0.split_first().ok_or(std::io::ErrorKind::NotFound)?;
-        let quiet = || Stdio::null();
-        Command::new(program).args(arguments).stdin(quiet()).stdout(quiet()).stderr(quiet()).kill_on_drop(true).spawn()
-    }
+/// A system that does not say what it runs on is one without a battery.
+async fn on_mains() -> bool {
+    let looked = timeout(DEADLINE, tokio::task::spawn_blocking(system::on_mains)).await;
+    !matches!(looked, Ok(Ok(false)))
+}
 
-    /// Why the machine may sleep all the same: one sentence.
-    pub(crate) fn refused(&self, how: &dyn std::fmt::Display) -> String {
-        let program = self.0.first().map_or("the system's tool", String::as_str);
-        format!("This machine may sleep: {program} does not keep it awake ({how}).")
-    }
+async fn ask() -> Result<system::Hold, String> {
+    let late =
+        || format!("the system did not say within {} s whether it stays awake; it is asked again", DEADLINE.as_secs());
+    timeout(DEADLINE, system::hold(REASON)).await.unwrap_or_else(|_| Err(late()))
 }

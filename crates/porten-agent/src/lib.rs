@@ -1,7 +1,7 @@
 //! Does. Sockets, HTTP, disk, keychain, and the one loop that keeps a cluster online at its Hub.
 
 pub mod agent;
-pub mod awake;
+mod awake;
 pub mod client;
 pub mod clock;
 pub mod credentials;
@@ -12,6 +12,8 @@ pub mod kept;
 pub mod ledger;
 pub mod local;
 pub mod login;
+#[cfg(not(target_os = "macos"))]
+mod logind;
 pub mod node;
 pub mod places;
 pub mod relay;

@@ -1,5 +1,7 @@
 //! Signs this machine in: drives core's device-grant machine over real HTTP and stores what comes of it.
 
+use std::time::Duration;
+
 use porten_core::config::HubUrl;
 use porten_core::reply::Reply;
 use porten_core::signin::device::{Effect, Input, Prompt, SignInError};
@@ -24,7 +26,17 @@ pub enum LoginError {
     Store(#[from] VaultTrouble),
 }
 
-/// Signs in; `show` gets the page and the code for the person. The credential is stored when this returns.
+/// What the person is to know while it is under way.
+#[derive(Debug)]
+pub enum News<'a> {
+    /// The page and the code.
+    Prompt(&'a Prompt),
+    /// The Hub asked to wait longer: it is asked this far apart now
+    /// ([`porten_core::signin::device::slower`] says it).
+    Slower(Duration),
+}
+
+/// Signs in; `tell` gets what is for the person. The credential is stored when this returns.
 ///
 /// # Errors
 /// See [`LoginError`]; its text is for the person.
@@ -33,7 +45,7 @@ pub async fn login(
     hub: &HubUrl,
     vault: &Vault,
     (node, name): (&str, &str),
-    mut show: impl FnMut(&Prompt),
+    mut tell: impl FnMut(News<'_>),
 ) -> Result<Credential, LoginError> {
     let clock = Clock::start();
     let mut device = Device::new(fetch_metadata(http, hub).await?);
@@ -47,7 +59,8 @@ pub async fn login(
                     let reply = http.post(&url, &form).await.unwrap_or(Reply::Lost);
                     next.extend(device.on(Input::Reply(reply), clock.now()));
                 }
-                Effect::Show(prompt) => show(&prompt),
+                Effect::Show(prompt) => tell(News::Prompt(&prompt)),
+                Effect::Slower(every) => tell(News::Slower(every)),
                 Effect::Done(credential) => {
                     store(vault, &credential).await?;
                     return Ok(credential);

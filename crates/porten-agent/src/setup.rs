@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::path::PathBuf;
 
 use porten_core::config::{self, Config, ConfigError, HOME, MAX_FILE, SettingsFile};
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::credentials::Credentials;
@@ -106,7 +107,7 @@ impl Setup {
     /// # Errors
     /// See [`SignInSetupError`].
     pub fn hub_http() -> Result<HubHttp, SignInSetupError> {
-        Ok(HubHttp::new(crate::tls()?, crate::by_settings()))
+        Ok(HubHttp::new(crate::tls()?, crate::by_settings(watch::Sender::new(None))))
     }
 }
 

@@ -9,7 +9,7 @@ use porten_core::memory::BudgetOrigin;
 use porten_core::notice::{Notice, Severity};
 use porten_core::snapshot::{
     AwakeView, LinkKind, LinkView, MemberState, MemberView, MemoryView, ModelState, ModelView, Overall, PauseView,
-    ReachView, Snapshot, count, sentence,
+    ProxyOrigin, ProxyView, ReachView, Snapshot, count, sentence,
 };
 use porten_core::wire::Standing;
 
@@ -47,13 +47,21 @@ pub(crate) fn status(snapshot: &Snapshot, now: Timestamp) -> Vec<String> {
         fact("Account", format!("{} · kept in {}", account.name.as_deref().unwrap_or("signed in"), account.kept_in));
     }
     fact("Hub", format!("{} · {}", snapshot.hub.url, link(snapshot, now)));
+    if let Some(ProxyView { address, origin }) = &snapshot.hub.proxy {
+        let named = match origin {
+            ProxyOrigin::Environment(name) => name,
+            ProxyOrigin::System => "system settings",
+        };
+        fact("Proxy", format!("{address} ({named})"));
+    }
     if let Some(PauseView { cannot: Some(why), .. }) = &snapshot.pause {
         fact("Rest", why.clone());
     }
     match &snapshot.awake {
         AwakeView::NotWanted | AwakeView::Idle => {}
         AwakeView::Held => fact("Awake", "kept awake on mains power while it is online".to_owned()),
-        AwakeView::Refused { why } => fact("Awake", why.clone()),
+        AwakeView::OnBattery => fact("Awake", "on battery: this machine may sleep".to_owned()),
+        AwakeView::Refused { why } => fact("Awake", format!("this machine may sleep: {why}")),
     }
     fact("Engine", engine(snapshot, now));
     fact("Memory", advertised(&snapshot.memory));

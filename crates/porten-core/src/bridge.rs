@@ -36,6 +36,8 @@ pub enum SignInView {
     Window {
         /// The code that the page must show too.
         code: String,
+        /// The Hub asked to wait longer: one sentence.
+        slower: Option<String>,
     },
     /// The page is, or should be, open in the person's browser.
     Browser {
@@ -45,6 +47,8 @@ pub enum SignInView {
         url: String,
         /// Where the Hub sends people to sign in, if that is why.
         elsewhere: Option<String>,
+        /// The Hub asked to wait longer: one sentence.
+        slower: Option<String>,
     },
     /// It came to nothing.
     Failed {

@@ -67,6 +67,8 @@ pub enum Code {
     NotOffered,
     /// Nothing is configured or found to serve.
     NothingToServe,
+    /// The machine is to be kept awake and is not: it runs on its battery, or the system refuses.
+    MaySleep,
     /// The app's icon cannot be seen in the menu bar.
     IconHidden,
 }
@@ -148,6 +150,7 @@ impl Code {
             | Self::LimitForgotten
             | Self::ModelUnproven
             | Self::NotOffered
+            | Self::MaySleep
             | Self::IconHidden => Severity::Degraded,
             Self::Thunderbolt4 | Self::LimitAssumed | Self::BudgetHigh | Self::StillBusy => Severity::Note,
         }
@@ -170,7 +173,7 @@ impl Code {
             | Self::LimitForgotten
             | Self::IconHidden => Duration::ZERO,
             Self::NotOffered => Duration::from_secs(2),
-            Self::EngineDown | Self::ModelUnmatched | Self::NothingToServe => Duration::from_secs(5),
+            Self::EngineDown | Self::ModelUnmatched | Self::NothingToServe | Self::MaySleep => Duration::from_secs(5),
             Self::HubUnreachable | Self::ModelUnproven | Self::SlowLink | Self::DiskShort | Self::BudgetHigh => {
                 Duration::from_secs(10)
             }
@@ -206,7 +209,12 @@ impl Code {
             Self::ModelBroken => &[Self::EngineDown, Self::ClusterStale, Self::MemberLost],
             Self::ModelUnplaced | Self::ModelUnproven => &[Self::EngineDown, Self::ClusterStale, Self::MemberLost],
             Self::NotOffered => &[Self::HubUnreachable, Self::HubRefused, Self::SignIn],
-            Self::SignIn | Self::HubRefused | Self::HubUnreachable | Self::EngineDown | Self::IconHidden => &[],
+            Self::SignIn
+            | Self::HubRefused
+            | Self::HubUnreachable
+            | Self::EngineDown
+            | Self::MaySleep
+            | Self::IconHidden => &[],
         }
     }
 }

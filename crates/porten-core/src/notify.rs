@@ -75,6 +75,7 @@ pub const fn kind(code: Code) -> Option<Kind> {
         | Code::BudgetHigh
         | Code::StillBusy
         | Code::NotOffered
+        | Code::MaySleep
         | Code::IconHidden => None,
     }
 }

@@ -10,7 +10,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::awake::Awake;
 use crate::config::{Config, EngineKind, EngineUrl};
 use crate::desk::Desk;
 use crate::engine::{self, Health, Listing, Proof};
@@ -26,7 +25,9 @@ use crate::pool::{self, Wired};
 use crate::reply::Reply;
 use crate::route::Route;
 use crate::seat::Host;
-use crate::snapshot::{AccountView, ClusterView, Freshness, HostView, MemoryView, ModelView, Snapshot, TrafficView};
+use crate::snapshot::{
+    AccountView, AwakeView, ClusterView, Freshness, HostView, MemoryView, ModelView, Snapshot, TrafficView,
+};
 use crate::time::{Moment, Now};
 use crate::tunnel::{ConnId, State};
 use crate::wire::{ModelTraffic, Standing};
@@ -151,6 +152,7 @@ impl Replay {
             account: Some(&AccountView { name: None, kept_in: String::new() }),
             tunnel: &State::Up { conn: ConnId(1), since: Moment::START },
             link_since: Some(self.now.wall),
+            proxy: None,
             rtt_ms: None,
             health: &self.health,
             telling: &self.telling,
@@ -166,7 +168,7 @@ impl Replay {
             memory: budget(&pool::rooms(&self.telling, wired, self.now), set),
             wired,
             pause: None,
-            awake: &Awake::default(),
+            awake: &AwakeView::NotWanted,
             traffic: TrafficView::default(),
             by_model: &BTreeMap::new(),
         };

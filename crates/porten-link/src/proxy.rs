@@ -12,9 +12,11 @@ use std::time::Duration;
 
 use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use porten_core::snapshot::{ProxyOrigin, ProxyView};
 use porten_core::tunnel::{Failure, Lost, Refused};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 
 use crate::dial::{Connect, Transport};
@@ -28,16 +30,28 @@ const MAX_HEAD: usize = 8 * 1024;
 /// The most header lines in it.
 const MAX_LINES: usize = 64;
 
+/// The variables that name a proxy for an encrypted connection, as the library that reads the settings goes through them: of each
+/// pair the first that is there, and the second pair where that says nothing.
+const VARIABLES: [[&str; 2]; 2] = [["HTTPS_PROXY", "https_proxy"], ["ALL_PROXY", "all_proxy"]];
+
 /// Stands for any proxy, where the question is whether there would be one.
 const ANY: &str = "http://any";
 
 /// Dials as the settings of environment and system say, read anew each time: directly, or through their proxy. What is on
-/// this machine is never asked through one.
+/// this machine is never asked through one. Which one it is, is told before it is asked.
 #[must_use]
-pub fn by_settings() -> Connect {
-    Arc::new(|host, port| {
+pub fn by_settings(told: watch::Sender<Option<ProxyView>>) -> Connect {
+    Arc::new(move |host, port| {
+        let told = told.clone();
         Box::pin(async move {
-            match Proxy::of_settings(&host, port)? {
+            let proxy = Proxy::of_settings(&host, port)?;
+            let view = proxy.as_ref().map(|proxy| proxy.view(&host, port));
+            told.send_if_modified(|last| {
+                let differs = *last != view;
+                *last = view;
+                differs
+            });
+            match proxy {
                 Some(proxy) => {
                     tracing::debug!(%proxy, "dialling through it");
                     proxy.connect(&host, port).await
@@ -158,6 +172,15 @@ impl Proxy {
         Ok(Self { host, port, encrypted, credentials: found.basic_auth().cloned() })
     }
 
+    /// As people see it: who named it for this host too.
+    fn view(&self, host: &str, port: u16) -> ProxyView {
+        let of_environment = Self::of(&Matcher::from_env(), "", host, port).ok().flatten();
+        let same = of_environment.is_some_and(|proxy| proxy.to_string() == self.to_string());
+        let name = variable(|name| std::env::var(name).ok()).filter(|_| same);
+        let origin = name.map_or(ProxyOrigin::System, |name| ProxyOrigin::Environment(name.to_owned()));
+        ProxyView { address: self.to_string(), origin }
+    }
+
     /// A connection to the host through this proxy.
     ///
     /// # Errors
@@ -230,6 +253,14 @@ async fn read_status(proxy: &mut (impl Io + ?Sized)) -> Option<u16> {
     let mut answer = httparse::Response::new(&mut lines);
     answer.parse(&head).ok().filter(httparse::Status::is_complete)?;
     answer.code
+}
+
+/// The variable that names the environment's proxy.
+fn variable(set: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
+    VARIABLES.into_iter().find_map(|pair| {
+        let (name, value) = pair.into_iter().find_map(|name| Some((name, set(name)?)))?;
+        (!value.is_empty()).then_some(name)
+    })
 }
 
 /// Whether it is this machine, by its spelling alone.

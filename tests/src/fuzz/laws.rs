@@ -164,6 +164,7 @@ pub(super) fn sign_in(bytes: &[u8]) {
                 Effect::Post { url, .. } => assert_eq!(url.origin().ascii_serialization(), "https://porten.ai"),
                 Effect::Done(credential) => assert_eq!(credential.hub, "https://porten.ai"),
                 Effect::Failed(error) => assert!(!error.to_string().contains(char::is_control), "{error}"),
+                Effect::Slower(every) => assert!(every > Duration::from_secs(5)),
             }
         }
         let Some(deadline) = device.deadline() else { return };

@@ -3,7 +3,7 @@
 /**
  * Whether the machine is kept awake.
  */
-export type AwakeView = { "state": "not_wanted" } | { "state": "idle" } | { "state": "held" } | { "state": "refused", 
+export type AwakeView = { "state": "not_wanted" } | { "state": "idle" } | { "state": "held" } | { "state": "on_battery" } | { "state": "refused", 
 /**
  * One sentence.
  */

@@ -3,4 +3,4 @@
 /**
  * What a notice is about. Front ends switch on it; the words are for people.
  */
-export type Code = "sign_in" | "hub_refused" | "hub_unreachable" | "engine_down" | "cluster_stale" | "cluster_replaying" | "member_lost" | "ghost" | "slow_link" | "rdma_off" | "thunderbolt4" | "bridge_loop" | "builds_differ" | "memory_pressure" | "limit_assumed" | "limit_forgotten" | "disk_short" | "budget_high" | "model_broken" | "load_stalled" | "model_unfit" | "model_unplaced" | "model_unmatched" | "model_unproven" | "still_busy" | "not_offered" | "nothing_to_serve" | "icon_hidden";
+export type Code = "sign_in" | "hub_refused" | "hub_unreachable" | "engine_down" | "cluster_stale" | "cluster_replaying" | "member_lost" | "ghost" | "slow_link" | "rdma_off" | "thunderbolt4" | "bridge_loop" | "builds_differ" | "memory_pressure" | "limit_assumed" | "limit_forgotten" | "disk_short" | "budget_high" | "model_broken" | "load_stalled" | "model_unfit" | "model_unplaced" | "model_unmatched" | "model_unproven" | "still_busy" | "not_offered" | "nothing_to_serve" | "may_sleep" | "icon_hidden";

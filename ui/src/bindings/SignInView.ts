@@ -7,7 +7,11 @@ export type SignInView = { "state": "idle" } | { "state": "asking" } | { "state"
 /**
  * The code that the page must show too.
  */
-code: string, } | { "state": "browser", 
+code: string, 
+/**
+ * The Hub asked to wait longer: one sentence.
+ */
+slower: string | null, } | { "state": "browser", 
 /**
  * The code that the page must show too.
  */
@@ -19,7 +23,11 @@ url: string,
 /**
  * Where the Hub sends people to sign in, if that is why.
  */
-elsewhere: string | null, } | { "state": "failed", 
+elsewhere: string | null, 
+/**
+ * The Hub asked to wait longer: one sentence.
+ */
+slower: string | null, } | { "state": "failed", 
 /**
  * What happened and what to do, one sentence.
  */

@@ -41,6 +41,8 @@ export function awake(it: AwakeView | undefined): Line {
       return { shape: "off", text: "May sleep: there is nothing to serve" };
     case "held":
       return { shape: "online", text: "Kept awake, on mains power with the lid open. This Mac only" };
+    case "on_battery":
+      return { shape: "degraded", text: "On battery: this Mac may sleep" };
     case "refused":
       return { shape: "down", text: sentence(it.why) };
   }

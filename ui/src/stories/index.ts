@@ -290,10 +290,16 @@ export const stories: Record<string, Scene> = {
   },
   "signed-out": { snapshot: SIGNED_OUT, sign_in: { state: "idle" }, trouble: null, quitting: false },
   "signing-in": { snapshot: SIGNED_OUT, sign_in: { state: "asking" }, trouble: null, quitting: false },
-  "signing-in-window": { snapshot: SIGNED_OUT, sign_in: { state: "window", code: CODE }, trouble: null, quitting: false },
+  "signing-in-window": { snapshot: SIGNED_OUT, sign_in: { state: "window", code: CODE, slower: null }, trouble: null, quitting: false },
+  "signing-in-slower": {
+    snapshot: SIGNED_OUT,
+    sign_in: { state: "window", code: CODE, slower: "The Hub asked to wait longer, so your answer is noticed within 10 s." },
+    trouble: null,
+    quitting: false,
+  },
   "signing-in-browser": {
     snapshot: SIGNED_OUT,
-    sign_in: { state: "browser", code: CODE, url: `https://hub.example.net/device?user_code=${CODE}`, elsewhere: "accounts.example.com" },
+    sign_in: { state: "browser", code: CODE, url: `https://hub.example.net/device?user_code=${CODE}`, elsewhere: "accounts.example.com", slower: null },
     trouble: null,
     quitting: false,
   },

@@ -116,6 +116,7 @@ export function snapshot(more: Partial<Snapshot> = {}): Snapshot {
       endpoint: "https://hub.example.net/v1",
       origin: { from: "environment", name: "PORTEN_HUB_URL" },
       link: { state: "online", since: ago(17_520) },
+      proxy: null,
       rtt_ms: 34,
       said: ago(8),
       drains: null,

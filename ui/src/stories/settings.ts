@@ -92,9 +92,10 @@ export const moments: Record<string, Story> = {
   "settings-signing-out": { scene: scene(LIMITS), view: settings() },
   "settings-login-off": { scene: scene(), view: settings({}, { state: "switched_off" }) },
   "settings-login-refused": {
-    scene: scene({ awake: { state: "refused", why: "this Mac may sleep: caffeinate does not keep it awake (exit status: 1)" } }),
+    scene: scene({ awake: { state: "refused", why: "macOS does not let Porten keep this Mac awake (IOKit's error 0xe00002c2); set it in System Settings, Energy" } }),
     view: settings({}, { state: "refused", why: "Porten runs from a disk image, which is not there at the next login; move it to Applications, open it there, and switch this on then." }),
   },
+  "settings-on-battery": { scene: scene({ awake: { state: "on_battery" } }), view: settings() },
   "settings-six-macs": { scene: of("six-macs"), view: settings() },
   "settings-long-names": { scene: of("long-names"), view: settings() },
   "settings-no-engine": { scene: of("no-engine"), view: settings() },

@@ -87,8 +87,8 @@ export function teller(first: Scene): Host {
     signIn: (browser) =>
       change((next) => {
         next.sign_in = browser
-          ? { state: "browser", code: "WDJB-MJHT", url: "https://hub.example.net/device", elsewhere: null }
-          : { state: "window", code: "WDJB-MJHT" };
+          ? { state: "browser", code: "WDJB-MJHT", url: "https://hub.example.net/device", elsewhere: null, slower: null }
+          : { state: "window", code: "WDJB-MJHT", slower: null };
       }),
     cancelSignIn: () =>
       change((next) => {

@@ -43,8 +43,6 @@ pub(super) enum Done {
     Wired(Option<u64>),
     Settings(Box<Result<Config, SetupError>>, Answer),
     Rested(Result<Duration, String>),
-    /// What kept the machine awake has ended, and why.
-    Slept(String),
     Nothing,
 }
 
@@ -258,7 +256,6 @@ impl World {
                 reply(Some(answer), told);
             }
             Ok(Done::Rested(rested)) => self.rested(rested),
-            Ok(Done::Slept(why)) => self.awake.ended(why, self.hands.clock.now().mono),
             Ok(Done::Nothing) => {}
             // Tasks are never aborted one by one, and panics are forbidden by lint; what is left is shutdown.
             Err(error) => tracing::error!(%error, "a task of the loop ended unfinished"),

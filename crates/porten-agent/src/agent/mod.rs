@@ -7,7 +7,6 @@
 //! ledger ─changed──►└────────────┘──spawns───► dial · probe · prove · keychain · disk
 //! ```
 
-mod awake;
 mod cluster;
 mod effects;
 mod leave;
@@ -21,10 +20,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use porten_core::awake::Wish;
 use porten_core::config::Config;
 use porten_core::leaving::Leave;
 use porten_core::seat::Host;
-use porten_core::snapshot::HostView;
+use porten_core::snapshot::{AwakeView, HostView, ProxyView};
 use porten_core::wire::Hello;
 use porten_link::Beat;
 use porten_link::dial::Connect;
@@ -33,7 +33,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::awake::Keeper;
+use crate::awake;
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::credentials::Credentials;
@@ -66,14 +66,14 @@ pub struct Setup {
     pub host: Host,
     /// The way to the network; injected.
     pub connect: Connect,
+    /// Which proxy that goes through, if any, as of the last dial.
+    pub proxy: watch::Receiver<Option<ProxyView>>,
     /// How often to ping.
     pub beat: Beat,
     /// The relay's waits.
     pub limits: Limits,
     /// How long nobody has used this machine.
     pub in_use: InUse,
-    /// What keeps this machine awake.
-    pub keeper: Keeper,
 }
 
 impl Setup {
@@ -82,17 +82,9 @@ impl Setup {
     pub fn usual(setup: crate::setup::Setup, host: Host) -> Self {
         let crate::setup::Setup { config, places, environment } = setup;
         let (beat, limits) = (Beat::default(), Limits::default());
-        Self {
-            config,
-            places,
-            environment,
-            host,
-            connect: by_settings(),
-            beat,
-            limits,
-            in_use: in_use::system(),
-            keeper: Keeper::system(),
-        }
+        let (told, proxy) = watch::channel(None);
+        let (connect, in_use) = (by_settings(told), in_use::system());
+        Self { config, places, environment, host, connect, proxy, beat, limits, in_use }
     }
 }
 
@@ -141,7 +133,7 @@ impl Agent {
     /// # Errors
     /// Something this machine must have is missing; nothing runs then.
     pub fn start(setup: Setup) -> Result<Self, StartError> {
-        let Setup { config, places, environment, host, connect, beat, limits, in_use, keeper } = setup;
+        let Setup { config, places, environment, host, connect, proxy, beat, limits, in_use } = setup;
         let clock = Clock::start();
         let node = node_id(&places.state)?;
         let host = host_view(host, node.clone(), clock);
@@ -173,6 +165,8 @@ impl Agent {
         let wishes = Wishes::fetch(&places.state);
         let (caring, cared) = watch::channel(false);
         let (settings, settings_seen) = watch::channel(Arc::new(config.clone()));
+        let (wish, wishes_awake) = watch::channel(Wish::default());
+        let (awake_told, awake) = watch::channel(AwakeView::NotWanted);
         let hands = Hands {
             clock,
             places: places.clone(),
@@ -186,7 +180,8 @@ impl Agent {
             caring,
             settings,
             in_use,
-            keeper,
+            proxy: proxy.clone(),
+            awake: wish,
         };
         let world = World::new(config, host, kept_in, installed_mib(), wired_limit_mib(), wishes, hands);
         let (snapshots, snapshots_seen) = watch::channel(Arc::new(world.first_picture()));
@@ -197,8 +192,16 @@ impl Agent {
         let (leave, leaves) = mpsc::unbounded_channel();
         let (stirred, stirs) = mpsc::channel(1);
         tokio::spawn(surroundings::watch(clock, cared, stirred));
-        let inputs =
-            world::Inputs { stirs, told: told_seen, asked: commands_seen, leave: leaves, lookers: client.lookers() };
+        tokio::spawn(awake::keep(clock, wishes_awake, awake_told));
+        let inputs = world::Inputs {
+            stirs,
+            told: told_seen,
+            asked: commands_seen,
+            leave: leaves,
+            awake,
+            proxy,
+            lookers: client.lookers(),
+        };
         let task = tokio::spawn(world.run(inputs, snapshots));
         let socket = tokio::spawn(serving);
         Ok(Self { client, settings: settings_seen, leave, task, how: None, socket, socket_stop })

@@ -18,7 +18,7 @@ impl World {
     pub(super) fn tick_rest(&mut self) {
         if self.resting.tick(self.hands.clock.now()) {
             let in_use = Arc::clone(&self.hands.in_use);
-            self.tasks.spawn_blocking(move || Done::Rested(in_use()));
+            self.tasks.spawn(async move { Done::Rested(in_use().await) });
         }
     }
 

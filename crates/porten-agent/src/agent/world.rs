@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use porten_core::activity::Activity;
-use porten_core::awake::Awake;
+use porten_core::awake::Wish;
 use porten_core::config::Config;
 use porten_core::detect::Chosen;
 use porten_core::engine::{self, Health, Reach};
@@ -19,7 +19,7 @@ use porten_core::notice::Book;
 use porten_core::pause::Resting;
 use porten_core::picture::{self, Facts};
 use porten_core::pool;
-use porten_core::snapshot::{AccountView, HostView, Snapshot};
+use porten_core::snapshot::{AccountView, AwakeView, HostView, ProxyView, Snapshot};
 use porten_core::surroundings::Change;
 use porten_core::time::Moment;
 use porten_core::tunnel::{self, ConnId, Tunnel};
@@ -27,12 +27,10 @@ use porten_core::wire::{self, Advert, FromHub, MAX_STREAMS, Offer};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tokio_util::sync::DropGuard;
 
 use super::Ended;
 use super::cluster::Following;
 use super::effects::{Done, Sessions};
-use crate::awake::Keeper;
 use crate::client::Asked;
 use crate::clock::Clock;
 use crate::credentials::Credentials;
@@ -65,7 +63,10 @@ pub(super) struct Hands {
     pub(super) caring: watch::Sender<bool>,
     pub(super) settings: watch::Sender<Arc<Config>>,
     pub(super) in_use: InUse,
-    pub(super) keeper: Keeper,
+    /// Which proxy was dialled through last.
+    pub(super) proxy: watch::Receiver<Option<ProxyView>>,
+    /// Whether the machine is to be kept awake.
+    pub(super) awake: watch::Sender<Wish>,
 }
 
 /// What the loop hears.
@@ -74,6 +75,10 @@ pub(super) struct Inputs {
     pub(super) told: mpsc::Receiver<(ConnId, Told)>,
     pub(super) asked: mpsc::UnboundedReceiver<Asked>,
     pub(super) leave: mpsc::UnboundedReceiver<Leave>,
+    /// Which proxy was dialled through last.
+    pub(super) proxy: watch::Receiver<Option<ProxyView>>,
+    /// What came of the wish to be kept awake.
+    pub(super) awake: watch::Receiver<AwakeView>,
     pub(super) lookers: watch::Receiver<u32>,
 }
 
@@ -109,9 +114,9 @@ pub(super) struct World {
     rtt_ms: Option<u32>,
     pub(super) leaving: Option<Leaving>,
     pub(super) resting: Resting,
-    pub(super) awake: Awake,
-    /// The machine may sleep again when this is dropped.
-    pub(super) held_awake: Option<DropGuard>,
+    awake: AwakeView,
+    /// On the way to the Hub.
+    proxy: Option<ProxyView>,
     /// What was last made of the wish and the rest.
     pub(super) online: bool,
     /// Its leaving is for an agent with other settings.
@@ -167,8 +172,8 @@ impl World {
             rtt_ms: None,
             leaving: None,
             resting: Resting::default(),
-            awake: Awake::default(),
-            held_awake: None,
+            awake: AwakeView::NotWanted,
+            proxy: None,
             online: false,
             anew: false,
             reading: Reading::default(),
@@ -222,6 +227,12 @@ impl World {
                 Some(_) = self.sessions.running.join_next() => true,
                 () = tokio::time::sleep_until(deadline) => { self.tick(); true }
                 () = changed(&self.hands.ledger, counting) => self.count(),
+                Ok(()) = inputs.proxy.changed() => {
+                    inputs.proxy.mark_unchanged();
+                    self.dialled();
+                    true
+                }
+                Ok(()) = inputs.awake.changed() => { self.awake = inputs.awake.borrow_and_update().clone(); true }
                 Ok(()) = inputs.lookers.changed() => {
                     self.following.lookers = *inputs.lookers.borrow_and_update();
                     false
@@ -230,7 +241,6 @@ impl World {
             self.owes_picture = true;
             self.follow();
             self.settle_wish(None);
-            self.keep_awake();
             let over = self.settle();
             if at_once || self.numbers_are_due() {
                 self.derive(&snapshots);
@@ -249,6 +259,7 @@ impl World {
             Told::Opened(welcome) => {
                 self.step_tunnel(tunnel::Input::Opened(conn));
                 if self.is_up(conn) {
+                    self.proxy.clone_from(&self.hands.proxy.borrow());
                     self.link_since = Some(self.hands.clock.now().wall);
                     // The store may have opened only now.
                     self.read = true;
@@ -265,6 +276,7 @@ impl World {
                     (self.said, self.hub_drains) = (None, None);
                 }
                 self.step_tunnel(tunnel::Input::Ended(conn, failure));
+                self.dialled();
             }
             Told::Rtt(rtt) if self.is_up(conn) => {
                 self.rtt_ms = Some(u32::try_from(rtt.as_millis()).unwrap_or(u32::MAX));
@@ -274,6 +286,13 @@ impl World {
             Told::Rtt(_) | Told::Said(_) => {}
         }
         true
+    }
+
+    /// A dial goes another way now. A link that is up goes the way that it was made.
+    fn dialled(&mut self) {
+        if !matches!(self.tunnel.state(), tunnel::State::Up { .. }) {
+            self.proxy.clone_from(&self.hands.proxy.borrow());
+        }
     }
 
     /// Something around the machine changed: what stood before may not stand any more, whatever it looks like.
@@ -375,7 +394,6 @@ impl World {
             self.cluster_deadline(now),
             Some(self.activity.deadline()),
             self.resting.deadline(),
-            self.awake.deadline(),
             picture,
         ];
         candidates.into_iter().flatten().min().unwrap_or(now + Duration::from_secs(3600))
@@ -399,6 +417,8 @@ impl World {
         self.hands.adverts.send_if_modified(|told| replace(told, advert));
         let caring = !matches!(self.tunnel.state(), tunnel::State::Off | tunnel::State::SignedOut(_));
         self.hands.caring.send_if_modified(|told| replace(told, caring));
+        let wish = self.wish_awake();
+        self.hands.awake.send_if_modified(|told| replace(told, wish));
         let draining = self.leaving.is_some();
         let cut = self.leaving.is_some_and(|leaving| leaving.is_cutting());
         let broken = self.broken();
@@ -417,6 +437,11 @@ impl World {
             !same
         });
         self.picture(snapshots);
+    }
+
+    fn wish_awake(&self) -> Wish {
+        let (set, online, paused) = (self.config.keep_awake.value, self.wishes.online, self.resting.rests());
+        Wish { set, online, signed_in: self.account.is_some(), rests: self.leaving.is_some() || paused }
     }
 
     fn picture(&mut self, snapshots: &watch::Sender<Arc<Snapshot>>) {
@@ -451,6 +476,7 @@ impl World {
             account: self.account.as_ref(),
             tunnel: self.tunnel.state(),
             link_since: self.link_since,
+            proxy: self.proxy.as_ref(),
             rtt_ms: self.rtt_ms,
             health: &self.health,
             matched: &self.matched,

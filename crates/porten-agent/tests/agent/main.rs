@@ -12,5 +12,4 @@ mod settings;
 mod support;
 mod turns;
 #[cfg(target_os = "linux")] // It looks for the tool in /proc.
-mod waking;
 mod wire;

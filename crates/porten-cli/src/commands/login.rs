@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use porten_agent::local::{Local, LocalError};
-use porten_agent::login::login;
+use porten_agent::login::{News, login};
 use porten_agent::node::machine_name;
 use porten_agent::setup::Setup;
 use porten_core::command::Command;
-use porten_core::signin::device::Prompt;
+use porten_core::signin::device::{Prompt, slower};
 use serde_json::json;
 
 use crate::exit::Exit;
@@ -18,8 +18,15 @@ pub(crate) async fn run(setup: &Setup, browser: bool, json: bool) -> Result<Exit
     let vault = setup.vault(&node);
     let http = Setup::hub_http()?;
     let name = machine_name();
-    let show = |prompt: &Prompt| if json { show_json(prompt) } else { show(prompt, &name, browser) };
-    let credential = login(&http, &setup.config.hub.value, &vault, (&node, &name), show).await?;
+    let tell = |news: News<'_>| match news {
+        News::Prompt(prompt) if json => show_json(prompt),
+        News::Prompt(prompt) => show(prompt, &name, browser),
+        News::Slower(every) if json => {
+            say(&json!({ "event": "slow_down", "interval": every.as_secs() }).to_string());
+        }
+        News::Slower(every) => say(&slower(every)),
+    };
+    let credential = login(&http, &setup.config.hub.value, &vault, (&node, &name), tell).await?;
     let told = tell_agent(setup).await;
     let account = credential.account.as_deref();
     if json {

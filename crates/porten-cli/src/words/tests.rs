@@ -89,6 +89,33 @@ fn a_node_that_is_ready_tells_where_it_stands_and_who_set_what() {
 }
 
 #[test]
+fn a_proxy_on_the_way_to_the_hub_is_a_line_with_who_named_it() {
+    let line = |origin: Value| {
+        let mut picture = ready();
+        picture["hub"]["proxy"] = json!({ "address": "proxy.test:3128", "origin": origin });
+        told(picture).lines().find(|line| line.starts_with("  Proxy ")).map(str::to_owned)
+    };
+    let environment = json!({ "from": "environment", "name": "HTTPS_PROXY" });
+    assert_eq!(line(environment).unwrap(), "  Proxy     proxy.test:3128 (HTTPS_PROXY)");
+    assert_eq!(line(json!({ "from": "system" })).unwrap(), "  Proxy     proxy.test:3128 (system settings)");
+}
+
+#[test]
+fn whether_the_machine_is_kept_awake_is_a_line_where_somebody_wants_it() {
+    let line = |awake: Value| {
+        let mut picture = ready();
+        picture["awake"] = awake;
+        told(picture).lines().find_map(|line| line.strip_prefix("  Awake     ").map(str::to_owned))
+    };
+    assert_eq!(line(json!({ "state": "not_wanted" })), None);
+    assert_eq!(line(json!({ "state": "idle" })), None);
+    assert_eq!(line(json!({ "state": "held" })).unwrap(), "kept awake on mains power while it is online");
+    assert_eq!(line(json!({ "state": "on_battery" })).unwrap(), "on battery: this machine may sleep");
+    let refused = json!({ "state": "refused", "why": "no logind answers" });
+    assert_eq!(line(refused).unwrap(), "this machine may sleep: no logind answers");
+}
+
+#[test]
 fn what_needs_a_person_is_the_first_line_with_its_remedy() {
     let mut picture = ready();
     picture["overall"] = json!({ "state": "needs_you" });

@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::awake::Awake;
 use crate::config::{Config, Origin, Setting};
 use crate::desk::Desk;
 use crate::engine::{Health, Reach};
@@ -23,8 +22,8 @@ use crate::notice::Book;
 use crate::pause::Pause;
 use crate::pool::Wired;
 use crate::snapshot::{
-    AccountView, ActivityView, EngineView, HostView, HubView, LinkView, MemoryView, ModelState, ModelView, Overall,
-    PauseView, ReachView, Snapshot, TrafficView,
+    AccountView, ActivityView, AwakeView, EngineView, HostView, HubView, LinkView, MemoryView, ModelState, ModelView,
+    Overall, PauseView, ProxyView, ReachView, Snapshot, TrafficView,
 };
 use crate::time::{Moment, Now};
 use crate::tunnel::State;
@@ -58,6 +57,8 @@ pub struct Facts<'a> {
     pub tunnel: &'a State,
     /// Since when the link is up, for people.
     pub link_since: Option<Timestamp>,
+    /// The proxy on the way to the Hub, if there is one.
+    pub proxy: Option<&'a ProxyView>,
     /// Round trip (milliseconds).
     pub rtt_ms: Option<u32>,
     /// The engine.
@@ -89,7 +90,7 @@ pub struct Facts<'a> {
     /// A rest that a person asked for.
     pub pause: Option<PauseView>,
     /// Whether the machine is kept awake.
-    pub awake: &'a Awake,
+    pub awake: &'a AwakeView,
     /// Requests in all.
     pub traffic: TrafficView,
     /// Requests by Hub id.
@@ -114,6 +115,7 @@ pub fn draw(facts: &Facts<'_>, book: &mut Book, now: Now) -> Snapshot {
             url: facts.config.hub.value.as_str().to_owned(),
             endpoint: facts.config.hub.value.endpoint(),
             origin: facts.config.hub.origin.clone(),
+            proxy: facts.proxy.filter(|_| !matches!(link, LinkView::Off | LinkView::SignedOut { .. })).cloned(),
             link,
             rtt_ms: facts.rtt_ms,
             said: facts.said,
@@ -126,7 +128,7 @@ pub fn draw(facts: &Facts<'_>, book: &mut Book, now: Now) -> Snapshot {
         traffic: facts.traffic,
         activity: ActivityView::default(),
         pause: facts.pause.clone(),
-        awake: facts.awake.view(),
+        awake: facts.awake.clone(),
         ladder,
         notices,
     }

@@ -7,7 +7,7 @@ use super::{Facts, is_ready};
 use crate::fitting::{Fitting, Load};
 use crate::nearest::nearest;
 use crate::notice::{Code, Raised};
-use crate::snapshot::{ClusterView, EngineView, LinkView, ModelState, ModelView, Placed, ReachView};
+use crate::snapshot::{AwakeView, ClusterView, EngineView, LinkView, ModelState, ModelView, Placed, ReachView};
 use crate::time::Now;
 use crate::wire::Standing;
 
@@ -23,6 +23,7 @@ pub(super) fn raise(
         return Vec::new();
     }
     let mut raised: Vec<Raised> = hub(facts, link).into_iter().collect();
+    raised.extend(sleep(facts.awake));
     if let ReachView::Down { why, .. } = &engine.reach {
         raised.push(one(Code::EngineDown, "", "The engine does not answer", why, START_ENGINE));
     }
@@ -60,6 +61,26 @@ fn hub(facts: &Facts<'_>, link: &LinkView) -> Option<Raised> {
             &format!("Porten keeps trying; check the network and {}", facts.config.hub.value.as_str()),
         )),
         LinkView::Off | LinkView::Connecting | LinkView::Online { .. } => None,
+    }
+}
+
+fn sleep(awake: &AwakeView) -> Option<Raised> {
+    match awake {
+        AwakeView::NotWanted | AwakeView::Idle | AwakeView::Held => None,
+        AwakeView::OnBattery => Some(one(
+            Code::MaySleep,
+            "",
+            "On battery: this machine may sleep",
+            "It is kept awake on mains power only, and asleep it serves nothing.",
+            "Plug it in, or switch power.keep_awake off",
+        )),
+        AwakeView::Refused { why } => Some(one(
+            Code::MaySleep,
+            "",
+            "This machine may sleep",
+            &format!("It is not kept awake: {why}."),
+            "See that the system allows it, or switch power.keep_awake off",
+        )),
     }
 }
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::*;
-use crate::awake::Awake;
 use crate::config;
 use crate::engine::{Input, Listing, Proof, ProofFailure};
 use crate::idle::Idle;
@@ -16,7 +15,7 @@ use crate::notice::Code;
 use crate::pool::{self, Wired};
 use crate::route::Route;
 use crate::seat::Host;
-use crate::snapshot::{PauseView, WhyView};
+use crate::snapshot::{AwakeView, PauseView, ProxyOrigin, ProxyView, WhyView};
 use crate::tunnel::{ConnId, Lost, Refused};
 
 /// A picture in which all is well, for the tests of whoever shows one.
@@ -39,6 +38,7 @@ struct Scene {
     read: bool,
     account: Option<AccountView>,
     tunnel: State,
+    proxy: Option<ProxyView>,
     health: Health,
     telling: Telling,
     desk: Desk,
@@ -48,7 +48,7 @@ struct Scene {
     standings: BTreeMap<String, wire::ModelTraffic>,
     hub_drains: Option<&'static str>,
     pause: Option<PauseView>,
-    awake: Awake,
+    awake: AwakeView,
     traffic: TrafficView,
     by_model: BTreeMap<String, ModelTraffic>,
     online: bool,
@@ -74,6 +74,7 @@ impl Scene {
             config: config::read(&env, None).unwrap(),
             read: true,
             account: Some(AccountView { name: Some("anna".into()), kept_in: "the Keychain".into() }),
+            proxy: None,
             tunnel: State::Up { conn: ConnId(1), since: Moment::START },
             health: Health::default(),
             telling: Telling::default(),
@@ -84,7 +85,7 @@ impl Scene {
             standings: BTreeMap::from([told(wire::Standing::Eligible)]),
             hub_drains: None,
             pause: None,
-            awake: Awake::default(),
+            awake: AwakeView::NotWanted,
             traffic: TrafficView::default(),
             by_model: BTreeMap::new(),
             online: true,
@@ -120,6 +121,7 @@ impl Scene {
             account: self.account.as_ref(),
             tunnel: &self.tunnel,
             link_since: Some(self.now.wall),
+            proxy: self.proxy.as_ref(),
             rtt_ms: None,
             health: &self.health,
             telling: &self.telling,
@@ -226,6 +228,33 @@ fn nobody_is_called_signed_out_before_the_credential_store_was_read() {
     assert_eq!(snapshot.overall, Overall::Connecting);
     assert_eq!(rung(&snapshot, Step::SignedIn), RungState::Pending);
     assert!(snapshot.notices.is_empty());
+}
+
+#[test]
+fn the_proxy_is_shown_while_a_link_is_wanted() {
+    let view = ProxyView { address: "proxy.test:3128".into(), origin: ProxyOrigin::System };
+    let mut scene = Scene { proxy: Some(view.clone()), ..Scene::well() };
+    let waiting = State::Waiting { until: scene.now.mono, why: Lost::Cut };
+    for (tunnel, shown) in
+        [(scene.tunnel.clone(), true), (waiting, true), (State::SignedOut(None), false), (State::Off, false)]
+    {
+        scene.tunnel = tunnel;
+        assert_eq!(scene.draw().hub.proxy, shown.then(|| view.clone()), "{:?}", scene.tunnel);
+    }
+}
+
+#[test]
+fn a_machine_that_was_to_be_kept_awake_and_is_not_is_a_notice() {
+    let titles = |awake: AwakeView| {
+        let picture = Scene { awake, ..Scene::well() }.draw_later();
+        assert_eq!(picture.overall, Scene::well().draw().overall, "it serves");
+        picture.notices.into_iter().map(|notice| (notice.severity, notice.title, notice.text)).collect::<Vec<_>>()
+    };
+    assert_eq!(titles(AwakeView::Held), []);
+    assert_eq!(titles(AwakeView::OnBattery)[0].1, "On battery: this machine may sleep");
+    let refused = titles(AwakeView::Refused { why: "no logind answers".into() });
+    assert_eq!(refused[0].0, crate::notice::Severity::Degraded, "the popover shows it");
+    assert_eq!(refused[0].2, "It is not kept awake: no logind answers.");
 }
 
 #[test]

@@ -55,6 +55,8 @@ pub enum Effect {
     },
     /// Show this to the person.
     Show(Box<Prompt>),
+    /// The Hub asked to wait longer: from now on it is asked this far apart. [`slower`] says it.
+    Slower(Duration),
     /// Signed in: store it. The machine has ended.
     Done(Credential),
     /// Not signed in. The machine has ended.
@@ -218,7 +220,7 @@ impl Device {
     }
 
     fn polled(&self, mut codes: Codes, reply: &Reply, now: Now) -> (State, Vec<Effect>) {
-        let mut wait = Duration::ZERO;
+        let (mut wait, mut effects) = (Duration::ZERO, Vec::new());
         match answer::read(reply) {
             Answer::Good(body) => {
                 return match token::read(&self.metadata.origin, body, None, now.wall) {
@@ -231,6 +233,7 @@ impl Device {
                 "slow_down" => {
                     codes.failures = 0;
                     codes.interval = codes.interval.saturating_add(SLOWER);
+                    effects.push(Effect::Slower(codes.interval));
                 }
                 "access_denied" => return failed(SignInError::Denied),
                 "expired_token" => return failed(SignInError::Expired),
@@ -244,8 +247,14 @@ impl Device {
             Answer::Strange(_) => codes.failures = codes.failures.saturating_add(1),
         }
         let next = now.mono + codes.wait().max(wait);
-        (State::Waiting { codes, next }, Vec::new())
+        (State::Waiting { codes, next }, effects)
     }
+}
+
+/// What a person reads when the Hub asked to wait longer: one sentence.
+#[must_use]
+pub fn slower(every: Duration) -> String {
+    format!("The Hub asked to wait longer, so your answer is noticed within {} s.", every.as_secs())
 }
 
 fn failed(error: SignInError) -> (State, Vec<Effect>) {

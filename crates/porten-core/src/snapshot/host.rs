@@ -25,8 +25,10 @@ pub enum AwakeView {
     NotWanted,
     /// Nothing is to be served, so it may sleep.
     Idle,
-    /// The system was asked to stay awake on mains power.
+    /// The system was asked to stay awake.
     Held,
+    /// Wanted, and let go: the machine runs on its battery.
+    OnBattery,
     /// Wanted, and the system refused.
     Refused {
         /// One sentence.

@@ -140,6 +140,8 @@ pub struct HubView {
     pub origin: Origin,
     /// The link.
     pub link: LinkView,
+    /// The proxy that leads there, while a link is wanted and there is one.
+    pub proxy: Option<ProxyView>,
     /// Round trip of the last ping (milliseconds).
     pub rtt_ms: Option<u32>,
     /// When it last said why requests come, or do not.
@@ -147,6 +149,27 @@ pub struct HubView {
     pub said: Option<Timestamp>,
     /// It asked this node to finish what runs: its reason, in one sentence.
     pub drains: Option<String>,
+}
+
+/// An HTTP proxy on the way to the Hub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
+pub struct ProxyView {
+    /// `host:port`, without user and password.
+    pub address: String,
+    /// Who named it.
+    pub origin: ProxyOrigin,
+}
+
+/// Who named a proxy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
+#[serde(tag = "from", content = "name", rename_all = "snake_case")]
+pub enum ProxyOrigin {
+    /// This environment variable.
+    Environment(String),
+    /// The system's settings.
+    System,
 }
 
 /// Where the link is.

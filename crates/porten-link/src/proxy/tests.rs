@@ -42,6 +42,18 @@ fn a_password_is_for_the_proxy_alone() {
 }
 
 #[test]
+fn the_variable_that_names_the_proxy_is_the_one_that_is_read() {
+    let named = |set: &[(&str, &str)]| {
+        variable(|name| set.iter().find(|(one, _)| *one == name).map(|(_, value)| (*value).to_owned()))
+    };
+    assert_eq!(named(&[]), None);
+    assert_eq!(named(&[("HTTP_PROXY", "p")]), None, "that is for what is not encrypted");
+    assert_eq!(named(&[("all_proxy", "p")]), Some("all_proxy"));
+    assert_eq!(named(&[("https_proxy", "p"), ("ALL_PROXY", "q")]), Some("https_proxy"));
+    assert_eq!(named(&[("HTTPS_PROXY", ""), ("https_proxy", "p"), ("ALL_PROXY", "q")]), Some("ALL_PROXY"));
+}
+
+#[test]
 fn a_proxy_of_another_kind_is_told_and_not_passed_by() {
     let settings = Matcher::builder().all("socks5h://proxy.test:1080").build();
     let error = Proxy::of(&settings, "", "hub.example", 443).unwrap_err();

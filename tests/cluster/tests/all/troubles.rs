@@ -154,7 +154,9 @@ async fn a_load_that_fails_five_times_stops_and_says_why() {
 async fn a_cut_stream_is_an_error_at_once_also_for_a_client_that_did_not_ask_to_stream() {
     let scene = Scene::start(&[]).await;
     let client = scene.hub.client();
-    scene.sim.trouble("cut-stream 2").await;
+    let proven = |status: &Value| model(status, LOADED.0)["state"]["proven"].as_str().map(str::to_owned);
+    let before = proven(&scene.agent.status().await);
+    scene.sim.trouble("cut-stream").await;
     let begun = Instant::now();
     let whole = client.chat(LOADED.0, "Hi").await;
     row("cut-stream", "error to a client that did not ask to stream", begun, 1);
@@ -164,6 +166,11 @@ async fn a_cut_stream_is_an_error_at_once_also_for_a_client_that_did_not_ask_to_
         "{}",
         whole.text
     );
+    // The model is proven anew after a failure. That is a stream too, and would be the one that is cut.
+    let proven_anew =
+        |status: &Value| is_ready(status) && proven(status).is_some_and(|at| before.as_ref() != Some(&at));
+    scene.until(SOON, "it is proven anew", proven_anew).await;
+    scene.sim.trouble("cut-stream").await;
     let begun = Instant::now();
     let stream = client.stream_chat(LOADED.0, "Hi").await;
     row("cut-stream", "error event", begun, 1);

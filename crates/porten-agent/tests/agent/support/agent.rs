@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use porten_agent::agent::{Agent, Setup};
-use porten_agent::awake::Keeper;
 use porten_agent::credentials;
 use porten_agent::in_use::InUse;
 use porten_agent::node::node_id;
@@ -29,16 +28,10 @@ use tokio::task::JoinSet;
 use super::engine::Engine;
 use super::{ENGINE_ID, soon};
 
-pub(crate) fn keeper(words: &[&str]) -> Keeper {
-    Keeper(words.iter().map(|&word| word.to_owned()).collect())
-}
-
 pub(crate) struct Home {
     pub(crate) places: Places,
     pub(crate) config: Config,
     pub(crate) environment: BTreeMap<String, String>,
-    /// What keeps the machine awake.
-    pub(crate) keeper: Keeper,
     /// How long nobody has used the machine (seconds); below zero nobody can say.
     pub(crate) unused: Arc<AtomicI64>,
     _folder: tempfile::TempDir,
@@ -61,14 +54,7 @@ impl Home {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
         let config = config::read(&environment, None).unwrap();
-        Self {
-            places,
-            config,
-            environment,
-            keeper: keeper(&["sleep", "1000"]),
-            unused: Arc::new(AtomicI64::new(-1)),
-            _folder: folder,
-        }
+        Self { places, config, environment, unused: Arc::new(AtomicI64::new(-1)), _folder: folder }
     }
 
     pub(crate) async fn signed_in(hub: &str, engine: &Engine) -> Self {
@@ -110,7 +96,8 @@ impl Home {
     fn in_use(&self) -> InUse {
         let unused = Arc::clone(&self.unused);
         Arc::new(move || {
-            u64::try_from(unused.load(Ordering::SeqCst)).map(Duration::from_secs).map_err(|_| "Nobody can say.".into())
+            let seconds = u64::try_from(unused.load(Ordering::SeqCst));
+            Box::pin(async move { seconds.map(Duration::from_secs).map_err(|_| "Nobody can say.".into()) })
         })
     }
 
@@ -121,10 +108,10 @@ impl Home {
             environment: self.environment.clone(),
             host: Host::Run,
             connect: tcp(),
+            proxy: tokio::sync::watch::Sender::new(None).subscribe(),
             beat: Beat::default(),
             limits: Limits::default(),
             in_use: self.in_use(),
-            keeper: self.keeper.clone(),
         })
         .unwrap()
     }

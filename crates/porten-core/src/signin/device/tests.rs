@@ -98,12 +98,23 @@ fn a_person_who_answers_is_signed_in_at_the_next_poll() {
     assert_eq!(scene.device.deadline(), None);
 }
 
-/// Fault E7: each `slow_down` adds five seconds for good.
+/// Fault E7: each `slow_down` adds five seconds for good, and the person is told.
 #[test]
-fn slow_down_adds_five_seconds_for_good_each_time() {
+fn slow_down_adds_five_seconds_for_good_each_time_and_is_said() {
     let mut scene = Scene::waiting(CODES);
-    let waits = [SLOW_DOWN, PENDING, SLOW_DOWN, PENDING, PENDING].map(|answer| scene.poll(400, answer).0);
+    let mut waits = Vec::new();
+    let mut said = Vec::new();
+    for answer in [SLOW_DOWN, PENDING, SLOW_DOWN, PENDING, PENDING] {
+        let (waited, effects) = scene.poll(400, answer);
+        waits.push(waited);
+        said.extend(effects.iter().map(|effect| match effect {
+            Effect::Slower(every) => slower(*every),
+            other => panic!("{other:?}"),
+        }));
+    }
     assert_eq!(waits, [5, 10, 10, 15, 15]);
+    let sentence = |seconds| format!("The Hub asked to wait longer, so your answer is noticed within {seconds} s.");
+    assert_eq!(said, [sentence(10), sentence(15)]);
 }
 
 /// Fault E7: a Hub in trouble is asked ever more rarely.
@@ -279,8 +290,14 @@ proptest! {
             scene.now += takes;
             let (status, body) = [(400, PENDING), (400, SLOW_DOWN), (500, ""), (429, ""), (302, ""), (0, "")][answer];
             let input = if status == 0 { Reply::Lost } else { Reply::answer(status, body) };
-            prop_assert!(scene.on(Input::Reply(input)).is_empty());
-            least += if answer == 1 { 5 } else { 0 };
+            let effects = scene.on(Input::Reply(input));
+            if answer == 1 {
+                least += 5;
+                let told = matches!(effects.as_slice(), [Effect::Slower(every)] if every.as_secs() == least);
+                prop_assert!(told, "{effects:?}");
+            } else {
+                prop_assert!(effects.is_empty(), "{effects:?}");
+            }
             last = scene.now;
         }
         for _ in 0..=lifetime + 40 {
