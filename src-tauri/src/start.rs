@@ -177,6 +177,8 @@ fn on(app: &AppHandle, event: RunEvent) {
         {
             app.state::<Porten>().sign_in.cancel(app);
         }
+        #[cfg(target_os = "linux")]
+        RunEvent::WindowEvent { event: WindowEvent::Destroyed, .. } => crate::linux::network::follow(app),
         _ => {}
     }
 }
