@@ -103,7 +103,8 @@ async fn the_app_is_there_at_once_and_costs_next_to_nothing_while_nobody_looks()
     }
     closed(&tray).await;
     let (to_tray, cold, warm) = (middle(starts), middle(cold), middle(warm));
-    say(&format!("start to tray {to_tray:.0?}, popover cold {cold:.0?}, warm {warm:.0?}"));
+    let [tray_ms, cold_ms, warm_ms] = [to_tray, cold, warm].map(|time| time.as_millis());
+    say(&format!("start to tray {tray_ms} ms, popover cold {cold_ms} ms, warm {warm_ms} ms"));
     tokio::time::sleep(GIVEN_BACK).await;
     let left = all(&mut agent);
     let names: Vec<String> = left.iter().map(|id| name(*id)).collect();
@@ -117,6 +118,6 @@ async fn the_app_is_there_at_once_and_costs_next_to_nothing_while_nobody_looks()
     assert!(!names.iter().any(|name| name.starts_with("WebKit")), "{names:?}");
     assert!(memory <= MEMORY && idle <= IDLE);
     let again = opened(&tray).await;
-    say(&format!("popover after that {again:.0?}"));
+    say(&format!("popover after that {} ms", again.as_millis()));
     assert!(again <= COLD, "what was given back comes as soon as the first time");
 }
