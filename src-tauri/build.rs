@@ -1,8 +1,11 @@
-//! Makes the commands' permissions, and says in one sentence what is missing if the page was not built.
+//! Makes the commands' permissions, and says in one sentence what is missing if the pages were not built.
+
+/// The popover's page and the settings window's.
+const PAGES: [&str; 2] = ["../ui/dist/index.html", "../ui/dist/settings.html"];
 
 fn main() {
-    if !std::path::Path::new("../ui/dist/index.html").exists() {
-        println!("cargo::error=the popover's page is not built yet: run `make ui` first");
+    if let Some(page) = PAGES.iter().find(|page| !std::path::Path::new(page).is_file()) {
+        println!("cargo::error=the page {page} is not built yet: run `make ui` first");
         return;
     }
     println!("cargo::rerun-if-changed=../ui/dist");

@@ -1,40 +1,42 @@
 //! Opens Porten at login, or not: an entry of the system's, off until somebody asks.
 
 use porten_core::bridge::LoginView;
-use porten_core::login_item::{self, Approval};
-use tauri::plugin::TauriPlugin;
-use tauri::{Manager, Wry};
-use tauri_plugin_autostart::{Error, ManagerExt as _};
+use porten_core::login_item;
+use tauri::{Builder, Manager, Wry};
 
 /// What the entry is named; on macOS the launch agent's file too.
 pub(crate) const NAME: &str = "Porten";
 
-/// The part that writes the entry.
-pub(crate) fn plugin() -> TauriPlugin<Wry> {
-    tauri_plugin_autostart::Builder::new().app_name(NAME).build()
+/// Gives the app what the entry is written with.
+pub(crate) fn with(app: Builder<Wry>) -> Builder<Wry> {
+    #[cfg(target_os = "macos")]
+    let app = app.plugin(tauri_plugin_autostart::Builder::new().app_name(NAME).build());
+    app
 }
 
 /// How it is now.
 pub(crate) fn view(app: &impl Manager<Wry>) -> LoginView {
-    match app.autolaunch().is_enabled() {
-        Ok(entry) => login_item::view(&program(), entry, approval()),
-        Err(error) => LoginView::Refused { why: failed(&error) },
+    match system::is_there(app) {
+        Ok(entry) => login_item::view(refusal(), entry, system::approval()),
+        Err(why) => LoginView::Refused { why },
     }
 }
 
 /// Asks for it, or takes it back; what went wrong is a sentence for the person.
 pub(crate) fn set(app: &impl Manager<Wry>, on: bool) -> Result<(), String> {
-    let entry = app.autolaunch();
-    if !on {
-        return entry.disable().map_err(|error| failed(&error));
-    }
-    match login_item::refusal(&program()) {
-        Some(why) => Err(why.to_owned()),
-        None => entry.enable().map_err(|error| failed(&error)),
+    match refusal() {
+        Some(why) if on => Err(why.to_owned()),
+        _ => system::put(app, on),
     }
 }
 
-fn failed(error: &Error) -> String {
+fn refusal() -> Option<&'static str> {
+    // A launch agent holds a program and its arguments, and nothing of its environment that we could say.
+    let lost = cfg!(target_os = "macos") && std::env::var_os(porten_core::config::HOME).is_some();
+    login_item::refusal(&program(), lost)
+}
+
+fn failed(error: &dyn std::fmt::Display) -> String {
     format!("The entry for opening at login cannot be read or written ({error}).")
 }
 
@@ -44,12 +46,59 @@ fn program() -> String {
     path.map(|path| path.display().to_string()).unwrap_or_default()
 }
 
+/// On macOS a launch agent, which Tauri's plugin writes.
 #[cfg(target_os = "macos")]
-fn approval() -> Approval {
-    crate::macos::login::approval(NAME)
+mod system {
+    use porten_core::login_item::Approval;
+    use tauri::{Manager, Wry};
+    use tauri_plugin_autostart::ManagerExt as _;
+
+    use super::{NAME, failed};
+
+    pub(super) fn is_there(app: &impl Manager<Wry>) -> Result<bool, String> {
+        app.autolaunch().is_enabled().map_err(|error| failed(&error))
+    }
+
+    pub(super) fn put(app: &impl Manager<Wry>, on: bool) -> Result<(), String> {
+        let entry = app.autolaunch();
+        if on { entry.enable() } else { entry.disable() }.map_err(|error| failed(&error))
+    }
+
+    pub(super) fn approval() -> Approval {
+        crate::macos::login::approval(NAME)
+    }
 }
 
+/// Elsewhere a file in the desktop's autostart folder. What Tauri's plugin writes with is asked directly: the plugin quotes no
+/// path, and knows no home but the usual one.
 #[cfg(not(target_os = "macos"))]
-const fn approval() -> Approval {
-    Approval::Given
+mod system {
+    use auto_launch::{AutoLaunch, LinuxLaunchMode};
+    use porten_core::config::HOME;
+    use porten_core::login_item::{Approval, exec};
+
+    use super::{NAME, failed, program};
+    use crate::start::mark;
+
+    fn entry() -> Result<AutoLaunch, String> {
+        let home = std::env::var_os(HOME).map(std::path::absolute).transpose().map_err(|error| failed(&error))?;
+        let home = home.map(|home| home.display().to_string());
+        // Another home is another Porten, with an entry of its own.
+        let name = mark().map_or(NAME.to_owned(), |mark| format!("{NAME}-{mark}"));
+        let exec = exec(&program(), home.as_deref())?;
+        Ok(AutoLaunch::new(&name, &exec, LinuxLaunchMode::XdgAutostart, &[] as &[&str]))
+    }
+
+    pub(super) fn is_there<A>(_: &A) -> Result<bool, String> {
+        entry()?.is_enabled().map_err(|error| failed(&error))
+    }
+
+    pub(super) fn put<A>(_: &A, on: bool) -> Result<(), String> {
+        let entry = entry()?;
+        if on { entry.enable() } else { entry.disable() }.map_err(|error| failed(&error))
+    }
+
+    pub(super) const fn approval() -> Approval {
+        Approval::Given
+    }
 }

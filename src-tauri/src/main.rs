@@ -1,8 +1,11 @@
 //! `porten-app`: the menu-bar host. A tray icon, a popover, a settings and a sign-in window around the agent; it takes no decision.
 
 mod bridge;
+mod browser;
 mod hold;
 mod leave;
+#[cfg(target_os = "linux")]
+mod linux;
 mod login_item;
 #[cfg(target_os = "macos")]
 mod macos;
@@ -23,6 +26,8 @@ use std::process::ExitCode;
 use start::Asked;
 
 fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    linux::set_up();
     match start::read(std::env::args().skip(1)) {
         Asked::Start { open } => start::run(open),
         Asked::OpenAtLogin(wish) => start::open_at_login(wish),

@@ -1,9 +1,10 @@
 //! The popover's window: made when it is first wanted, placed under the icon, given back when nobody looks for a while.
 
-use porten_core::popover::{Area, Effect, Input, place};
+use porten_core::popover::{Area, Effect, Input, Screen, spot};
 use tauri::webview::NewWindowResponse;
 use tauri::{
-    AppHandle, LogicalSize, Manager as _, Monitor, PhysicalPosition, WebviewUrl, WebviewWindow, WebviewWindowBuilder,
+    AppHandle, LogicalPosition, LogicalSize, Manager as _, Monitor, PhysicalPosition, PhysicalSize, WebviewUrl,
+    WebviewWindow, WebviewWindowBuilder,
 };
 
 use crate::state::Porten;
@@ -89,26 +90,30 @@ fn make(app: &AppHandle) -> tauri::Result<WebviewWindow> {
 
 /// Puts it where it belongs, given its height (points).
 fn put(app: &AppHandle, window: &WebviewWindow, height: f64) -> tauri::Result<()> {
-    let icon = tray::area(app);
-    let Some(screen) = screen(app, icon)? else { return Ok(()) };
-    let scale = screen.scale_factor();
-    let (position, size) = (screen.position(), screen.size());
-    let area = Area {
+    // The one with the menu bar first: the popover goes there if the icon is on none.
+    let screens: Vec<Screen> =
+        app.primary_monitor()?.into_iter().chain(app.available_monitors()?).map(|monitor| screen(&monitor)).collect();
+    match spot(tray::area(app), &screens, (WIDTH, height)) {
+        // In points: pixels would be taken for those of the screen that the window was on last.
+        Some((x, y)) => window.set_position(LogicalPosition::new(x, y)),
+        None => Ok(()),
+    }
+}
+
+fn screen(monitor: &Monitor) -> Screen {
+    let free = monitor.work_area();
+    Screen {
+        whole: area(*monitor.position(), *monitor.size()),
+        free: area(free.position, free.size),
+        scale: monitor.scale_factor(),
+    }
+}
+
+fn area(position: PhysicalPosition<i32>, size: PhysicalSize<u32>) -> Area {
+    Area {
         x: f64::from(position.x),
         y: f64::from(position.y),
         width: f64::from(size.width),
         height: f64::from(size.height),
-    };
-    let (x, y) = place(icon, area, (WIDTH * scale, height * scale), scale);
-    window.set_position(PhysicalPosition::new(x, y))
-}
-
-/// The screen that the icon is on, else the first.
-fn screen(app: &AppHandle, icon: Option<Area>) -> tauri::Result<Option<Monitor>> {
-    if let Some(icon) = icon
-        && let Some(screen) = app.monitor_from_point(icon.x + icon.width / 2.0, icon.y + icon.height / 2.0)?
-    {
-        return Ok(Some(screen));
     }
-    app.primary_monitor()
 }

@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::hold::Live;
 use crate::state::Porten;
-use crate::{bridge, popover, sign_in_window};
+use crate::{bridge, browser, popover, sign_in_window};
 
 /// The sign-in of this host: at most one at a time.
 pub(crate) struct SignIn {
@@ -106,7 +106,7 @@ impl SignIn {
         tauri::async_runtime::spawn(async move {
             sign_in_window::close(&app);
             // The page's address was checked to be on the Hub's own origin. If no browser opens, the popover shows it.
-            let _ = open::that_detached(&url);
+            browser::open(&url).await;
             popover::on(&app, Input::Open);
         });
     }

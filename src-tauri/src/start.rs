@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use porten_agent::setup::Setup;
 use porten_core::config::HOME;
 use porten_core::popover::Input;
-use tauri::{App, Manager as _, RunEvent, WindowEvent};
+use tauri::{App, AppHandle, Manager as _, RunEvent, WindowEvent};
 
 use crate::state::Porten;
 use crate::{
@@ -80,7 +80,7 @@ pub(crate) fn open_at_login(wish: Option<bool>) -> ExitCode {
     if cfg!(target_os = "linux") && !has_display() {
         return refuse("there is no display here, and so no session for the app to open in; run this on the desktop");
     }
-    let app = match tauri::Builder::default().plugin(login_item::plugin()).build(context()) {
+    let app = match login_item::with(tauri::Builder::default()).build(context()) {
         Ok(app) => app,
         Err(error) => return fail(&format!("the entry for opening at login cannot be reached ({error})")),
     };
@@ -88,6 +88,14 @@ pub(crate) fn open_at_login(wish: Option<bool>) -> ExitCode {
         return fail(&why);
     }
     say(porten_core::login_item::words(&login_item::view(&app)))
+}
+
+/// What tells this home's app from the usual one; `None` for that. Another home is another Porten: its own seat, its own
+/// instance, its own entry for opening at login.
+pub(crate) fn mark() -> Option<String> {
+    let mut hash = DefaultHasher::new();
+    std::env::var_os(HOME)?.hash(&mut hash);
+    Some(format!("h{:016x}", hash.finish()))
 }
 
 /// What the build put into this program: its pages, its rights, its names.
@@ -105,17 +113,13 @@ pub(crate) fn run(open: bool) -> ExitCode {
         Setup::read().map_or(porten_log::LevelFilter::INFO, |setup| porten_log::level(setup.config.log.value)),
     );
     let mut context = context();
-    if let Some(home) = std::env::var_os(HOME) {
-        // Another home is another Porten: its own seat, its own instance.
-        let mut hash = DefaultHasher::new();
-        home.hash(&mut hash);
+    if let Some(mark) = mark() {
         let identifier = &mut context.config_mut().identifier;
-        *identifier = format!("{identifier}.h{:016x}", hash.finish());
+        *identifier = format!("{identifier}.{mark}");
     }
-    let built = tauri::Builder::default()
+    let built = login_item::with(tauri::Builder::default())
         .plugin(tauri_plugin_single_instance::init(|app, _, _| popover::on(app, Input::Open)))
         .plugin(tauri_plugin_clipboard_manager::init())
-        .plugin(login_item::plugin())
         .invoke_handler(tauri::generate_handler![
             bridge::watch,
             bridge::send,
@@ -136,39 +140,46 @@ pub(crate) fn run(open: bool) -> ExitCode {
         .build(context);
     match built {
         Ok(app) => {
-            app.run(|app, event| match event {
-                // The system ends the app, or the agent has ended and the app follows.
-                RunEvent::Exit => tauri::async_runtime::block_on(app.state::<Porten>().leave.at_exit()),
-                // The last window closed: the tray stays.
-                RunEvent::ExitRequested { code: None, api, .. } => api.prevent_exit(),
-                RunEvent::WindowEvent { label, event: WindowEvent::Focused(false), .. } if label == popover::LABEL => {
-                    popover::on(app, Input::Blur);
-                }
-                RunEvent::WindowEvent { label, event: WindowEvent::CloseRequested { api, .. }, .. }
-                    if label == popover::LABEL =>
-                {
-                    api.prevent_close();
-                    popover::on(app, Input::Close);
-                }
-                RunEvent::WindowEvent { label, event: WindowEvent::CloseRequested { api, .. }, .. }
-                    if label == settings_window::LABEL =>
-                {
-                    api.prevent_close();
-                    settings_window::hide(app);
-                }
-                RunEvent::WindowEvent { label, event: WindowEvent::CloseRequested { .. }, .. }
-                    if label == sign_in_window::LABEL =>
-                {
-                    app.state::<Porten>().sign_in.cancel(app);
-                }
-                _ => {}
-            });
+            app.run(on);
             ExitCode::SUCCESS
         }
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "the app cannot start");
             fail("the app cannot start; the line above says why")
         }
+    }
+}
+
+/// Something happened to the app or to one of its windows.
+fn on(app: &AppHandle, event: RunEvent) {
+    match event {
+        // The system ends the app, or the agent has ended and the app follows.
+        RunEvent::Exit => tauri::async_runtime::block_on(app.state::<Porten>().leave.at_exit()),
+        // The last window closed: the tray stays.
+        RunEvent::ExitRequested { code: None, api, .. } => api.prevent_exit(),
+        RunEvent::WindowEvent { label, event: WindowEvent::Focused(false), .. } if label == popover::LABEL => {
+            popover::on(app, Input::Blur);
+        }
+        RunEvent::WindowEvent { label, event: WindowEvent::CloseRequested { api, .. }, .. }
+            if label == popover::LABEL =>
+        {
+            api.prevent_close();
+            popover::on(app, Input::Close);
+        }
+        RunEvent::WindowEvent { label, event: WindowEvent::CloseRequested { api, .. }, .. }
+            if label == settings_window::LABEL =>
+        {
+            api.prevent_close();
+            settings_window::hide(app);
+        }
+        RunEvent::WindowEvent { label, event: WindowEvent::CloseRequested { .. }, .. }
+            if label == sign_in_window::LABEL =>
+        {
+            app.state::<Porten>().sign_in.cancel(app);
+        }
+        #[cfg(target_os = "linux")]
+        RunEvent::WindowEvent { event: WindowEvent::Destroyed, .. } => crate::linux::network::follow(app),
+        _ => {}
     }
 }
 

@@ -2,8 +2,10 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::expect_used, reason = "a test that cannot go on says so")]
 
+use std::path::{Path, PathBuf};
+
 use porten_tests::desktop::{Page, SOON, Tray, move_in, press, window, windows};
-use porten_tests::{Agent, desktop, inside, wait_until};
+use porten_tests::{Agent, Process, desktop, inside, wait_until};
 use serde_json::{Value, json};
 
 const TITLE: &str = "Porten Settings";
@@ -118,22 +120,70 @@ async fn the_command_line_writes_the_entry_for_login_and_takes_it_away() {
     }
     let mut agent = Agent::bare();
     move_in(&mut agent);
-    let entry = agent.home().path().join(".config/autostart/Porten.desktop");
-    let asked = async |wish: &str| {
+    let asked = async |agent: &Agent, wish: &str| {
         let ended = agent.start_app(&["--open-at-login", wish]).ended(SOON).await;
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{wish}");
         ended.stdout.trim().to_owned()
     };
-    assert_eq!(asked("status").await, "Porten does not open at login.");
-    assert!(!entry.exists(), "off until somebody asks");
-    assert_eq!(asked("on").await, "Porten opens at login.");
-    let text = std::fs::read_to_string(&entry).expect("the entry");
+    assert_eq!(asked(&agent, "status").await, "Porten does not open at login.");
+    assert_eq!(entries(&agent), Vec::<PathBuf>::new(), "off until somebody asks");
+    assert_eq!(asked(&agent, "on").await, "Porten opens at login.");
+    assert_eq!(entries(&agent).len(), 1);
+    assert_eq!(asked(&agent, "status").await, "Porten opens at login.");
+
+    // Without a home of its own it is another Porten, which has an entry of its own.
+    agent.unset("PORTEN_HOME");
+    assert_eq!(asked(&agent, "status").await, "Porten does not open at login.");
+    assert_eq!(asked(&agent, "on").await, "Porten opens at login.");
+    let usual = agent.home().path().join(".config/autostart/Porten.desktop");
+    let text = std::fs::read_to_string(&usual).expect("the entry");
     let program = porten_tests::process::app();
     assert!(text.lines().any(|line| line.trim_end() == format!("Exec={}", program.display())), "{text}");
-    assert_eq!(asked("status").await, "Porten opens at login.");
-    assert_eq!(asked("off").await, "Porten does not open at login.");
-    assert!(!entry.exists());
-    assert_eq!(asked("off").await, "Porten does not open at login.", "once more is no failure");
+    assert_eq!(asked(&agent, "off").await, "Porten does not open at login.");
+    assert!(!usual.exists());
+    assert_eq!(entries(&agent).len(), 1, "the other's is left alone");
+
+    let home = agent.home().porten();
+    agent.set("PORTEN_HOME", &home.to_string_lossy());
+    assert_eq!(asked(&agent, "off").await, "Porten does not open at login.");
+    assert_eq!(entries(&agent), Vec::<PathBuf>::new());
+    assert_eq!(asked(&agent, "off").await, "Porten does not open at login.", "once more is no failure");
+}
+
+/// What the desktop would start at login.
+fn entries(agent: &Agent) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(agent.home().path().join(".config/autostart"));
+    files.into_iter().flatten().flatten().map(|file| file.path()).collect()
+}
+
+#[tokio::test]
+async fn what_opens_at_login_is_this_porten_with_its_home_though_its_folder_has_a_space() {
+    if !inside::desktop("what_opens_at_login_is_this_porten_with_its_home_though_its_folder_has_a_space") {
+        return;
+    }
+    let tray = Tray::open().await;
+    let mut agent = Agent::bare();
+    move_in(&mut agent);
+    let folder = agent.home().path().join("100% \"my\" $Apps");
+    std::fs::create_dir(&folder).expect("a folder");
+    let program = folder.join("porten-app");
+    std::fs::copy(porten_tests::process::app(), &program).expect("the app, elsewhere");
+    let mut asked = Process::start_at(&program, &["--open-at-login", "on"], agent.environment(), &folder);
+    let ended = asked.ended(SOON).await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+
+    // A desktop reads the entry and starts what it says, with nothing of this environment but the session's own.
+    let [entry] = &entries(&agent)[..] else { panic!("one entry: {:?}", entries(&agent)) };
+    let mut session = agent.environment().clone();
+    session.retain(|name, _| !name.starts_with("PORTEN_"));
+    let entry = entry.to_string_lossy().into_owned();
+    let mut desktop = Process::start_at(Path::new("/usr/bin/gio"), &["launch", &entry], &session, &folder);
+    let status = agent.status_until(SOON, "the app runs in its home", |status| status["host"]["kind"] == "app").await;
+    let id = status["host"]["pid"].as_u64().and_then(|id| u32::try_from(id).ok()).expect("its id");
+    assert_eq!(std::fs::read_link(format!("/proc/{id}/exe")).expect("a process"), program);
+    tray.click("Quit Porten").await;
+    wait_until(SOON, "it has ended", async || (!porten_tests::process::runs(id)).then_some(())).await;
+    assert_eq!(desktop.ended(SOON).await.code, Some(0));
 }
 
 #[tokio::test]
@@ -143,7 +193,6 @@ async fn the_page_changes_the_settings_file_and_the_entry_for_login() {
     }
     let mut agent = Agent::bare();
     move_in(&mut agent);
-    let entry = agent.home().path().join(".config/autostart/Porten.desktop");
     let file = agent.home().porten().join("config.toml");
     let page = Page::open(&agent).await;
     agent.status_until(SOON, "the agent runs", |status| status["host"]["kind"] == "app").await;
@@ -177,7 +226,7 @@ async fn the_page_changes_the_settings_file_and_the_entry_for_login() {
 
     let login = async |on: bool| page.ask("set_open_at_login", &json!({ "on": on })).await.expect("it is done");
     assert_eq!(login(true).await["login"], json!({ "state": "on" }));
-    assert!(entry.is_file());
+    assert_eq!(entries(&agent).len(), 1);
     assert_eq!(login(false).await["login"], json!({ "state": "off" }));
-    assert!(!entry.exists());
+    assert_eq!(entries(&agent), Vec::<PathBuf>::new());
 }

@@ -104,6 +104,16 @@ impl Tray {
         if file.extension().is_some() { file } else { file.with_extension("png") }
     }
 
+    /// What a screen reader says of the icon.
+    ///
+    /// # Panics
+    /// There is no icon.
+    pub async fn title(&self) -> String {
+        let (name, path) = self.item().await;
+        let item = Proxy::new(&self.connection, name, path, ITEM).await.expect("the icon");
+        item.get_property("Title").await.expect("the icon's title")
+    }
+
     /// The menu's lines; those of a menu within it follow its own line.
     ///
     /// # Panics
