@@ -14,7 +14,7 @@ Usage: porten-bench [--quick] [--suite NAME] [--streams N] [--rounds N] [--peers
   --suite NAME  only this suite: ttfb, ttfb-newconn, req10, paced, burst1000 or prompt5mb
   --streams N   only at this number of streams: 1, 16, 128 or 512
   --rounds N    so many rounds instead of the suite's own: for a profiler that wants to look longer
-  --peers       also two plain TCP forwards in a row, and rathole and bore where they are found
+  --peers       also two plain TCP forwards in a row, rathole and bore, and wstunnel, chisel and frp where PATH has them
   --line        over a line of 40 ms there and back that loses one packet in a hundred: token by token, and in bursts
                 (Linux, as root of a network namespace; tools/bench.sh --line makes one)
   --no-gates    measure only; without it a broken promise ends the run with 1

@@ -23,6 +23,8 @@ const READY: Duration = Duration::from_secs(15);
 const AGAIN: Duration = Duration::from_millis(200);
 /// bore's control port cannot be chosen.
 const BORE_PORT: u16 = 7835;
+/// Those that `tools/bench.sh --peers` installs; the others are in no registry that it could use, and are taken from PATH.
+const INSTALLED: [&str; 4] = ["limit", "rathole", "rathole-ws", "bore"];
 /// One short answer.
 const ONE: Work = Work { streams: 1, requests: 1, tokens: 1, pace_us: 0, prompt: 16, newconn: false };
 
@@ -34,6 +36,9 @@ pub(crate) async fn start(engine: &Engine, tell: impl Fn(&str)) -> Vec<Path> {
         ("rathole", rathole(engine, "tcp")),
         ("rathole-ws", rathole(engine, "websocket")),
         ("bore", bore(engine)),
+        ("wstunnel", wstunnel(engine)),
+        ("chisel", chisel(engine)),
+        ("frp", frp(engine)),
     ] {
         match started {
             Ok(peer) => {
@@ -44,6 +49,8 @@ pub(crate) async fn start(engine: &Engine, tell: impl Fn(&str)) -> Vec<Path> {
                     tell(&format!("{name} carried no answer within {} s and is left out", READY.as_secs()));
                 }
             }
+            // Who has none of a tunnel that nothing installs did not ask for it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !INSTALLED.contains(&name) => {}
             Err(error) => tell(&format!("{name} is left out: {error}")),
         }
     }
@@ -141,6 +148,76 @@ fn bore(engine: &Engine) -> io::Result<Peer> {
             .arg(&visitors),
     )?;
     Ok(Peer { url: format!("http://127.0.0.1:{visitors}"), programs: vec![server, client], folder: None })
+}
+
+/// Both ends of a tunnel whose client tries until its server is there.
+fn ends(engine: &Engine, ends: impl Fn(&Ports) -> [Command; 2]) -> io::Result<Peer> {
+    let ports = Ports {
+        engine: engine.url.trim_start_matches("http://").to_owned(),
+        control: free_port()?,
+        visitors: free_port()?,
+    };
+    let [mut server, mut client] = ends(&ports);
+    let programs = vec![silently(&mut server)?, silently(&mut client)?];
+    Ok(Peer { url: format!("http://127.0.0.1:{}", ports.visitors), programs, folder: None })
+}
+
+/// Where a tunnel's ends meet.
+struct Ports {
+    /// The engine's host and port.
+    engine: String,
+    control: u16,
+    visitors: u16,
+}
+
+fn command(program: &FilePath, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(args);
+    command
+}
+
+/// wstunnel 10: each connection is a WebSocket, without masking.
+fn wstunnel(engine: &Engine) -> io::Result<Peer> {
+    let program = find("wstunnel")?;
+    ends(engine, |Ports { engine, control, visitors }| {
+        let (at, way) = (format!("ws://127.0.0.1:{control}"), format!("tcp://127.0.0.1:{visitors}:{engine}"));
+        [command(&program, &["server", &at]), command(&program, &["client", "-R", &way, &at])]
+    })
+}
+
+/// chisel 1: SSH channels over one WebSocket.
+fn chisel(engine: &Engine) -> io::Result<Peer> {
+    let program = find("chisel")?;
+    ends(engine, |Ports { engine, control, visitors }| {
+        let (port, at) = (control.to_string(), format!("http://127.0.0.1:{control}"));
+        let way = format!("R:127.0.0.1:{visitors}:{engine}");
+        let server = command(&program, &["server", "--host", "127.0.0.1", "--port", &port, "--reverse"]);
+        [server, command(&program, &["client", &at, &way])]
+    })
+}
+
+/// frp: yamux over TCP.
+fn frp(engine: &Engine) -> io::Result<Peer> {
+    let (server, client) = (find("frps")?, find("frpc")?);
+    let folder = tempfile::tempdir()?;
+    let files = ["server.toml", "client.toml"].map(|name| folder.path().join(name));
+    let peer = ends(engine, |Ports { engine, control, visitors }| {
+        let (host, port) = engine.rsplit_once(':').unwrap_or((engine, "80"));
+        let texts = [
+            format!("bindAddr = \"127.0.0.1\"\nbindPort = {control}\n"),
+            format!(
+                "serverAddr = \"127.0.0.1\"\nserverPort = {control}\nloginFailExit = false\n[[proxies]]\nname = \"bench\"\n\
+                 type = \"tcp\"\nlocalIP = \"{host}\"\nlocalPort = {port}\nremotePort = {visitors}\n"
+            ),
+        ];
+        for (file, text) in files.iter().zip(texts) {
+            // A program without its settings carries nothing, and is left out.
+            let _ = std::fs::write(file, text);
+        }
+        let with = |program: &FilePath, file: &FilePath| command(program, &["-c", &file.to_string_lossy()]);
+        [with(&server, &files[0]), with(&client, &files[1])]
+    })?;
+    Ok(Peer { folder: Some(folder), ..peer })
 }
 
 /// A peer's program: in the folder `peers/bin` beside the profile's, where `tools/bench.sh --peers` puts it, or on PATH.
