@@ -62,6 +62,10 @@ pub struct WsBytes<S> {
     ping: Option<u64>,
     /// Something was queued that has not been flushed.
     dirty: bool,
+    /// The next turn, which flushes it, was asked for.
+    is_due: bool,
+    /// The socket did not take all of it.
+    is_full: bool,
     phase: Phase,
     pulse: Pulse,
     timer: Pin<Box<Sleep>>,
@@ -94,6 +98,8 @@ impl<S: Io> WsBytes<S> {
             waiting: None,
             ping: None,
             dirty: false,
+            is_due: false,
+            is_full: false,
             phase: Phase::Live,
             pulse: Pulse::new(beat, Moment::START),
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
@@ -145,6 +151,16 @@ impl<S: Io> WsBytes<S> {
 
     /// Control messages out, pings, and the flush after each. Never blocks reading or writing of data.
     fn duties(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        self.speak(cx)?;
+        if self.phase != Phase::Over && self.dirty {
+            self.is_full = Pin::new(&mut self.ws).poll_flush(cx).map_err(End::from)?.is_pending();
+            (self.dirty, self.is_due) = (self.is_full, false);
+        }
+        Ok(())
+    }
+
+    /// Queues control messages and pings.
+    fn speak(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         if self.phase == Phase::Over {
             return Ok(());
         }
@@ -152,9 +168,6 @@ impl<S: Io> WsBytes<S> {
         // Also while a message waits for the socket: a peer that reads nothing is noticed by this timer alone.
         while self.keep_time(cx)? {
             self.talk(cx)?;
-        }
-        if self.dirty && Pin::new(&mut self.ws).poll_flush(cx).map_err(End::from)?.is_ready() {
-            self.dirty = false;
         }
         Ok(())
     }
@@ -292,6 +305,7 @@ impl<S: Io> WsBytes<S> {
                 Poll::Ready(Ok(())) => {
                     let (data, taken) = message();
                     self.turns.1 += taken;
+                    self.dirty = true;
                     return Poll::Ready(match Pin::new(&mut self.ws).start_send(Message::Binary(data)) {
                         Ok(()) => Ok(taken),
                         Err(error) => Err(self.unwritable(error.into(), cx)),
@@ -377,18 +391,23 @@ impl<S: Io> AsyncWrite for WsBytes<S> {
         true
     }
 
+    /// HTTP/2 flushes after each frame of 256 bytes and more. The socket is flushed once for all frames of a turn: when the
+    /// connection is polled next, which is asked for at once and comes after the other tasks that are ready and may have more
+    /// to send. Nothing waits for that if there are none.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         // A peer that is gone must be noticed also while this side is stuck writing.
-        if let Err(end) = this.duties(cx) {
+        let told = if this.is_full { this.duties(cx) } else { this.speak(cx) };
+        if let Err(end) = told {
             return Poll::Ready(Err(this.unwritable(end, cx)));
         }
-        if this.phase == Phase::Over {
-            return Poll::Ready(Ok(()));
+        if this.is_full && this.phase != Phase::Over {
+            return Poll::Pending;
         }
-        let flushed = ready!(Pin::new(&mut this.ws).poll_flush(cx));
-        this.dirty = false;
-        Poll::Ready(flushed.map_err(|error| this.unwritable(error.into(), cx)))
+        if this.dirty && !std::mem::replace(&mut this.is_due, true) {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Ends the link politely, unless that is under way; bounded by [`CLOSE_PATIENCE`] for the owner's last word and
