@@ -309,7 +309,7 @@ export const stories: Record<string, Scene> = {
     trouble: null,
     quitting: false,
   },
-  "signing-in-denied": { snapshot: SIGNED_OUT, sign_in: { state: "failed", text: "the sign-in was refused on the Hub's page" }, trouble: null, quitting: false },
+  "signing-in-denied": { snapshot: SIGNED_OUT, sign_in: { state: "failed", text: "the sign-in was refused on the Hub's page; if that was a mistake, sign in again" }, trouble: null, quitting: false },
   "signed-out-by-hub": {
     snapshot: {
       ...SIGNED_OUT,

@@ -97,7 +97,7 @@ pub enum SignInError {
     )]
     Elsewhere,
     /// The person said no.
-    #[error("the sign-in was refused on the Hub's page")]
+    #[error("the sign-in was refused on the Hub's page; if that was a mistake, sign in again")]
     Denied,
     /// Nobody answered in time.
     #[error("the code has run out before anybody answered; try again")]

@@ -157,7 +157,7 @@ fn a_no_ends_it() {
         ended(200, "<html>"),
     ];
     insta::assert_snapshot!(told.join("\n"), @r#"
-    the sign-in was refused on the Hub's page
+    the sign-in was refused on the Hub's page; if that was a mistake, sign in again
     the code has run out before anybody answered; try again
     the Hub did not take the sign-in; try again, and if it stays so ask whoever runs the Hub
     the Hub did not take the sign-in; try again, and if it stays so ask whoever runs the Hub
