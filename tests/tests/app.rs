@@ -227,7 +227,7 @@ async fn a_sign_in_that_comes_to_nothing_says_why_and_can_be_begun_again() {
         return;
     }
     for (error, words) in [
-        ("access_denied", "The sign-in was refused on the Hub's page; if that was a mistake, sign in again."),
+        ("access_denied", "The sign-in was refused on the Hub’s page; if that was a mistake, sign in again."),
         ("expired_token", "The code has run out before anybody answered; try again."),
     ] {
         let hub = HostileHub::answering("", error).await;
