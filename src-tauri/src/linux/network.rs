@@ -65,6 +65,12 @@ mod tests {
     fn it_ends_its_own_child_of_that_name_and_no_other() {
         let mut other = Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
         let mut meant = Command::new("sleep").arg("60").spawn().unwrap();
+        // It has its name a moment after it was started.
+        let begun = std::time::Instant::now();
+        while children("sleep").is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(10), "the child never had its name");
+            std::thread::sleep(Duration::from_millis(5));
+        }
         assert_eq!(children("sleep").len(), 1);
         assert!(children("slee").is_empty() && children("init").is_empty());
         end("sleep");
