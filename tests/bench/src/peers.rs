@@ -102,33 +102,27 @@ async fn limit(engine: &Engine) -> io::Result<Peer> {
 
 fn rathole(engine: &Engine, transport: &str) -> io::Result<Peer> {
     let program = find("rathole")?;
-    let (control, visitors) = (free_port()?, free_port()?);
     let folder = tempfile::tempdir()?;
     let extra = if transport == "websocket" { "[SIDE.transport.websocket]\ntls = false\n" } else { "" };
-    let write = |side: &str, head: String, service: String| {
+    let side = |side: &str, head: String, service: String| -> io::Result<Command> {
         let text = format!(
             "[{side}]\n{head}default_token = \"bench\"\n[{side}.transport]\ntype = \"{transport}\"\n{}\
              [{side}.services.bench]\n{service}",
             extra.replace("SIDE", side)
         );
         let file = folder.path().join(format!("{side}.toml"));
-        std::fs::write(&file, text).map(|()| file)
+        std::fs::write(&file, text)?;
+        Ok(command(&program, &[&format!("--{side}"), &file.to_string_lossy()]))
     };
-    let server = write(
-        "server",
-        format!("bind_addr = \"127.0.0.1:{control}\"\n"),
-        format!("bind_addr = \"127.0.0.1:{visitors}\"\n"),
-    )?;
-    let client = write(
-        "client",
-        format!("remote_addr = \"127.0.0.1:{control}\"\n"),
-        format!("local_addr = \"{}\"\n", engine.url.trim_start_matches("http://")),
-    )?;
-    let programs = vec![
-        silently(Command::new(&program).arg("--server").arg(server))?,
-        silently(Command::new(&program).arg("--client").arg(client))?,
-    ];
-    Ok(Peer { url: format!("http://127.0.0.1:{visitors}"), programs, folder: Some(folder) })
+    let peer = ends(engine, |Ports { engine, control, visitors }| {
+        let at = |key: &str, place: &str| format!("{key} = \"{place}\"\n");
+        let (control, visitors) = (format!("127.0.0.1:{control}"), format!("127.0.0.1:{visitors}"));
+        Ok([
+            side("server", at("bind_addr", &control), at("bind_addr", &visitors))?,
+            side("client", at("remote_addr", &control), at("local_addr", engine))?,
+        ])
+    })?;
+    Ok(Peer { folder: Some(folder), ..peer })
 }
 
 fn bore(engine: &Engine) -> io::Result<Peer> {
@@ -151,13 +145,13 @@ fn bore(engine: &Engine) -> io::Result<Peer> {
 }
 
 /// Both ends of a tunnel whose client tries until its server is there.
-fn ends(engine: &Engine, ends: impl Fn(&Ports) -> [Command; 2]) -> io::Result<Peer> {
+fn ends(engine: &Engine, ends: impl Fn(&Ports) -> io::Result<[Command; 2]>) -> io::Result<Peer> {
     let ports = Ports {
         engine: engine.url.trim_start_matches("http://").to_owned(),
         control: free_port()?,
         visitors: free_port()?,
     };
-    let [mut server, mut client] = ends(&ports);
+    let [mut server, mut client] = ends(&ports)?;
     let programs = vec![silently(&mut server)?, silently(&mut client)?];
     Ok(Peer { url: format!("http://127.0.0.1:{}", ports.visitors), programs, folder: None })
 }
@@ -181,7 +175,7 @@ fn wstunnel(engine: &Engine) -> io::Result<Peer> {
     let program = find("wstunnel")?;
     ends(engine, |Ports { engine, control, visitors }| {
         let (at, way) = (format!("ws://127.0.0.1:{control}"), format!("tcp://127.0.0.1:{visitors}:{engine}"));
-        [command(&program, &["server", &at]), command(&program, &["client", "-R", &way, &at])]
+        Ok([command(&program, &["server", &at]), command(&program, &["client", "-R", &way, &at])])
     })
 }
 
@@ -192,7 +186,7 @@ fn chisel(engine: &Engine) -> io::Result<Peer> {
         let (port, at) = (control.to_string(), format!("http://127.0.0.1:{control}"));
         let way = format!("R:127.0.0.1:{visitors}:{engine}");
         let server = command(&program, &["server", "--host", "127.0.0.1", "--port", &port, "--reverse"]);
-        [server, command(&program, &["client", &at, &way])]
+        Ok([server, command(&program, &["client", &at, &way])])
     })
 }
 
@@ -211,11 +205,10 @@ fn frp(engine: &Engine) -> io::Result<Peer> {
             ),
         ];
         for (file, text) in files.iter().zip(texts) {
-            // A program without its settings carries nothing, and is left out.
-            let _ = std::fs::write(file, text);
+            std::fs::write(file, text)?;
         }
         let with = |program: &FilePath, file: &FilePath| command(program, &["-c", &file.to_string_lossy()]);
-        [with(&server, &files[0]), with(&client, &files[1])]
+        Ok([with(&server, &files[0]), with(&client, &files[1])])
     })?;
     Ok(Peer { folder: Some(folder), ..peer })
 }

@@ -20,6 +20,7 @@ use super::connection::{Broken, Connection};
 pub(super) const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// llama.cpp closes idle connections after 5 s; one that was used a moment ago is still there.
 pub(super) const IDLE: Duration = Duration::from_secs(3);
+
 /// Why there is no head of an answer.
 #[derive(Debug, thiserror::Error)]
 pub enum LineError {
