@@ -1,12 +1,14 @@
 //! Reads the arguments: a role, or what to run.
 
+use crate::seat::Seating;
 use crate::suites;
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
 Measures answers that come through a Hub, the tunnel and an agent beside answers that come straight from the engine.
 
-Usage: porten-bench [--quick] [--suite NAME] [--streams N] [--rounds N] [--peers | --line] [--no-gates]
+Usage: porten-bench [--quick] [--suite NAME] [--streams N] [--rounds N] [--peers | --line] [--unseated]
+                    [--no-gates]
        porten-bench --idle MINUTES
        porten-bench --storm AGENTS
 
@@ -17,6 +19,7 @@ Usage: porten-bench [--quick] [--suite NAME] [--streams N] [--rounds N] [--peers
   --peers       also two plain TCP forwards in a row, rathole and bore, and wstunnel, chisel and frp where PATH has them
   --line        over a line of 40 ms there and back that loses one packet in a hundred: token by token, and in bursts
                 (Linux, as root of a network namespace; tools/bench.sh --line makes one)
+  --unseated    the parts go where the scheduler puts them; else each keeps to a processor, on every path alike (Linux)
   --no-gates    measure only; without it a broken promise ends the run with 1
   --idle N      what an agent that serves and is not asked uses in N minutes
   --storm N     a Hub crashes under N agents and comes back: how long until each serves again
@@ -63,6 +66,8 @@ pub(crate) struct Wishes {
     pub(crate) peers: bool,
     /// Over a long, lossy line.
     pub(crate) line: bool,
+    /// Where the parts run.
+    pub(crate) seating: Seating,
     pub(crate) no_gates: bool,
 }
 
@@ -104,6 +109,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = String>) -> Result<Role, 
                 let agents = number("--storm", arguments.next())?;
                 return alone(Role::Runner(What::Storm(agents)), arguments.next());
             }
+            "--unseated" => wishes.seating = Seating::Free,
             "--no-gates" => wishes.no_gates = true,
             "--suite" => wishes.suite = Some(suite(arguments.next().ok_or(ArgsError::NoSuite)?)?),
             "--streams" => wishes.streams = Some(number("--streams", arguments.next())?),
@@ -157,9 +163,13 @@ mod tests {
             rounds: None,
             peers: true,
             line: false,
+            seating: Seating::Free,
             no_gates: true,
         };
-        assert_eq!(read("--no-gates --suite req10 --quick --streams 16 --peers"), Ok(Role::Runner(What::Suites(some))));
+        assert_eq!(
+            read("--no-gates --suite req10 --quick --streams 16 --peers --unseated"),
+            Ok(Role::Runner(What::Suites(some)))
+        );
         assert_eq!(
             (read("engine"), read("load"), read("--quick -h")),
             (Ok(Role::Engine), Ok(Role::Load), Ok(Role::Help))

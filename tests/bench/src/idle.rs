@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::path::{self, Engine};
 use crate::runner::{RunError, print, tell};
+use crate::seat::Seating;
 use crate::usage::Meter;
 
 /// Its first minute is its start: proofs, first looks, warm caches.
@@ -12,7 +13,7 @@ const SETTLED: Duration = Duration::from_secs(30);
 /// Measures, and prints a line.
 pub(crate) async fn run(minutes: usize) -> Result<(), RunError> {
     tell("starting an engine, a Hub and an agent, and signing in");
-    let engine = Engine::start().await?;
+    let engine = Engine::start(Seating::Free).await?;
     let porten = path::porten(&engine).await;
     tokio::time::sleep(SETTLED).await;
     let time = Duration::from_secs(60 * minutes as u64);

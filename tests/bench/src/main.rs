@@ -20,6 +20,7 @@ mod peers;
 mod rounds;
 mod row;
 mod runner;
+mod seat;
 mod stats;
 mod storm;
 mod suites;

@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 
 use crate::engine::MODEL;
 use crate::order::Target;
+use crate::seat::{Part, Seating};
 
 /// The load tool asks the engine itself.
 pub(crate) const DIRECT: &str = "direct";
@@ -41,6 +42,8 @@ pub(crate) struct Path {
 pub(crate) struct Engine {
     /// `http://127.0.0.1:PORT`
     pub(crate) url: String,
+    /// Where it and all that is between it and the load tool run.
+    pub(crate) seating: Seating,
     _process: Child,
 }
 
@@ -57,19 +60,21 @@ pub(crate) enum EngineError {
 
 impl Engine {
     /// Starts this very program in the engine's role.
-    pub(crate) async fn start() -> Result<Self, EngineError> {
+    pub(crate) async fn start(seating: Seating) -> Result<Self, EngineError> {
         // Its standard input ends with this process, and so does it.
+        let seat = seating.take(Part::Engine);
         let mut process = Command::new(std::env::current_exe()?)
             .arg("engine")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
+        drop(seat);
         let out = process.stdout.take().ok_or(EngineError::Silent)?;
         let mut lines = BufReader::new(out).lines();
         let line = tokio::time::timeout(START, lines.next_line());
         let url = line.await.map_err(|_| EngineError::Silent)??.ok_or(EngineError::Silent)?;
-        Ok(Self { url, _process: process })
+        Ok(Self { url, seating, _process: process })
     }
 }
 
@@ -84,7 +89,9 @@ pub(crate) fn direct(engine: &Engine) -> Path {
 /// # Panics
 /// The test bed's: a program is missing or does not do its part; the sentence says which.
 pub(crate) async fn porten(engine: &Engine) -> Path {
+    let seat = engine.seating.take(Part::HubSide);
     let hub = Hub::start_with_log("info").await;
+    drop(seat);
     let url = hub.ws_url();
     over(engine, hub, &url).await
 }
@@ -97,7 +104,9 @@ pub(crate) async fn over(engine: &Engine, hub: Hub, address: &str) -> Path {
     agent.unset("PORTEN_LOG");
     agent.set_engine(&engine.url);
     agent.login(&hub).await;
+    let seat = engine.seating.take(Part::EngineSide);
     agent.run();
+    drop(seat);
     agent.status_until(READY, "the agent is ready", is_ready).await;
     let target = Target { url: hub.url(), key: hub.api_key.clone(), model: MODEL.into() };
     let id = agent.process().id();

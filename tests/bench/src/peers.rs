@@ -16,6 +16,7 @@ use crate::engine::MODEL;
 use crate::order::{Target, Work};
 use crate::path::{Engine, Path};
 use crate::rounds;
+use crate::seat::{Part, Seating};
 
 /// A tunnel that has carried no answer by then is left out.
 const READY: Duration = Duration::from_secs(15);
@@ -43,7 +44,7 @@ pub(crate) async fn start(engine: &Engine, tell: impl Fn(&str)) -> Vec<Path> {
         match started {
             Ok(peer) => {
                 let path = peer.path(name);
-                if carries(&path.target).await {
+                if carries(&path.target, engine.seating).await {
                     paths.push(path);
                 } else {
                     tell(&format!("{name} carried no answer within {} s and is left out", READY.as_secs()));
@@ -73,10 +74,10 @@ impl Peer {
     }
 }
 
-async fn carries(target: &Target) -> bool {
+async fn carries(target: &Target, seating: Seating) -> bool {
     let begun = Instant::now();
     while begun.elapsed() < READY {
-        if rounds::load(target, ONE).await.is_ok_and(|found| found.errors == 0) {
+        if rounds::load(target, ONE, seating).await.is_ok_and(|found| found.errors == 0) {
             return true;
         }
         tokio::time::sleep(AGAIN).await;
@@ -87,15 +88,17 @@ async fn carries(target: &Target) -> bool {
 async fn limit(engine: &Engine) -> io::Result<Peer> {
     let mut programs = Vec::new();
     let mut url = engine.url.clone();
-    for _ in 0..2 {
+    // The first to be started is the one beside the engine.
+    for part in [Part::EngineSide, Part::HubSide] {
         let mut program = Command::new(std::env::current_exe()?);
         program.args(["forward", url.trim_start_matches("http://")]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let seat = engine.seating.take(part);
         let mut program = program.kill_on_drop(true).spawn()?;
+        drop(seat);
         let said = program.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         url = BufReader::new(said).lines().next_line().await?.ok_or(io::ErrorKind::UnexpectedEof)?;
         programs.push(program);
     }
-    // The first to be started is the one beside the engine.
     programs.reverse();
     Ok(Peer { url, programs, folder: None })
 }
@@ -130,13 +133,15 @@ fn bore(engine: &Engine) -> io::Result<Peer> {
     drop(TcpListener::bind((Ipv4Addr::LOCALHOST, BORE_PORT))?);
     let visitors = free_port()?.to_string();
     let port = engine.url.rsplit(':').next().unwrap_or_default().to_owned();
-    let server = silently(Command::new(&program).args(["server", "--bind-addr", "127.0.0.1"]))?;
+    let server = at(engine, Part::HubSide, Command::new(&program).args(["server", "--bind-addr", "127.0.0.1"]))?;
     // Its client does not try again.
     let begun = Instant::now();
     while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, BORE_PORT)).is_err() && begun.elapsed() < READY {
         std::thread::sleep(AGAIN);
     }
-    let client = silently(
+    let client = at(
+        engine,
+        Part::EngineSide,
         Command::new(&program)
             .args(["local", &port, "--local-host", "127.0.0.1", "--to", "127.0.0.1", "--port"])
             .arg(&visitors),
@@ -152,7 +157,7 @@ fn ends(engine: &Engine, ends: impl Fn(&Ports) -> io::Result<[Command; 2]>) -> i
         visitors: free_port()?,
     };
     let [mut server, mut client] = ends(&ports)?;
-    let programs = vec![silently(&mut server)?, silently(&mut client)?];
+    let programs = vec![at(engine, Part::HubSide, &mut server)?, at(engine, Part::EngineSide, &mut client)?];
     Ok(Peer { url: format!("http://127.0.0.1:{}", ports.visitors), programs, folder: None })
 }
 
@@ -233,6 +238,8 @@ fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-fn silently(command: &mut Command) -> io::Result<Child> {
+/// Starts a tunnel's end, silently.
+fn at(engine: &Engine, part: Part, command: &mut Command) -> io::Result<Child> {
+    let _seat = engine.seating.take(part);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn()
 }

@@ -10,6 +10,7 @@ use tokio::process::Command;
 use crate::order::{Found, Order, Target, Work};
 use crate::path::Path;
 use crate::row::{Round, Row};
+use crate::seat::{Part, Seating};
 use crate::suites::Step;
 use crate::usage::Meter;
 
@@ -33,15 +34,20 @@ pub(crate) enum RoundError {
 }
 
 /// Asks a little on each path, so that pools are filled and code is in memory.
-pub(crate) async fn warm_up(paths: &[Path]) -> Result<(), RoundError> {
+pub(crate) async fn warm_up(paths: &[Path], seating: Seating) -> Result<(), RoundError> {
     for path in paths {
-        load(&path.target, WARM_UP).await?;
+        load(&path.target, WARM_UP, seating).await?;
     }
     Ok(())
 }
 
 /// One step on all paths: a row for each, in their order. `tell` hears the first error of each measurement.
-pub(crate) async fn run(step: &Step, paths: &[Path], mut tell: impl FnMut(&str)) -> Result<Vec<Row>, RoundError> {
+pub(crate) async fn run(
+    step: &Step,
+    paths: &[Path],
+    seating: Seating,
+    mut tell: impl FnMut(&str),
+) -> Result<Vec<Row>, RoundError> {
     let mut rounds: Vec<Vec<Round>> = paths.iter().map(|_| Vec::new()).collect();
     for number in 0..step.rounds {
         let mut order: Vec<_> = paths.iter().zip(&mut rounds).collect();
@@ -50,7 +56,7 @@ pub(crate) async fn run(step: &Step, paths: &[Path], mut tell: impl FnMut(&str))
         }
         for (path, rounds) in order {
             let meter = path.agent.and_then(Meter::start);
-            let found = load(&path.target, step.work).await?;
+            let found = load(&path.target, step.work, seating).await?;
             if let Some(error) = &found.first_error {
                 tell(&format!("{} of {} requests failed on {}: {error}", found.errors, requests(step), path.name));
             }
@@ -65,7 +71,8 @@ const fn requests(step: &Step) -> usize {
 }
 
 /// One measurement, by this very program in the load tool's role.
-pub(crate) async fn load(target: &Target, work: Work) -> Result<Found, RoundError> {
+pub(crate) async fn load(target: &Target, work: Work, seating: Seating) -> Result<Found, RoundError> {
+    let seat = seating.take(Part::Load);
     let mut process = Command::new(std::env::current_exe()?)
         .arg("load")
         .stdin(Stdio::piped())
@@ -73,6 +80,7 @@ pub(crate) async fn load(target: &Target, work: Work) -> Result<Found, RoundErro
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;
+    drop(seat);
     let order = serde_json::to_string(&Order { target: target.clone(), work }).map_err(io::Error::other)?;
     if let Some(mut stdin) = process.stdin.take() {
         stdin.write_all(order.as_bytes()).await?;

@@ -43,7 +43,7 @@ pub(crate) async fn run(wishes: &Wishes) -> Result<bool, RunError> {
     let file = place(&std::env::current_exe().map_err(RunError::NoPlace)?);
     let begun = Instant::now();
     tell("starting an engine, a Hub and an agent, and signing in");
-    let engine = Engine::start().await?;
+    let engine = Engine::start(wishes.seating).await?;
     let (line, mut paths) = if wishes.line {
         let (line, paths) = on_a_line(&engine).await?;
         (Some(line), paths)
@@ -53,7 +53,7 @@ pub(crate) async fn run(wishes: &Wishes) -> Result<bool, RunError> {
     if wishes.peers {
         paths.extend(peers::start(&engine, tell).await);
     }
-    rounds::warm_up(&paths).await?;
+    rounds::warm_up(&paths, wishes.seating).await?;
     let mut steps =
         if wishes.line { suites::on_a_line(wishes.quick) } else { suites::plan(wishes.quick, wishes.suite.as_deref()) };
     steps.retain(|step| wishes.suite.as_deref().is_none_or(|suite| step.suite == suite));
@@ -66,7 +66,7 @@ pub(crate) async fn run(wishes: &Wishes) -> Result<bool, RunError> {
         let streams =
             if step.work.streams == 1 { "1 stream".to_owned() } else { format!("{} streams", step.work.streams) };
         tell(&format!("[{}/{}] {}, {streams}", number + 1, steps.len(), step.suite));
-        rows.extend(rounds::run(step, &paths, tell).await?);
+        rows.extend(rounds::run(step, &paths, wishes.seating, tell).await?);
     }
     drop((paths, line, engine));
     save(&file, &rows)?;

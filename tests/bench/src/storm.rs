@@ -9,6 +9,7 @@ use porten_tests::{Agent, Hub};
 
 use crate::path::Engine;
 use crate::runner::{RunError, print, tell};
+use crate::seat::Seating;
 use crate::stats::percentile;
 
 /// For all agents to be signed in and up, each a process.
@@ -17,7 +18,7 @@ const READY: Duration = Duration::from_secs(120);
 /// Measures, and prints a line.
 pub(crate) async fn run(count: usize) -> Result<(), RunError> {
     tell(&format!("starting an engine, a Hub and {count} agents, and signing them in"));
-    let engine = Engine::start().await?;
+    let engine = Engine::start(Seating::Free).await?;
     let mut hub = Hub::start_with_log("info").await;
     let mut agents = Vec::new();
     for _ in 0..count {
