@@ -16,17 +16,26 @@ const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 const REQUEST_ID_NAME: HeaderName = HeaderName::from_static(REQUEST_ID);
 const REFUSAL_NAME: HeaderName = HeaderName::from_static(REFUSAL);
 
-/// One request's id, the same from the client's answer to the engine's log: `[A-Za-z0-9._-]{1,64}`.
+/// One request's id, the same from the client's answer to the engine's log: `[A-Za-z0-9._-]{1,64}`. It is kept as the
+/// header's value that it comes and goes as.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(String);
+pub struct RequestId(HeaderValue);
 
 impl RequestId {
     /// The id, if it is sane.
     #[must_use]
     pub fn read(id: &str) -> Option<Self> {
-        let sane = (1..=MAX_REQUEST_ID).contains(&id.len())
-            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-        sane.then(|| Self(id.to_owned()))
+        Self::sane(HeaderValue::from_str(id).ok()?)
+    }
+
+    fn sane(mut id: HeaderValue) -> Option<Self> {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+        if !(1..=MAX_REQUEST_ID).contains(&id.len()) || !id.as_bytes().iter().all(plain) {
+            return None;
+        }
+        // Whatever the peer made of it, it is no secret.
+        id.set_sensitive(false);
+        Some(Self(id))
     }
 
     /// The id that a peer sent, if there is exactly one and it is sane; else the caller makes one.
@@ -34,7 +43,7 @@ impl RequestId {
     pub fn of(headers: &HeaderMap) -> Option<Self> {
         let mut ids = headers.get_all(REQUEST_ID_NAME).iter();
         match (ids.next(), ids.next()) {
-            (Some(id), None) => Self::read(id.to_str().ok()?),
+            (Some(id), None) => Self::sane(id.clone()),
             _ => None,
         }
     }
@@ -42,7 +51,8 @@ impl RequestId {
     /// The id.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        // It is plain ASCII.
+        self.0.to_str().unwrap_or_default()
     }
 }
 
@@ -77,7 +87,7 @@ pub fn for_engine(id: &RequestId) -> HeaderMap {
     headers.insert(ACCEPT, EVENT_STREAM);
     // A compressed event stream holds tokens back.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    insert_text(&mut headers, REQUEST_ID_NAME, id.as_str());
+    headers.insert(REQUEST_ID_NAME, id.0.clone());
     headers
 }
 
@@ -87,7 +97,7 @@ pub fn for_answer(stream: bool, id: &RequestId) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(3);
     headers.insert(CONTENT_TYPE, if stream { EVENT_STREAM } else { JSON });
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    insert_text(&mut headers, REQUEST_ID_NAME, id.as_str());
+    headers.insert(REQUEST_ID_NAME, id.0.clone());
     headers
 }
 
@@ -96,12 +106,12 @@ pub fn for_answer(stream: bool, id: &RequestId) -> HeaderMap {
 pub fn for_error(error: &ApiError, refusal: bool, id: &RequestId) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(4);
     headers.insert(CONTENT_TYPE, JSON);
-    insert_text(&mut headers, REQUEST_ID_NAME, id.as_str());
+    headers.insert(REQUEST_ID_NAME, id.0.clone());
     if let Some(seconds) = error.retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if refusal {
-        insert_text(&mut headers, REFUSAL_NAME, error.code);
+        headers.insert(REFUSAL_NAME, HeaderValue::from_static(error.code));
     }
     headers
 }
@@ -119,13 +129,6 @@ pub fn retry_after(headers: &HeaderMap) -> Option<u32> {
 pub fn essence(headers: &HeaderMap) -> &str {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim()
-}
-
-fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
-    // Ids and codes are plain ASCII by construction.
-    if let Ok(value) = HeaderValue::from_str(text) {
-        headers.insert(name, value);
-    }
 }
 
 #[cfg(test)]
