@@ -22,6 +22,8 @@ pub const MAX_PROMPTS: u32 = 32;
 /// The deepest nesting of a body. Python's JSON reader gives up at about 1000; tool schemas need some 30.
 pub const MAX_DEPTH: usize = 128;
 
+/// More fields than most bodies have.
+const USUAL_FIELDS: usize = 8;
 /// Room for the fields that are written anew (bytes).
 const OURS: usize = 80;
 
@@ -109,7 +111,7 @@ fn read_fields(dialect: Dialect, body: &[u8]) -> Result<Vec<(&'static str, &RawV
     }
     let text = std::str::from_utf8(body)
         .map_err(|_| ApiError::invalid("invalid_json", "The request body is not valid UTF-8."))?;
-    let mut kept = Vec::new();
+    let mut kept = Vec::with_capacity(USUAL_FIELDS);
     let mut twice = None;
     each_field(text, |key, value| {
         let Some(name) = known(dialect, &key) else { return };

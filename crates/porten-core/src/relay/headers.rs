@@ -29,7 +29,7 @@ impl RequestId {
     }
 
     fn sane(mut id: HeaderValue) -> Option<Self> {
-        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         if !(1..=MAX_REQUEST_ID).contains(&id.len()) || !id.as_bytes().iter().all(plain) {
             return None;
         }
