@@ -25,17 +25,13 @@ impl RequestId {
     /// The id, if it is sane.
     #[must_use]
     pub fn read(id: &str) -> Option<Self> {
-        Self::sane(HeaderValue::from_str(id).ok()?)
-    }
-
-    fn sane(mut id: HeaderValue) -> Option<Self> {
-        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        if !(1..=MAX_REQUEST_ID).contains(&id.len()) || !id.as_bytes().iter().all(plain) {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        let sane = (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(plain);
+        if !sane {
             return None;
         }
-        // Whatever the peer made of it, it is no secret.
-        id.set_sensitive(false);
-        Some(Self(id))
+        // A copy: a received value would hold on to all that was read together with it.
+        HeaderValue::from_str(id).ok().map(Self)
     }
 
     /// The id that a peer sent, if there is exactly one and it is sane; else the caller makes one.
@@ -43,7 +39,7 @@ impl RequestId {
     pub fn of(headers: &HeaderMap) -> Option<Self> {
         let mut ids = headers.get_all(REQUEST_ID_NAME).iter();
         match (ids.next(), ids.next()) {
-            (Some(id), None) => Self::sane(id.clone()),
+            (Some(id), None) => Self::read(id.to_str().ok()?),
             _ => None,
         }
     }
