@@ -11,8 +11,11 @@
 //!   └──── neither ───────────────────► until the connection ends, which then cannot be used again
 //! ```
 
+use std::mem::MaybeUninit;
+
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use httparse::ParserConfig;
 
 /// The most header lines of an answer.
 const MAX_LINES: usize = 64;
@@ -97,7 +100,9 @@ pub fn request(method: &Method, path: &str, headers: &HeaderMap, length: usize) 
             head.extend_from_slice(part);
         }
     }
-    head.extend_from_slice(format!("content-length: {length}\r\n\r\n").as_bytes());
+    for part in ["content-length: ", &length.to_string(), "\r\n\r\n"] {
+        head.extend_from_slice(part.as_bytes());
+    }
     head
 }
 
@@ -108,10 +113,11 @@ pub fn request(method: &Method, path: &str, headers: &HeaderMap, length: usize) 
 pub fn head(bytes: &[u8]) -> Result<Option<Head>, Unreadable> {
     let mut skipped = 0;
     loop {
-        let mut lines = [httparse::EMPTY_HEADER; MAX_LINES];
-        let mut answer = httparse::Response::new(&mut lines);
+        let mut lines = [const { MaybeUninit::uninit() }; MAX_LINES];
+        let mut answer = httparse::Response::new(&mut []);
         let rest = bytes.get(skipped..).unwrap_or_default();
-        let httparse::Status::Complete(used) = answer.parse(rest).map_err(|_| Unreadable::Head)? else {
+        let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut answer, rest, &mut lines);
+        let httparse::Status::Complete(used) = parsed.map_err(|_| Unreadable::Head)? else {
             return Ok(None);
         };
         let status = answer.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Unreadable::Head)?;

@@ -1,6 +1,7 @@
 //! The HTTP client for the engine: exact routes of one base address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
@@ -78,7 +79,9 @@ impl EngineClient {
         body: bytes::Bytes,
         deadline: Duration,
     ) -> Result<EngineAnswer, EngineError> {
-        match tokio::time::timeout(deadline, self.lines.post(at, route, headers, body)).await {
+        // Pinned where it was made: it is large, and would be copied into the timeout.
+        let answer = pin!(self.lines.post(at, route, headers, body));
+        match tokio::time::timeout(deadline, answer).await {
             Ok(answer) => answer.map_err(|error| {
                 if error.is_garbage() { EngineError::Unreadable(error) } else { EngineError::Unreachable(error) }
             }),

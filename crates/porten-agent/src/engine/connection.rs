@@ -55,7 +55,7 @@ impl Connection {
     /// The connection ended before that, or what came is no HTTP.
     pub(super) async fn ask(&mut self, head: Vec<u8>, body: Bytes) -> Result<Head, Broken> {
         self.keeps = false;
-        let mut request = Bytes::from(head).chain(body);
+        let mut request = io::Cursor::new(head).chain(body);
         let mut answered = None;
         let head = poll_fn(|cx| self.poll_ask(cx, &mut request, &mut answered)).await?;
         (self.body, self.keeps) = (head.body, head.keeps && !request.has_remaining());

@@ -58,10 +58,11 @@ pub(super) async fn receive(
     let load = tokens::admit(&ask, facts.bounds.of(&ask.model))?;
     // A served model has an engine; between two facts of the loop it may just have gone.
     let engine = facts.engine.clone().ok_or_else(super::unreachable)?;
+    let names = facts.serving.names(&ask.model).ok_or_else(super::unreachable)?;
     let prompt = Prompt { bytes: Bytes::from(ask.for_engine(&served.engine_id)), _room: room };
     let job = Job {
         route: admitted.route,
-        names: Names::new(&ask.model, &served.engine_id),
+        names: names.clone(),
         engine_id: served.engine_id.clone(),
         wants: ask.wants,
         engine,

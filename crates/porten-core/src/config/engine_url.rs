@@ -1,20 +1,21 @@
 //! The engine's address: the only place to which requests are ever forwarded.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use super::address::{authority, is_loopback, parse};
 
-/// An engine's origin, `http(s)://host[:port]`.
+/// An engine's origin, `http(s)://host[:port]`; clones share it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EngineUrl {
     /// With the path `/`.
-    url: Url,
+    url: Arc<Url>,
     /// No slash at the end.
-    shown: String,
+    shown: Arc<str>,
 }
 
 /// Text that is no engine's address, as the rest of a sentence. None of them repeats the text: it may hold a password.
@@ -76,7 +77,7 @@ impl EngineUrl {
             return Err(EngineUrlError::Remote);
         }
         url.set_path("/");
-        Ok(Self { url, shown })
+        Ok(Self { url: Arc::new(url), shown: shown.into() })
     }
 
     /// A place on this machine where an engine may be.
@@ -88,7 +89,7 @@ impl EngineUrl {
     /// One of its routes; the path is a constant, never what somebody sent.
     #[must_use]
     pub fn at(&self, path: &'static str) -> Url {
-        let mut url = self.url.clone();
+        let mut url = Url::clone(&self.url);
         url.set_path(path);
         url
     }
@@ -135,7 +136,7 @@ impl TryFrom<String> for EngineUrl {
 
 impl From<EngineUrl> for String {
     fn from(engine: EngineUrl) -> Self {
-        engine.shown
+        engine.shown.as_ref().to_owned()
     }
 }
 

@@ -32,9 +32,9 @@ impl Alike {
         }
         let Some(rest) = event.strip_prefix(&self.before[..]) else { return false };
         let Some(text) = rest.strip_suffix(&self.after[..]) else { return false };
-        // With the quotes around it: the text's own end must not stand inside it.
+        // With the quotes around it: the text's own end must not stand inside it. Plain text says so by itself.
         let quoted = &event[self.before.len() - 1..=self.before.len() + text.len()];
-        if serde_json::from_slice::<&RawValue>(quoted).is_err() {
+        if !text.iter().all(is_plain) && serde_json::from_slice::<&RawValue>(quoted).is_err() {
             return false;
         }
         out.extend_from_slice(&self.out_before);
@@ -42,6 +42,11 @@ impl Alike {
         out.extend_from_slice(&self.out_after);
         self.tries = 0;
         true
+    }
+
+    /// Whether an event that is read is still learned from.
+    pub(super) const fn learns(&self) -> bool {
+        self.tries < TRIES
     }
 
     /// Learns from an event that was read: `text` is the inside of a JSON string in it that nobody looks at, and stands as
@@ -54,7 +59,7 @@ impl Alike {
             let after = rest.strip_prefix(text.as_bytes())?;
             (before.ends_with(b"\"") && after.starts_with(b"\"")).then(|| (before.to_vec(), after.to_vec()))
         };
-        if self.tries < TRIES
+        if self.learns()
             && event.len() <= LONGEST
             && let (Some(event), Some(sent)) = (halves(event, start), halves(sent, at))
         {
@@ -63,6 +68,11 @@ impl Alike {
             self.tries += 1;
         }
     }
+}
+
+/// A character that is one byte, and that a JSON string holds as it is.
+const fn is_plain(byte: &u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
 }
 
 #[cfg(test)]

@@ -66,7 +66,8 @@ pub(super) fn known(dialect: Dialect, key: &str) -> Option<&'static str> {
         Dialect::Chat => CHAT,
         Dialect::Text => TEXT,
     };
-    COMMON.iter().chain(own).copied().find(|name| *name == key)
+    let find = |names: &[&'static str]| names.iter().copied().find(|name| *name == key);
+    find(COMMON).or_else(|| find(own))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::assemble::{AssembleError, Document};
 use super::body::Wants;
-use super::chunk::{self, Chunk, Finish, Said};
+use super::chunk::{self, Choice, Chunk, Finish, Said};
 use super::document;
 use super::engine_error;
 use super::headers::RequestId;
@@ -236,14 +236,13 @@ impl Reading {
     }
 
     fn chunk(&mut self, chunk: &Chunk<'_>, out: &mut Vec<u8>) {
-        let streams = matches!(self.shape, Shape::Stream(_));
-        let (mut failed, mut count, mut text) = (false, 0_u32, None);
+        let (mut failed, mut count, mut last) = (false, 0_u32, None);
         let read = chunk.each_choice(|choice| {
             let finish = choice.finish();
             count += 1;
-            text = if streams && finish == Finish::No { choice.text_inside() } else { None };
             failed |= finish == Finish::Failed;
             self.terminal.on_choice(choice.index(), finish == Finish::Yes);
+            last = Some(choice);
         });
         if read.is_err() {
             return self.fail(engine_error::unreadable());
@@ -257,9 +256,9 @@ impl Reading {
         }
         self.begun |= !chunk.is_empty();
         // Then the next that is like it changes nothing here.
-        let is_text = count == 1 && chunk.usage.is_none();
+        let is_text = |choice: &Choice<'_>| count == 1 && chunk.usage.is_none() && choice.finish() == Finish::No;
         match &mut self.shape {
-            Shape::Stream(stream) => stream.chunk(&self.who, chunk, text.filter(|_| is_text), out),
+            Shape::Stream(stream) => stream.chunk(&self.who, chunk, last.filter(is_text).as_ref(), out),
             Shape::Document(document) => match document.chunk(&self.who, chunk) {
                 Ok(()) => {}
                 Err(AssembleError::TooLarge) => self.fail(too_large()),

@@ -54,7 +54,8 @@ impl Document {
             }
         })?;
         wrong.map_err(AssembleError::Choice)?;
-        for (key, value) in chunk.others.iter().filter(|(key, _)| key != "choices") {
+        let (before, behind) = chunk.others();
+        for (key, value) in before.iter().chain(behind) {
             let value = who.names.rename_json(value.get()).into_owned();
             if let Some(other) = entry(&mut self.others, key) {
                 *other = value;

@@ -22,6 +22,11 @@ pub const MAX_PROMPTS: u32 = 32;
 /// The deepest nesting of a body. Python's JSON reader gives up at about 1000; tool schemas need some 30.
 pub const MAX_DEPTH: usize = 128;
 
+/// More fields than most bodies have.
+const USUAL_FIELDS: usize = 8;
+/// Room for the fields that are written anew (bytes).
+const OURS: usize = 80;
+
 /// What the client asked to get back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wants {
@@ -79,10 +84,12 @@ impl<'a> Ask<'a> {
     /// with usage, because only a stream stops when the client leaves (mlx_lm computes a whole document to its end).
     #[must_use]
     pub fn for_engine(&self, engine_id: &str) -> Vec<u8> {
-        let own = format!(r#"{{"model":{},"stream":true,"stream_options":{{"include_usage":true}}"#, quoted(engine_id));
+        let engine_id = quoted(engine_id);
         let rest: usize = self.kept.iter().map(|(name, value)| name.len() + value.get().len() + 4).sum();
-        let mut body = Vec::with_capacity(own.len() + rest + 1);
-        body.extend_from_slice(own.as_bytes());
+        let mut body = Vec::with_capacity(OURS + engine_id.len() + rest);
+        for part in ["{\"model\":", &engine_id, ",\"stream\":true,\"stream_options\":{\"include_usage\":true}"] {
+            body.extend_from_slice(part.as_bytes());
+        }
         for (name, value) in &self.kept {
             if matches!(*name, "model" | "stream" | "stream_options") {
                 continue;
@@ -104,7 +111,7 @@ fn read_fields(dialect: Dialect, body: &[u8]) -> Result<Vec<(&'static str, &RawV
     }
     let text = std::str::from_utf8(body)
         .map_err(|_| ApiError::invalid("invalid_json", "The request body is not valid UTF-8."))?;
-    let mut kept = Vec::new();
+    let mut kept = Vec::with_capacity(USUAL_FIELDS);
     let mut twice = None;
     each_field(text, |key, value| {
         let Some(name) = known(dialect, &key) else { return };
@@ -200,6 +207,10 @@ fn count_prompts(raw: &RawValue) -> Result<u32, ApiError> {
 
 /// Whether brackets nest deeper than `limit`. serde_json skips over raw values without a limit, engines do not.
 fn deeper_than(limit: usize, json: &[u8]) -> bool {
+    // Most bodies have not even so many brackets that open.
+    if memchr::memchr2_iter(b'{', b'[', json).nth(limit).is_none() {
+        return false;
+    }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in json {
         match (in_string, byte) {

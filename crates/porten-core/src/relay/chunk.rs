@@ -17,6 +17,9 @@ pub(super) enum Said<'a> {
     Chunk(Chunk<'a>),
 }
 
+/// A field that passes through.
+pub(super) type Field<'a> = (Cow<'a, str>, &'a RawValue);
+
 /// A part of an answer.
 pub(super) struct Chunk<'a> {
     /// The event it came in.
@@ -25,8 +28,10 @@ pub(super) struct Chunk<'a> {
     pub(super) created: Option<&'a RawValue>,
     pub(super) usage: Option<&'a RawValue>,
     pub(super) choices: Option<&'a RawValue>,
-    /// The fields that are not ours, in their order, `choices` among them.
-    pub(super) others: Vec<(Cow<'a, str>, &'a RawValue)>,
+    /// The fields that are not ours, in their order.
+    others: Vec<Field<'a>>,
+    /// How many of them stand before the choices.
+    before_choices: usize,
 }
 
 /// One choice in a chunk.
@@ -73,7 +78,8 @@ pub(super) fn read(event: &[u8]) -> Result<Said<'_>, Unreadable> {
     if data == "[DONE]" {
         return Ok(Said::Done);
     }
-    let mut chunk = Chunk { event, id: None, created: None, usage: None, choices: None, others: Vec::with_capacity(4) };
+    let mut chunk =
+        Chunk { event, id: None, created: None, usage: None, choices: None, others: Vec::new(), before_choices: 0 };
     let mut error = None;
     let mut twice = false;
     each_field(data, |key, value| {
@@ -88,7 +94,7 @@ pub(super) fn read(event: &[u8]) -> Result<Said<'_>, Unreadable> {
             "choices" => {
                 twice |= chunk.choices.is_some();
                 chunk.choices = present;
-                chunk.others.extend(present.map(|value| (key, value)));
+                chunk.before_choices = chunk.others.len();
             }
             _ => chunk.others.push((key, value)),
         }
@@ -108,6 +114,12 @@ impl<'a> Chunk<'a> {
             Some(choices) => each_item(choices.get(), take).map_err(Unreadable::Choices),
             None => Ok(()),
         }
+    }
+
+    /// The fields that are not ours: those before the choices, and those behind them; without choices there are none behind.
+    pub(super) fn others(&self) -> (&[Field<'a>], &[Field<'a>]) {
+        let before = if self.choices.is_some() { self.before_choices } else { self.others.len() };
+        self.others.split_at(before)
     }
 
     /// Whether it carries no choice at all.

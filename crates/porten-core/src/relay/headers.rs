@@ -16,17 +16,22 @@ const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 const REQUEST_ID_NAME: HeaderName = HeaderName::from_static(REQUEST_ID);
 const REFUSAL_NAME: HeaderName = HeaderName::from_static(REFUSAL);
 
-/// One request's id, the same from the client's answer to the engine's log: `[A-Za-z0-9._-]{1,64}`.
+/// One request's id, the same from the client's answer to the engine's log: `[A-Za-z0-9._-]{1,64}`. It is kept as the
+/// header's value that it comes and goes as.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(String);
+pub struct RequestId(HeaderValue);
 
 impl RequestId {
     /// The id, if it is sane.
     #[must_use]
     pub fn read(id: &str) -> Option<Self> {
-        let sane = (1..=MAX_REQUEST_ID).contains(&id.len())
-            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-        sane.then(|| Self(id.to_owned()))
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        let sane = (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(plain);
+        if !sane {
+            return None;
+        }
+        // A copy: a received value would hold on to all that was read together with it.
+        HeaderValue::from_str(id).ok().map(Self)
     }
 
     /// The id that a peer sent, if there is exactly one and it is sane; else the caller makes one.
@@ -42,7 +47,8 @@ impl RequestId {
     /// The id.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        // It is plain ASCII.
+        self.0.to_str().unwrap_or_default()
     }
 }
 
@@ -77,7 +83,7 @@ pub fn for_engine(id: &RequestId) -> HeaderMap {
     headers.insert(ACCEPT, EVENT_STREAM);
     // A compressed event stream holds tokens back.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    insert_text(&mut headers, REQUEST_ID_NAME, id.as_str());
+    headers.insert(REQUEST_ID_NAME, id.0.clone());
     headers
 }
 
@@ -87,7 +93,7 @@ pub fn for_answer(stream: bool, id: &RequestId) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(3);
     headers.insert(CONTENT_TYPE, if stream { EVENT_STREAM } else { JSON });
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    insert_text(&mut headers, REQUEST_ID_NAME, id.as_str());
+    headers.insert(REQUEST_ID_NAME, id.0.clone());
     headers
 }
 
@@ -96,12 +102,12 @@ pub fn for_answer(stream: bool, id: &RequestId) -> HeaderMap {
 pub fn for_error(error: &ApiError, refusal: bool, id: &RequestId) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(4);
     headers.insert(CONTENT_TYPE, JSON);
-    insert_text(&mut headers, REQUEST_ID_NAME, id.as_str());
+    headers.insert(REQUEST_ID_NAME, id.0.clone());
     if let Some(seconds) = error.retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if refusal {
-        insert_text(&mut headers, REFUSAL_NAME, error.code);
+        headers.insert(REFUSAL_NAME, HeaderValue::from_static(error.code));
     }
     headers
 }
@@ -119,13 +125,6 @@ pub fn retry_after(headers: &HeaderMap) -> Option<u32> {
 pub fn essence(headers: &HeaderMap) -> &str {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim()
-}
-
-fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
-    // Ids and codes are plain ASCII by construction.
-    if let Ok(value) = HeaderValue::from_str(text) {
-        headers.insert(name, value);
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Keeps the engine's id of a model, and every path of this machine, inside this machine.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::fields::quoted;
 
@@ -33,9 +34,12 @@ const ROOTS: [&str; 19] = [
     "~/",
 ];
 
-/// The two names of one served model.
-#[derive(Debug, Clone)]
-pub struct Names {
+/// The two names of one served model; clones share them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names(Arc<Both>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Both {
     hub_id: String,
     hub_json: String,
     /// Every form in which engines write their id; empty when both names are the same.
@@ -59,32 +63,32 @@ impl Names {
                 }
             }
         }
-        Self {
+        Self(Arc::new(Both {
             hub_id: hub_id.to_owned(),
             hub_json: quoted(hub_id),
             forms,
             only_in_strings: engine_id.contains(['/', '\\']),
-        }
+        }))
     }
 
     /// What the Hub calls the model.
     #[must_use]
     pub fn hub_id(&self) -> &str {
-        &self.hub_id
+        &self.0.hub_id
     }
 
     /// The same as a JSON string, with its quotes.
     pub(super) fn hub_json(&self) -> &str {
-        &self.hub_json
+        &self.0.hub_json
     }
 
     /// A text with the engine's id replaced by the Hub's. An id without a slash is no secret, and may be an ordinary
     /// word, so it is replaced only where it stands alone.
     pub(super) fn rename<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut renamed = Cow::Borrowed(text);
-        for form in self.forms.iter().filter(|form| text.contains(form.as_str())) {
-            let hub_id = inside(&self.hub_json);
-            renamed = Cow::Owned(if self.only_in_strings {
+        for form in self.0.forms.iter().filter(|form| text.contains(form.as_str())) {
+            let hub_id = inside(&self.0.hub_json);
+            renamed = Cow::Owned(if self.0.only_in_strings {
                 renamed.replace(form, hub_id)
             } else {
                 replace_words(&renamed, form, hub_id)
@@ -95,7 +99,7 @@ impl Names {
 
     /// A JSON value with the engine's id replaced by the Hub's, if that cannot harm anything but strings.
     pub(super) fn rename_json<'a>(&self, json: &'a str) -> Cow<'a, str> {
-        if self.only_in_strings { self.rename(json) } else { Cow::Borrowed(json) }
+        if self.0.only_in_strings { self.rename(json) } else { Cow::Borrowed(json) }
     }
 
     /// A text without the engine's id and without paths of this machine.

@@ -6,7 +6,7 @@
 use serde_json::value::RawValue;
 
 use super::alike::Alike;
-use super::chunk::Chunk;
+use super::chunk::{Choice, Chunk, Field};
 use super::fields::{quoted, string_inside, write_key};
 use super::headers::RequestId;
 use super::names::Names;
@@ -48,10 +48,12 @@ impl Identity {
         };
         let id = id
             .filter(|id| string_inside(id).is_some_and(|inside| (1..=MAX_ENGINE_ID).contains(&inside.len())))
-            .map_or_else(own_id, |id| self.names.rename_json(id.get()).into_owned());
-        let created = created.and_then(|created| created.get().parse().ok()).unwrap_or(self.created);
-        let model = self.names.hub_json();
-        format!(r#"{{"id":{id},"object":"{object}","created":{created},"model":{model}"#).into_bytes()
+            .map_or_else(|| own_id().into(), |id| self.names.rename_json(id.get()));
+        let created: i64 = created.and_then(|created| created.get().parse().ok()).unwrap_or(self.created);
+        let (created, model) = (created.to_string(), self.names.hub_json());
+        ["{\"id\":", &id, ",\"object\":\"", object, "\",\"created\":", &created, ",\"model\":", model]
+            .concat()
+            .into_bytes()
     }
 
     /// The `object` of a chunk.
@@ -94,30 +96,37 @@ impl Stream {
         self.alike.again(event, out)
     }
 
-    /// Writes one chunk. `text`: what it adds, if that is all it does.
-    pub(super) fn chunk(&mut self, who: &Identity, chunk: &Chunk<'_>, text: Option<&str>, out: &mut Vec<u8>) {
+    /// Writes one chunk. `only`: its one choice, if all that it does is to add text.
+    pub(super) fn chunk(&mut self, who: &Identity, chunk: &Chunk<'_>, only: Option<&Choice<'_>>, out: &mut Vec<u8>) {
         if self.head.is_empty() {
             self.head = who.head(who.chunk_object(), chunk.id, chunk.created);
         }
         if let Some(usage) = chunk.usage.filter(|_| self.include_usage) {
             self.usage = Some(usage.to_owned());
         }
+        let (before, behind) = chunk.others();
         if chunk.usage.is_some() && chunk.is_empty() {
             self.beside_usage.clear();
-            let _ = write_others(who, chunk, false, &mut self.beside_usage);
+            write_fields(who, before, &mut self.beside_usage);
+            write_fields(who, behind, &mut self.beside_usage);
             return;
         }
         let begun = out.len();
         out.extend_from_slice(b"data: ");
         out.extend_from_slice(&self.head);
-        let choices_at = write_others(who, chunk, true, out);
-        if chunk.choices.is_none() {
-            out.extend_from_slice(b",\"choices\":[]");
-        }
+        write_fields(who, before, out);
+        out.extend_from_slice(b",\"choices\":");
+        let at = out.len() - begun;
+        // What the model said is in there and stays untouched.
+        let choices = chunk.choices.map_or("[]", RawValue::get);
+        out.extend_from_slice(choices.as_bytes());
+        write_fields(who, behind, out);
         out.extend_from_slice(b"}\n\n");
-        if let (Some(text), Some(choices), Some(at)) = (text, chunk.choices, choices_at) {
-            let into = text.as_ptr().addr() - choices.get().as_ptr().addr();
-            self.alike.learn(chunk.event, text, &out[begun..], at - begun + into);
+        if self.alike.learns()
+            && let Some(text) = only.and_then(Choice::text_inside)
+        {
+            let into = text.as_ptr().addr() - choices.as_ptr().addr();
+            self.alike.learn(chunk.event, text, &out[begun..], at + into);
         }
     }
 
@@ -149,25 +158,13 @@ impl Stream {
     }
 }
 
-/// Writes `,"key":value` for the fields that are not ours. What the model said is in `choices` and stays untouched; the
-/// answer is where in `out` they stand.
-fn write_others(who: &Identity, chunk: &Chunk<'_>, with_choices: bool, out: &mut Vec<u8>) -> Option<usize> {
-    let mut choices_at = None;
-    for (key, value) in &chunk.others {
-        let choices = key == "choices";
-        if choices && !with_choices {
-            continue;
-        }
+/// Writes `,"key":value` for fields that are not ours.
+fn write_fields(who: &Identity, fields: &[Field<'_>], out: &mut Vec<u8>) {
+    for (key, value) in fields {
         out.push(b',');
         write_key(key, out);
-        if choices {
-            choices_at = Some(out.len());
-            out.extend_from_slice(value.get().as_bytes());
-        } else {
-            out.extend_from_slice(who.names.rename_json(value.get()).as_bytes());
-        }
+        out.extend_from_slice(who.names.rename_json(value.get()).as_bytes());
     }
-    choices_at
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ impl Queue {
     pub fn enter(&mut self, bounds: &Bounds, wish: Wish<'_>, patience: Duration) -> Entered {
         let (all, running, waiting) = (bounds.at_once, self.running, self.waiting);
         let bound = bounds.of(wish.model);
-        let line = line(&mut self.lines, wish.model);
+        let line = self.lines.entry(wish.model.to_owned()).or_default();
         if line.running > 0 && bound.together.is_some_and(|most| line.tokens.saturating_add(wish.tokens) > most) {
             let ends = line.takes.map(|takes| until_free(takes, 0, line.running));
             return Entered::Full(Full::Memory(seconds(ends)));
@@ -150,7 +150,7 @@ impl Queue {
 
     /// One that waited leaves the line, wherever it stands.
     pub fn give_up(&mut self, model: &str, ticket: Ticket) {
-        let line = line(&mut self.lines, model);
+        let Some(line) = self.lines.get_mut(model) else { return };
         let before = line.waiting.len();
         line.waiting.retain(|(waiting, _)| *waiting != ticket);
         self.waiting -= before - line.waiting.len();
@@ -158,7 +158,7 @@ impl Queue {
 
     /// One that ran has left the engine. `took`: how long, if its answer was whole.
     pub fn leave(&mut self, model: &str, tokens: u64, took: Option<Duration>) {
-        let line = line(&mut self.lines, model);
+        let Some(line) = self.lines.get_mut(model) else { return };
         line.running = line.running.saturating_sub(1);
         line.tokens = line.tokens.saturating_sub(tokens);
         self.running = self.running.saturating_sub(1);
@@ -214,10 +214,6 @@ fn seconds(wait: Option<Duration>) -> u32 {
 
 fn has_room(running: u32, most: Option<u32>) -> bool {
     most.is_none_or(|most| running < most)
-}
-
-fn line<'a>(lines: &'a mut BTreeMap<String, Line>, model: &str) -> &'a mut Line {
-    lines.entry(model.to_owned()).or_default()
 }
 
 #[cfg(test)]

@@ -31,8 +31,8 @@ impl Mark {
     /// Of this id and what the engine is sent for it.
     #[must_use]
     pub fn new(id: &RequestId, prompt: &[u8]) -> Self {
-        let head = prompt.get(..LOOK).unwrap_or(prompt);
-        let tail = prompt.get(prompt.len().saturating_sub(LOOK)..).unwrap_or_default();
+        let (head, rest) = prompt.split_at(prompt.len().min(LOOK));
+        let tail = rest.get(rest.len().saturating_sub(LOOK)..).unwrap_or_default();
         let mut hasher = DefaultHasher::new();
         (id.as_str(), head, tail, prompt.len()).hash(&mut hasher);
         Self(hasher.finish())

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::names::Names;
 use crate::route::Route;
 
 /// One served model.
@@ -16,19 +17,25 @@ pub struct Served {
 /// Every served model by its Hub id. Cheap to share behind an `Arc`; replaced whole when it changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Serving {
-    models: BTreeMap<String, Served>,
+    models: BTreeMap<String, (Served, Names)>,
 }
 
 impl Serving {
     /// The model that a Hub calls `hub_id`, byte for byte.
     #[must_use]
     pub fn find(&self, hub_id: &str) -> Option<&Served> {
-        self.models.get(hub_id)
+        self.models.get(hub_id).map(|(served, _)| served)
+    }
+
+    /// Both names of that model.
+    #[must_use]
+    pub fn names(&self, hub_id: &str) -> Option<&Names> {
+        self.models.get(hub_id).map(|(_, names)| names)
     }
 
     /// Hub id and model, in the order of the ids.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Served)> {
-        self.models.iter().map(|(id, served)| (id.as_str(), served))
+        self.models.iter().map(|(id, (served, _))| (id.as_str(), served))
     }
 
     /// Whether nothing is served.
@@ -40,6 +47,10 @@ impl Serving {
 
 impl FromIterator<(String, Served)> for Serving {
     fn from_iter<I: IntoIterator<Item = (String, Served)>>(models: I) -> Self {
-        Self { models: models.into_iter().collect() }
+        let with_names = |(hub_id, served): (String, Served)| {
+            let names = Names::new(&hub_id, &served.engine_id);
+            (hub_id, (served, names))
+        };
+        Self { models: models.into_iter().map(with_names).collect() }
     }
 }

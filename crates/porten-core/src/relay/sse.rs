@@ -56,6 +56,9 @@ impl Scanner {
             self.has_data = false;
             self.given = false;
         }
+        if let Some(data) = self.whole_event(bytes) {
+            return Ok(Some(Piece::Event(data)));
+        }
         let (found, line) = loop {
             let Some((line, ended)) = self.split_line(bytes) else {
                 self.keep(bytes)?;
@@ -87,6 +90,20 @@ impl Scanner {
     #[cfg(test)]
     fn has_leftover(&self) -> bool {
         !self.partial.is_empty() || (self.has_data && !self.given)
+    }
+
+    /// The data of an event that lies whole in `bytes`, on one line: most do, and are lent as they came.
+    fn whole_event<'a>(&mut self, bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+        if self.has_data || !self.partial.is_empty() {
+            return None;
+        }
+        let line = bytes.strip_prefix(b"data: ")?;
+        let (data, ended) = line.split_at_checked(memchr::memchr2(b'\n', b'\r', line)?)?;
+        let rest = ended.strip_prefix(b"\n\n").filter(|_| data.len() < MAX_EVENT)?;
+        *bytes = rest;
+        self.past_first_line = true;
+        self.after_cr = false;
+        Some(data)
     }
 
     /// The line that ends in `bytes`, and what follows it.
