@@ -123,7 +123,9 @@ pub fn essence(headers: &HeaderMap) -> &str {
 
 fn insert_text(headers: &mut HeaderMap, name: HeaderName, text: &str) {
     // Ids and codes are plain ASCII by construction.
-    if let Ok(value) = HeaderValue::from_str(text) {
+    if let Ok(mut value) = HeaderValue::from_str(text) {
+        // What is another text each time is kept out of HPACK's table: fifty old ids in it were compared with every new one.
+        value.set_sensitive(true);
         headers.insert(name, value);
     }
 }
