@@ -135,12 +135,13 @@ impl Entry {
         let (hub_id, engine_id) = (&self.hub_id, &self.engine_id);
         self.ledger.change(|counts| {
             counts.traffic.in_flight -= 1;
-            let model = counts.by_model.entry(hub_id.clone()).or_default();
+            // It is there since the request began.
+            let Some(model) = counts.by_model.get_mut(hub_id) else { return };
             model.in_flight -= 1;
             match outcome {
                 Outcome::Complete { tokens, took } => {
                     counts.traffic.completed += 1;
-                    counts.served.insert(engine_id.clone());
+                    note(&mut counts.served, engine_id);
                     if let Some(tokens) = tokens {
                         counts.traffic.tokens += tokens;
                         model.tokens_per_s = speed(tokens, took).or(model.tokens_per_s);
@@ -149,11 +150,11 @@ impl Entry {
                 Outcome::Declined => counts.traffic.failed += 1,
                 Outcome::Failed => {
                     counts.traffic.failed += 1;
-                    counts.failed.insert(engine_id.clone());
+                    note(&mut counts.failed, engine_id);
                 }
                 Outcome::Cancelled => {
                     counts.traffic.cancelled += 1;
-                    counts.left.insert(engine_id.clone());
+                    note(&mut counts.left, engine_id);
                 }
                 Outcome::Superseded => {}
             }
@@ -166,6 +167,13 @@ impl Drop for Entry {
         if !self.ended {
             self.book(Outcome::Cancelled);
         }
+    }
+}
+
+/// Most often the name stands there already.
+fn note(names: &mut BTreeSet<String>, name: &str) {
+    if !names.contains(name) {
+        names.insert(name.to_owned());
     }
 }
 

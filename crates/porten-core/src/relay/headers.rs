@@ -31,7 +31,10 @@ impl RequestId {
             return None;
         }
         // A copy: a received value would hold on to all that was read together with it.
-        HeaderValue::from_str(id).ok().map(Self)
+        let mut value = HeaderValue::from_str(id).ok()?;
+        // Another text each time: HPACK's table filled with ids, and fifty old ones were compared with each new one.
+        value.set_sensitive(true);
+        Some(Self(value))
     }
 
     /// The id that a peer sent, if there is exactly one and it is sane; else the caller makes one.
