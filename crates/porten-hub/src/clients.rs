@@ -1,10 +1,8 @@
 //! Serves the people's side: OpenAI-shaped routes, opened by an API key.
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Request, header};
 use axum::response::Response;
+use hyper::body::Incoming;
 use porten_core::api_error::ApiError;
 use porten_core::route::Route;
 use porten_core::wire::REQUEST_ID;
@@ -26,16 +24,16 @@ const MAX_REQUEST_ID: usize = 64;
 const MAX_SHOWN: usize = 100;
 
 /// `POST` on one of the relayed routes.
-pub(crate) async fn relayed(State(hub): State<Arc<Hub>>, route: Route, request: Request) -> Response {
+pub(crate) async fn relayed(hub: &Hub, route: Route, request: Request<Incoming>) -> Response {
     let id = request_id(request.headers());
     let span = tracing::debug_span!("request", id = id.to_str().unwrap_or_default(), route = route.path());
     let mut response =
-        serve(&hub, route, request, id.clone()).instrument(span).await.unwrap_or_else(|error| answer::error(&error));
+        serve(hub, route, request, id.clone()).instrument(span).await.unwrap_or_else(|error| answer::error(&error));
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }
 
-async fn serve(hub: &Arc<Hub>, route: Route, request: Request, id: HeaderValue) -> Result<Response, ApiError> {
+async fn serve(hub: &Hub, route: Route, request: Request<Incoming>, id: HeaderValue) -> Result<Response, ApiError> {
     let account = account(hub, request.headers()).await?;
     if hub.nodes.is_stopping() {
         return Err(relay::stopping());
