@@ -8,7 +8,7 @@ use bytes::Bytes;
 use h2::RecvStream;
 use http_body::{Body, Frame};
 
-use super::call::{is_whole, of_end};
+use super::call::end;
 use super::refusal::upstream_cut;
 use super::seam::Seam;
 use crate::nodes::{Outcome, Place};
@@ -116,12 +116,12 @@ impl Body for AnswerBody {
                 },
                 Stage::Trailers => {
                     let trailers = ready!(this.stream.poll_trailers(cx));
-                    let trailers = trailers.ok().flatten().filter(is_whole);
+                    let end = trailers.ok().flatten().and_then(|trailers| end(&trailers));
                     // A cut counts when it is told.
-                    if let Some(trailers) = &trailers {
-                        this.place.ended(of_end(trailers));
+                    if let Some(outcome) = end {
+                        this.place.ended(outcome);
                     }
-                    return Poll::Ready(this.finish(trailers.is_some()));
+                    return Poll::Ready(this.finish(end.is_some()));
                 }
                 Stage::Done => return Poll::Ready(None),
             }
