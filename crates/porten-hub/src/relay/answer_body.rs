@@ -72,9 +72,9 @@ impl AnswerBody {
     fn finish(&mut self, whole: bool) -> Option<Result<Frame<Bytes>, io::Error>> {
         self.stage = Stage::Done;
         if whole {
-            tracing::debug!(node = self.place.node, bytes = self.sent, outcome = "complete", "the answer ended");
+            tracing::debug!(node = &*self.place.node, bytes = self.sent, outcome = "complete", "the answer ended");
         } else {
-            tracing::info!(node = self.place.node, bytes = self.sent, outcome = "cut", "the answer ended");
+            tracing::info!(node = &*self.place.node, bytes = self.sent, outcome = "cut", "the answer ended");
         }
         self.place.ended(Outcome::Failed);
         if whole {
@@ -136,7 +136,7 @@ impl Body for AnswerBody {
 impl Drop for AnswerBody {
     fn drop(&mut self) {
         if self.stage != Stage::Done {
-            tracing::debug!(node = self.place.node, bytes = self.sent, outcome = "client left", "the answer ended");
+            tracing::debug!(node = &*self.place.node, bytes = self.sent, outcome = "client left", "the answer ended");
         }
     }
 }

@@ -79,7 +79,7 @@ pub(super) async fn call(job: &Job, mut place: Place, deadline: Instant) -> Call
     }
     let is_events = head.headers.get(header::CONTENT_TYPE).is_some_and(is_event_stream);
     let kind = if is_events { Kind::Events } else { Kind::Document };
-    tracing::debug!(node = place.node, status = head.status.as_u16(), events = is_events, "the node answers");
+    tracing::debug!(node = &*place.node, status = head.status.as_u16(), events = is_events, "the node answers");
     let mut response = Response::new(Body::new(AnswerBody::new(kind, first, rest, place)));
     *response.status_mut() = head.status;
     let headers = response.headers_mut();
