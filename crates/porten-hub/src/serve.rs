@@ -176,7 +176,7 @@ async fn run(hub: Arc<Hub>, listener: TcpListener, stop: Stop) {
 struct Lives {
     /// Connections end when their running request has.
     finish: CancellationToken,
-    /// Connections end now.
+    /// Connections end now; it comes after `finish`.
     kill: CancellationToken,
 }
 
@@ -213,12 +213,16 @@ async fn serve(socket: TcpStream, hub: Arc<Hub>, others: Router, lives: Lives) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
         .max_buf_size(BUFFER)
+        // A chunk's size, its bytes and its end are copied together: less work than to write three small pieces as one.
+        .writev(false)
         .keep_alive(!finishing)
         .serve_connection(io, service_fn(|request| routes::respond(Arc::clone(&hub), others.clone(), request)))
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     loop {
         tokio::select! {
+            // Most often it is the connection that has news: the wishes are asked for only when it has none.
+            biased;
             ended = &mut connection => {
                 if let Err(error) = ended {
                     tracing::debug!(error = &error as &dyn std::error::Error, "a connection ended early");
@@ -229,7 +233,7 @@ async fn serve(socket: TcpStream, hub: Arc<Hub>, others: Router, lives: Lives) {
                 finishing = true;
                 connection.as_mut().graceful_shutdown();
             }
-            () = lives.kill.cancelled() => return,
+            () = lives.kill.cancelled(), if finishing => return,
         }
     }
 }
