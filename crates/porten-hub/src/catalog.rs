@@ -1,5 +1,7 @@
 //! Reads the catalog: which models this Hub offers, what each needs, and on which routes.
 
+use std::sync::Arc;
+
 use porten_core::route::Route;
 use porten_core::wire::{self, Offer};
 use serde::Deserialize;
@@ -18,7 +20,7 @@ pub const TINY: &str = "tiny";
 /// The models a Hub offers, each id once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Catalog {
-    offers: Vec<Offer>,
+    offers: Vec<Arc<Offer>>,
 }
 
 /// A catalog that cannot be used; each message is one whole sentence.
@@ -96,13 +98,13 @@ impl Catalog {
         if file.model.len() > MAX_MODELS {
             return Err(CatalogError::TooMany(file.model.len()));
         }
-        let mut offers: Vec<Offer> = Vec::with_capacity(file.model.len());
+        let mut offers: Vec<Arc<Offer>> = Vec::with_capacity(file.model.len());
         for entry in file.model {
             let offer = offer(entry)?;
             if offers.iter().any(|other| other.id == offer.id) {
                 return Err(CatalogError::Twice(offer.id));
             }
-            offers.push(offer);
+            offers.push(Arc::new(offer));
         }
         Ok(Self { offers })
     }
@@ -119,25 +121,31 @@ impl Catalog {
     #[must_use]
     pub fn with_tiny(mut self) -> Self {
         self.offers.retain(|offer| offer.id != TINY);
-        self.offers.insert(0, Offer { id: TINY.to_owned(), memory_mib: 1, routes: Route::ALL.to_vec() });
+        let tiny = Offer { id: TINY.to_owned(), memory_mib: 1, routes: Route::ALL.to_vec() };
+        self.offers.insert(0, Arc::new(tiny));
         self
     }
 
     /// What is offered under an id.
     #[must_use]
-    pub fn offer(&self, id: &str) -> Option<&Offer> {
+    pub fn offer(&self, id: &str) -> Option<&Arc<Offer>> {
         self.offers.iter().find(|offer| offer.id == id)
     }
 
     /// Everything that is offered, in the file's order.
     #[must_use]
-    pub fn offers(&self) -> &[Offer] {
+    pub fn offers(&self) -> &[Arc<Offer>] {
         &self.offers
+    }
+
+    /// The same for a message to a node.
+    pub(crate) fn listed(&self) -> Vec<Offer> {
+        self.offers.iter().map(|offer| Offer::clone(offer)).collect()
     }
 
     /// The message that tells a node.
     pub(crate) fn message(&self) -> String {
-        wire::write(&wire::FromHub::Catalog(wire::Catalog { models: self.offers.clone() }))
+        wire::write(&wire::FromHub::Catalog(wire::Catalog { models: self.listed() }))
     }
 }
 

@@ -1,18 +1,16 @@
 //! Serves the people's side: OpenAI-shaped routes, opened by an API key.
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Request, header};
 use axum::response::Response;
+use hyper::body::Incoming;
 use porten_core::api_error::ApiError;
 use porten_core::route::Route;
-use porten_core::wire::REQUEST_ID;
 use tracing::Instrument as _;
 
 use crate::answer;
 use crate::bearer;
 use crate::hub::Hub;
+use crate::names;
 use crate::relay::{self, Job};
 use crate::secret;
 
@@ -26,16 +24,16 @@ const MAX_REQUEST_ID: usize = 64;
 const MAX_SHOWN: usize = 100;
 
 /// `POST` on one of the relayed routes.
-pub(crate) async fn relayed(State(hub): State<Arc<Hub>>, route: Route, request: Request) -> Response {
+pub(crate) async fn relayed(hub: &Hub, route: Route, request: Request<Incoming>) -> Response {
     let id = request_id(request.headers());
     let span = tracing::debug_span!("request", id = id.to_str().unwrap_or_default(), route = route.path());
     let mut response =
-        serve(&hub, route, request, id.clone()).instrument(span).await.unwrap_or_else(|error| answer::error(&error));
-    response.headers_mut().insert(REQUEST_ID, id);
+        serve(hub, route, request, id.clone()).instrument(span).await.unwrap_or_else(|error| answer::error(&error));
+    response.headers_mut().insert(names::REQUEST_ID, id);
     response
 }
 
-async fn serve(hub: &Arc<Hub>, route: Route, request: Request, id: HeaderValue) -> Result<Response, ApiError> {
+async fn serve(hub: &Hub, route: Route, request: Request<Incoming>, id: HeaderValue) -> Result<Response, ApiError> {
     let account = account(hub, request.headers()).await?;
     if hub.nodes.is_stopping() {
         return Err(relay::stopping());
@@ -78,10 +76,10 @@ pub(crate) async fn account(hub: &Hub, headers: &HeaderMap) -> Result<i64, ApiEr
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
     let sane = |id: &&HeaderValue| (1..=MAX_REQUEST_ID).contains(&id.len()) && id.as_bytes().iter().all(plain);
-    match headers.get(REQUEST_ID).filter(sane) {
+    match headers.get(names::REQUEST_ID).filter(sane) {
         Some(id) => id.clone(),
         // Hex digits are always a header value.
-        None => HeaderValue::try_from(format!("req-{}", secret::hex(&rand::random::<[u8; 12]>())))
+        None => HeaderValue::try_from(["req-", &secret::hex(&rand::random::<[u8; 12]>())].concat())
             .unwrap_or(HeaderValue::from_static("req-0")),
     }
 }
@@ -95,6 +93,8 @@ fn json(body: String) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use porten_core::wire::REQUEST_ID;
+
     use super::*;
 
     #[test]

@@ -19,6 +19,7 @@ mod demand;
 mod dev;
 mod hub;
 mod limit;
+mod names;
 mod nodes;
 mod oauth;
 mod origin;

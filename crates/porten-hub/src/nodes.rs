@@ -60,7 +60,7 @@ impl Default for Nodes {
 #[derive(Debug, Default)]
 struct Inside {
     /// By account and node id.
-    live: BTreeMap<(i64, String), Live>,
+    live: BTreeMap<(i64, Arc<str>), Live>,
     /// Connections counted so far: a dead one's late words are not taken for the new one's.
     connections: u64,
     /// What clients asked for.
@@ -105,7 +105,7 @@ impl Nodes {
     /// Lets a node in. An older connection of the same node is told to go: the newest wins.
     /// None if there are too many, or the Hub stops.
     pub(crate) fn join(self: &Arc<Self>, bearer: &Bearer, calls: SendRequest<Bytes>) -> Option<Member> {
-        let key = (bearer.account, bearer.node.clone());
+        let key = (bearer.account, Arc::from(bearer.node.as_str()));
         // One farewell is all a tunnel waits for.
         let (farewell, farewells) = mpsc::channel(1);
         let (wakes, wakes_seen) = mpsc::channel(WAKES);
@@ -133,13 +133,13 @@ impl Nodes {
     }
 
     /// Takes the best place for a request, of those whose connection is not in `tried`.
-    pub(crate) fn take(self: &Arc<Self>, account: i64, offer: &Offer, route: Route, tried: &[u64]) -> Taken {
+    pub(crate) fn take(self: &Arc<Self>, account: i64, offer: &Arc<Offer>, route: Route, tried: &[u64]) -> Taken {
         let now = self.now();
         let mut inside = self.lock();
         if tried.is_empty() {
             inside.demand.note(account, &offer.id, now);
         }
-        let mut live: Vec<(&String, &mut Live)> =
+        let mut live: Vec<(&Arc<str>, &mut Live)> =
             inside.live.iter_mut().filter(|(key, _)| key.0 == account).map(|(key, live)| (&key.1, live)).collect();
         let candidates: Vec<Candidate<'_>> = live
             .iter()
@@ -154,13 +154,13 @@ impl Nodes {
         // Counted under the lock, so that two requests do not take the same last place.
         chosen.take(&offer.id, now);
         Taken::Place(Place {
-            node: (*node).clone(),
+            node: Arc::clone(node),
             connection: chosen.connection,
             calls: chosen.calls.clone(),
             busy: Arc::clone(&chosen.busy),
             nodes: Arc::clone(self),
             account,
-            model: offer.id.clone(),
+            offer: Arc::clone(offer),
             told: false,
         })
     }

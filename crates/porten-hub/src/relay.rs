@@ -1,5 +1,6 @@
 //! Carries one request to a node and its answer back, and asks another node as long as nothing was answered.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
@@ -33,7 +34,7 @@ pub(crate) struct Job {
     pub(crate) account: i64,
     pub(crate) route: Route,
     /// The model, as the catalog offers it.
-    pub(crate) offer: Offer,
+    pub(crate) offer: Arc<Offer>,
     /// The request's id.
     pub(crate) id: HeaderValue,
     /// How long nodes may take to begin to answer, and the one that answers until its first byte.
@@ -58,19 +59,19 @@ pub(crate) async fn run(hub: &Hub, job: Job) -> Result<Response, ApiError> {
             Taken::Nobody => break,
         };
         asked.push(place.connection);
-        let node = place.node.clone();
+        let node = Arc::clone(&place.node);
         match call::call(&job, place, deadline).await {
             Called::Answered(response) => return Ok(response),
             Called::Failed(error) => return Err(error),
             Called::Refused(refusal) => {
-                tracing::info!(id = ?job.id, node, status = refusal.status(), "the node refused");
+                tracing::info!(id = ?job.id, node = &*node, status = refusal.status(), "the node refused");
                 if !refusal.worth_another() {
                     return Ok(refusal.answer(&job.offer.id));
                 }
                 last = Some(refusal);
             }
             Called::Lost(error) => {
-                tracing::info!(id = ?job.id, node, error = &error as &dyn std::error::Error, "the node gave no answer");
+                tracing::info!(id = ?job.id, node = &*node, error = &error as &dyn std::error::Error, "the node gave no answer");
                 last = Some(Refusal::Lost);
             }
         }

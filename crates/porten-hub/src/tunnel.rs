@@ -141,7 +141,7 @@ async fn hold(hub: &Arc<Hub>, bearer: Bearer, mut opened: Opened<Socket>) {
         node: bearer.node.clone(),
         account: bearer.account_name.clone(),
         limits: Limits { max_streams: MAX_STREAMS, max_body_bytes: MAX_BODY as u64 },
-        catalog: catalog.borrow_and_update().offers().to_vec(),
+        catalog: catalog.borrow_and_update().listed(),
     };
     if let Err(end) = opened.send(wire::write(&FromHub::Welcome(welcome))).await {
         return tracing::info!(%end, "the node left before its welcome");

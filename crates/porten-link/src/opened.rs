@@ -24,7 +24,8 @@ const CONTROL_QUEUE: usize = 64;
 /// Both ends' WebSocket limits, all explicit: the library's defaults are 64 MiB a message and an unbounded queue.
 pub(crate) fn limits() -> WebSocketConfig {
     WebSocketConfig::default()
-        .read_buffer_size(32 * 1024)
+        // The library writes zeros over what is free of it before each read, however little comes.
+        .read_buffer_size(16 * 1024)
         .write_buffer_size(MAX_MESSAGE_SENT)
         // Up to one full buffer waits unwritten when a message is added. Data messages end at MAX_MESSAGE_SENT; a
         // control message (a Hub's long catalog) may be what the peer takes. The rest is frame heads and pongs; a peer

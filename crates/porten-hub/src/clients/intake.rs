@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::Request;
-use axum::http::header;
+use axum::http::{Request, header};
 use bytes::{Bytes, BytesMut};
+use http_body::Body;
 use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
 use porten_core::api_error::ApiError;
 use porten_core::wire::MAX_BODY;
 use serde::Deserialize;
@@ -85,7 +85,7 @@ impl Room {
 }
 
 /// Takes in one request.
-pub(crate) async fn read(hub: &Hub, request: Request) -> Result<Taken, ApiError> {
+pub(crate) async fn read(hub: &Hub, request: Request<Incoming>) -> Result<Taken, ApiError> {
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: u64| length > MAX_BODY as u64) {
         // Whoever asks first whether to send is told before it does.
@@ -105,10 +105,10 @@ pub(crate) async fn read(hub: &Hub, request: Request) -> Result<Taken, ApiError>
     Ok(Taken { ask, body, room })
 }
 
-async fn collect(mut body: Body, room: &mut Room) -> Result<Bytes, ApiError> {
+async fn collect(mut body: impl Body<Data = Bytes> + Unpin, room: &mut Room) -> Result<Bytes, ApiError> {
     let started = Instant::now();
     let mut all = BytesMut::new();
-    loop {
+    while !body.is_end_stream() {
         #[expect(clippy::cast_precision_loss, reason = "32 MiB is exact in an f64")]
         let until = started + GRACE + Duration::from_secs_f64(all.len() as f64 / SLOWEST);
         let frame = tokio::time::timeout_at(until, body.frame()).await.map_err(|_| {
@@ -116,7 +116,7 @@ async fn collect(mut body: Body, room: &mut Room) -> Result<Bytes, ApiError> {
             ApiError::invalid("body_too_slow", text)
         });
         let data = match frame.map_err(|error| ApiError { status: 408, ..error })? {
-            None => return Ok(all.freeze()),
+            None => break,
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
             // The client is most likely gone; if not, its framing was wrong.
             Some(Err(_)) => return Err(ApiError::invalid("body_cut", "The request's body ended before its end.")),
@@ -129,11 +129,12 @@ async fn collect(mut body: Body, room: &mut Room) -> Result<Bytes, ApiError> {
         room.grow(all.len() + data.len())?;
         all.extend_from_slice(&data);
     }
+    Ok(all.freeze())
 }
 
 /// Reads on and forgets, so that a client that is still sending comes to read why it was refused: a connection closed
 /// over unread bytes is reset, and the answer with it. Bounded; what is beyond that may be cut.
-async fn discard(body: &mut Body) {
+async fn discard(body: &mut (impl Body<Data = Bytes> + Unpin)) {
     let all = async {
         let mut left = MAX_DISCARDED;
         // A client that pauses is not in the middle of sending.
@@ -170,6 +171,8 @@ fn parse(body: &[u8]) -> Result<Ask, ApiError> {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+
     use super::*;
 
     #[test]

@@ -14,7 +14,7 @@ use crate::traffic::{self, Known, Whole};
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(super) nodes: Arc<Nodes>,
-    pub(super) key: (i64, String),
+    pub(super) key: (i64, Arc<str>),
     pub(super) connection: u64,
     /// Asks the tunnel to end.
     pub(crate) farewell: mpsc::Receiver<Farewell>,

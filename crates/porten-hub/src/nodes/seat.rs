@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 use h2::client::SendRequest;
+use porten_core::wire::Offer;
 
 use super::Nodes;
 
@@ -23,7 +24,7 @@ pub(crate) enum Outcome {
 #[derive(Debug)]
 pub(crate) struct Place {
     /// The node's id, for the log.
-    pub(crate) node: String,
+    pub(crate) node: Arc<str>,
     /// Which connection it is on.
     pub(crate) connection: u64,
     /// Where to send the request.
@@ -31,7 +32,8 @@ pub(crate) struct Place {
     pub(super) busy: Arc<AtomicU32>,
     pub(super) nodes: Arc<Nodes>,
     pub(super) account: i64,
-    pub(super) model: String,
+    /// What was asked for.
+    pub(super) offer: Arc<Offer>,
     pub(super) told: bool,
 }
 
@@ -58,7 +60,7 @@ impl Nodes {
         let own =
             inside.live.iter_mut().filter(|(key, live)| key.0 == place.account && live.connection == place.connection);
         for (_, live) in own {
-            live.ended(&place.model, outcome, now);
+            live.ended(&place.offer.id, outcome, now);
         }
     }
 }

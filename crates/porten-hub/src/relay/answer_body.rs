@@ -8,7 +8,7 @@ use bytes::Bytes;
 use h2::RecvStream;
 use http_body::{Body, Frame};
 
-use super::call::{is_whole, of_end};
+use super::call::end;
 use super::refusal::upstream_cut;
 use super::seam::Seam;
 use crate::nodes::{Outcome, Place};
@@ -72,9 +72,9 @@ impl AnswerBody {
     fn finish(&mut self, whole: bool) -> Option<Result<Frame<Bytes>, io::Error>> {
         self.stage = Stage::Done;
         if whole {
-            tracing::debug!(node = self.place.node, bytes = self.sent, outcome = "complete", "the answer ended");
+            tracing::debug!(node = &*self.place.node, bytes = self.sent, outcome = "complete", "the answer ended");
         } else {
-            tracing::info!(node = self.place.node, bytes = self.sent, outcome = "cut", "the answer ended");
+            tracing::info!(node = &*self.place.node, bytes = self.sent, outcome = "cut", "the answer ended");
         }
         self.place.ended(Outcome::Failed);
         if whole {
@@ -116,12 +116,12 @@ impl Body for AnswerBody {
                 },
                 Stage::Trailers => {
                     let trailers = ready!(this.stream.poll_trailers(cx));
-                    let trailers = trailers.ok().flatten().filter(is_whole);
+                    let end = trailers.ok().flatten().and_then(|trailers| end(&trailers));
                     // A cut counts when it is told.
-                    if let Some(trailers) = &trailers {
-                        this.place.ended(of_end(trailers));
+                    if let Some(outcome) = end {
+                        this.place.ended(outcome);
                     }
-                    return Poll::Ready(this.finish(trailers.is_some()));
+                    return Poll::Ready(this.finish(end.is_some()));
                 }
                 Stage::Done => return Poll::Ready(None),
             }
@@ -136,7 +136,7 @@ impl Body for AnswerBody {
 impl Drop for AnswerBody {
     fn drop(&mut self) {
         if self.stage != Stage::Done {
-            tracing::debug!(node = self.place.node, bytes = self.sent, outcome = "client left", "the answer ended");
+            tracing::debug!(node = &*self.place.node, bytes = self.sent, outcome = "client left", "the answer ended");
         }
     }
 }

@@ -1,24 +1,31 @@
 //! Asks one node and waits for the first byte of its answer.
 
+use std::sync::LazyLock;
+
 use axum::body::Body;
-use axum::http::{HeaderValue, Request, header};
+use axum::http::{HeaderValue, Request, Uri, header};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
-use h2::{RecvStream, SendStream};
+use h2::RecvStream;
 use porten_core::api_error::ApiError;
 use porten_core::route::Route;
-use porten_core::wire::{END_COMPLETE, END_ERROR, END_TRAILER, REFUSAL, REQUEST_ID};
+use porten_core::wire::{END_COMPLETE, END_ERROR};
 use tokio::time::Instant;
 
 use super::Job;
 use super::answer_body::{AnswerBody, Kind};
 use super::refusal::{self, Refusal};
+use crate::names;
 use crate::nodes::{Outcome, Place};
 
 /// The longest refusal that is read (bytes); ours have some 300.
 const MAX_REFUSAL: usize = 64 * 1024;
-/// `:authority` of requests in a tunnel: it names nothing, the agent ignores it.
-const AUTHORITY: &str = "porten";
+/// Where requests go in a tunnel. The authority names nothing: the agent ignores it.
+static ADDRESSES: LazyLock<Vec<(Route, Uri)>> = LazyLock::new(|| {
+    let address = |route: Route| Uri::builder().scheme("http").authority("porten").path_and_query(route.path()).build();
+    // Three constants are always an address.
+    Route::ALL.into_iter().filter_map(|route| Some((route, address(route).ok()?))).collect()
+});
 
 /// What came of asking one node.
 #[derive(Debug)]
@@ -47,7 +54,7 @@ pub(super) async fn call(job: &Job, mut place: Place, deadline: Instant) -> Call
         Ok(Ok(answer)) => answer,
     };
     let (head, body) = answer.into_parts();
-    if head.headers.contains_key(REFUSAL) {
+    if head.headers.contains_key(names::REFUSAL) {
         let said = tokio::time::timeout_at(deadline, short(body)).await;
         let body = said.ok().flatten();
         let refusal =
@@ -72,7 +79,7 @@ pub(super) async fn call(job: &Job, mut place: Place, deadline: Instant) -> Call
     }
     let is_events = head.headers.get(header::CONTENT_TYPE).is_some_and(is_event_stream);
     let kind = if is_events { Kind::Events } else { Kind::Document };
-    tracing::debug!(node = place.node, status = head.status.as_u16(), events = is_events, "the node answers");
+    tracing::debug!(node = &*place.node, status = head.status.as_u16(), events = is_events, "the node answers");
     let mut response = Response::new(Body::new(AnswerBody::new(kind, first, rest, place)));
     *response.status_mut() = head.status;
     let headers = response.headers_mut();
@@ -80,7 +87,7 @@ pub(super) async fn call(job: &Job, mut place: Place, deadline: Instant) -> Call
     if is_events {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         // Proxies in front of a Hub that know this word send each token on at once.
-        headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+        headers.insert(names::ACCEL_BUFFERING, HeaderValue::from_static("no"));
     }
     Called::Answered(response)
 }
@@ -92,44 +99,30 @@ fn of_loss(error: &h2::Error) -> Outcome {
 }
 
 /// Sends the request and waits for the head of the answer; an answer that comes before the whole body is sent counts.
+/// The body goes as the agent's window opens: until then it waits in HTTP/2, which takes no copy.
 async fn ask(job: &Job, place: &Place) -> Result<http::Response<RecvStream>, h2::Error> {
     let mut calls = place.calls.clone().ready().await?;
-    let (answer, mut upload) = calls.send_request(request(job.route, &job.body, &job.id), job.body.is_empty())?;
-    let mut answer = std::pin::pin!(answer);
+    let (answer, mut upload) = calls.send_request(request(job), job.body.is_empty())?;
     if !job.body.is_empty() {
-        tokio::select! {
-            answer = &mut answer => return answer,
-            // If the upload fails, the answer knows why.
-            _ = send(&mut upload, job.body.clone()) => {}
-        }
+        // If the upload fails, the answer knows why.
+        let _ = upload.send_data(job.body.clone(), true);
     }
     answer.await
 }
 
-fn request(route: Route, body: &Bytes, id: &HeaderValue) -> Request<()> {
-    let uri = http::Uri::builder().scheme("http").authority(AUTHORITY).path_and_query(route.path());
+fn request(job: &Job) -> Request<()> {
     let mut request = Request::new(());
-    *request.method_mut() = route.method();
-    // Three constants are always an address.
-    *request.uri_mut() = uri.build().unwrap_or_default();
+    *request.method_mut() = job.route.method();
+    let address = ADDRESSES.iter().find(|(route, _)| *route == job.route);
+    *request.uri_mut() = address.map(|(_, uri)| uri.clone()).unwrap_or_default();
     let headers = request.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-    headers.insert(REQUEST_ID, id.clone());
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(job.body.len()));
+    let mut id = job.id.clone();
+    // No id comes twice: in the tables that both ends keep of headers it would only drive out what does.
+    id.set_sensitive(true);
+    headers.insert(names::REQUEST_ID, id);
     request
-}
-
-/// Sends the body as the agent's window opens.
-async fn send(upload: &mut SendStream<Bytes>, mut body: Bytes) -> Result<(), h2::Error> {
-    while !body.is_empty() {
-        upload.reserve_capacity(body.len());
-        let granted = std::future::poll_fn(|cx| upload.poll_capacity(cx)).await;
-        // None: the stream is over, and the answer tells how.
-        let Some(granted) = granted.transpose()? else { return Ok(()) };
-        let part = body.split_to(granted.min(body.len()));
-        upload.send_data(part, body.is_empty())?;
-    }
-    Ok(())
 }
 
 /// The first bytes of an answer, or its whole end; none if it was cut before.
@@ -141,7 +134,7 @@ async fn first(mut body: RecvStream) -> Option<(Bytes, RecvStream)> {
             Some(Err(_)) => return None,
             None => {
                 let ended = body.trailers().await.ok().flatten();
-                return ended.is_some_and(|trailers| is_whole(&trailers)).then_some((Bytes::new(), body));
+                return ended.and_then(|trailers| end(&trailers)).map(|_| (Bytes::new(), body));
             }
         }
     }
@@ -161,17 +154,17 @@ async fn short(mut body: RecvStream) -> Option<Bytes> {
     Some(all.freeze())
 }
 
-/// Whether an answer's trailers say that it is whole.
-pub(super) fn is_whole(trailers: &http::HeaderMap) -> bool {
-    trailers.get(END_TRAILER).is_some_and(|end| end == END_COMPLETE || end == END_ERROR)
-}
-
 /// What the trailers of a whole answer say about the node: an error event ends an answer that its engine did not finish.
-pub(super) fn of_end(trailers: &http::HeaderMap) -> Outcome {
-    if trailers.get(END_TRAILER).is_some_and(|end| end == END_COMPLETE) { Outcome::Whole } else { Outcome::Failed }
+/// None: the answer was cut.
+pub(super) fn end(trailers: &http::HeaderMap) -> Option<Outcome> {
+    match trailers.get(names::END)?.as_bytes() {
+        end if end == END_COMPLETE.as_bytes() => Some(Outcome::Whole),
+        end if end == END_ERROR.as_bytes() => Some(Outcome::Failed),
+        _ => None,
+    }
 }
 
 fn is_event_stream(kind: &HeaderValue) -> bool {
-    let kind = kind.to_str().unwrap_or_default();
-    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
+    let kind = kind.as_bytes().split(|&byte| byte == b';').next();
+    kind.is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"text/event-stream"))
 }
