@@ -396,14 +396,13 @@ impl<S: Io> AsyncWrite for WsBytes<S> {
     /// to send. Nothing waits for that if there are none.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.is_full {
-            // A peer that is gone must be noticed also while this side is stuck writing.
-            if let Err(end) = this.duties(cx) {
-                return Poll::Ready(Err(this.unwritable(end, cx)));
-            }
-            if this.is_full && this.phase != Phase::Over {
-                return Poll::Pending;
-            }
+        // A peer that is gone must be noticed also while this side is stuck writing.
+        let told = if this.is_full { this.duties(cx) } else { this.speak(cx) };
+        if let Err(end) = told {
+            return Poll::Ready(Err(this.unwritable(end, cx)));
+        }
+        if this.is_full && this.phase != Phase::Over {
+            return Poll::Pending;
         }
         if this.dirty && !std::mem::replace(&mut this.is_due, true) {
             cx.waker().wake_by_ref();
