@@ -10,7 +10,6 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// A part of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux gives out seats"))]
 pub(crate) enum Part {
     /// The load tool.
     Load,
