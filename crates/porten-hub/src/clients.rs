@@ -4,13 +4,13 @@ use axum::http::{HeaderMap, HeaderValue, Request, header};
 use axum::response::Response;
 use hyper::body::Incoming;
 use porten_core::api_error::ApiError;
+use porten_core::relay::headers::REQUEST_ID_NAME;
 use porten_core::route::Route;
 use tracing::Instrument as _;
 
 use crate::answer;
 use crate::bearer;
 use crate::hub::Hub;
-use crate::names;
 use crate::relay::{self, Job};
 use crate::secret;
 
@@ -29,7 +29,7 @@ pub(crate) async fn relayed(hub: &Hub, route: Route, request: Request<Incoming>)
     let span = tracing::debug_span!("request", id = id.to_str().unwrap_or_default(), route = route.path());
     let mut response =
         serve(hub, route, request, id.clone()).instrument(span).await.unwrap_or_else(|error| answer::error(&error));
-    response.headers_mut().insert(names::REQUEST_ID, id);
+    response.headers_mut().insert(REQUEST_ID_NAME, id);
     response
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn account(hub: &Hub, headers: &HeaderMap) -> Result<i64, ApiEr
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
     let sane = |id: &&HeaderValue| (1..=MAX_REQUEST_ID).contains(&id.len()) && id.as_bytes().iter().all(plain);
-    match headers.get(names::REQUEST_ID).filter(sane) {
+    match headers.get(REQUEST_ID_NAME).filter(sane) {
         Some(id) => id.clone(),
         // Hex digits are always a header value.
         None => HeaderValue::try_from(["req-", &secret::hex(&rand::random::<[u8; 12]>())].concat())

@@ -19,7 +19,6 @@ mod demand;
 mod dev;
 mod hub;
 mod limit;
-mod names;
 mod nodes;
 mod oauth;
 mod origin;

@@ -7,11 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, SendStream};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use porten_core::api_error::ApiError;
 use porten_core::relay::RequestId;
 use porten_core::relay::headers;
-use porten_core::wire::{END_COMPLETE, END_ERROR, END_TRAILER};
+use porten_core::wire::{END_COMPLETE, END_ERROR};
 
 /// The client, or the tunnel, is gone.
 #[derive(Debug)]
@@ -127,7 +127,7 @@ impl Body {
 
     fn end(mut self, how: &'static str) {
         let mut trailers = HeaderMap::with_capacity(1);
-        trailers.insert(HeaderName::from_static(END_TRAILER), HeaderValue::from_static(how));
+        trailers.insert(headers::END_NAME, HeaderValue::from_static(how));
         // An error says that the client left meanwhile.
         let _ = self.stream.send_trailers(trailers);
     }

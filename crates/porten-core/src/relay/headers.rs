@@ -4,7 +4,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, RETRY_A
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::api_error::ApiError;
-use crate::wire::{REFUSAL, REQUEST_ID};
+use crate::wire::{END_TRAILER, REFUSAL, REQUEST_ID};
 
 /// The longest request id that is carried (bytes).
 pub const MAX_REQUEST_ID: usize = 64;
@@ -13,8 +13,12 @@ pub const MAX_RETRY_AFTER: u32 = 3600;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
-const REQUEST_ID_NAME: HeaderName = HeaderName::from_static(REQUEST_ID);
-const REFUSAL_NAME: HeaderName = HeaderName::from_static(REFUSAL);
+/// [`REQUEST_ID`] as a header's name. Like the next two it is made once: a text would be read anew at each use.
+pub const REQUEST_ID_NAME: HeaderName = HeaderName::from_static(REQUEST_ID);
+/// [`REFUSAL`] as a header's name.
+pub const REFUSAL_NAME: HeaderName = HeaderName::from_static(REFUSAL);
+/// [`END_TRAILER`] as a trailer's name.
+pub const END_NAME: HeaderName = HeaderName::from_static(END_TRAILER);
 
 /// One request's id, the same from the client's answer to the engine's log: `[A-Za-z0-9._-]{1,64}`. It is kept as the
 /// header's value that it comes and goes as.

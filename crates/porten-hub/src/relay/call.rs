@@ -3,11 +3,12 @@
 use std::sync::LazyLock;
 
 use axum::body::Body;
-use axum::http::{HeaderValue, Request, Uri, header};
+use axum::http::{HeaderName, HeaderValue, Request, Uri, header};
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
 use porten_core::api_error::ApiError;
+use porten_core::relay::headers::{END_NAME, REFUSAL_NAME, REQUEST_ID_NAME};
 use porten_core::route::Route;
 use porten_core::wire::{END_COMPLETE, END_ERROR};
 use tokio::time::Instant;
@@ -15,11 +16,12 @@ use tokio::time::Instant;
 use super::Job;
 use super::answer_body::{AnswerBody, Kind};
 use super::refusal::{self, Refusal};
-use crate::names;
 use crate::nodes::{Outcome, Place};
 
 /// The longest refusal that is read (bytes); ours have some 300.
 const MAX_REFUSAL: usize = 64 * 1024;
+/// Asks proxies in front of a Hub to send each token on at once.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// Where requests go in a tunnel. The authority names nothing: the agent ignores it.
 static ADDRESSES: LazyLock<Vec<(Route, Uri)>> = LazyLock::new(|| {
     let address = |route: Route| Uri::builder().scheme("http").authority("porten").path_and_query(route.path()).build();
@@ -54,7 +56,7 @@ pub(super) async fn call(job: &Job, mut place: Place, deadline: Instant) -> Call
         Ok(Ok(answer)) => answer,
     };
     let (head, body) = answer.into_parts();
-    if head.headers.contains_key(names::REFUSAL) {
+    if head.headers.contains_key(REFUSAL_NAME) {
         let said = tokio::time::timeout_at(deadline, short(body)).await;
         let body = said.ok().flatten();
         let refusal =
@@ -86,8 +88,7 @@ pub(super) async fn call(job: &Job, mut place: Place, deadline: Instant) -> Call
     refusal::copy(&head.headers, headers);
     if is_events {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        // Proxies in front of a Hub that know this word send each token on at once.
-        headers.insert(names::ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     }
     Called::Answered(response)
 }
@@ -121,7 +122,7 @@ fn request(job: &Job) -> Request<()> {
     let mut id = job.id.clone();
     // No id comes twice: in the tables that both ends keep of headers it would only drive out what does.
     id.set_sensitive(true);
-    headers.insert(names::REQUEST_ID, id);
+    headers.insert(REQUEST_ID_NAME, id);
     request
 }
 
@@ -157,7 +158,7 @@ async fn short(mut body: RecvStream) -> Option<Bytes> {
 /// What the trailers of a whole answer say about the node: an error event ends an answer that its engine did not finish.
 /// None: the answer was cut.
 pub(super) fn end(trailers: &http::HeaderMap) -> Option<Outcome> {
-    match trailers.get(names::END)?.as_bytes() {
+    match trailers.get(END_NAME)?.as_bytes() {
         end if end == END_COMPLETE.as_bytes() => Some(Outcome::Whole),
         end if end == END_ERROR.as_bytes() => Some(Outcome::Failed),
         _ => None,

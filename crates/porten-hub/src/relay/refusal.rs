@@ -4,10 +4,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use porten_core::api_error::ApiError;
-use porten_core::relay::headers::retry_after;
+use porten_core::relay::headers::{REFUSAL_NAME, retry_after};
 
 use crate::answer;
-use crate::names;
 
 /// When to try again if no node is there (seconds): a restarted agent is back by then.
 const NO_NODE_RETRY: u32 = 10;
@@ -47,7 +46,7 @@ impl Refusal {
     /// whole link, or has put the model away, says nothing about how well it answers.
     pub(crate) fn is_fault(&self) -> bool {
         let Self::Said { status, headers, .. } = self else { return true };
-        let code = headers.get(names::REFUSAL).map(HeaderValue::as_bytes);
+        let code = headers.get(REFUSAL_NAME).map(HeaderValue::as_bytes);
         status.is_server_error() && !matches!(code, Some(b"draining" | b"node_stopped" | b"busy"))
     }
 
