@@ -112,12 +112,7 @@ impl Lines {
             idle.lines.clear();
             return None;
         }
-        loop {
-            let (mut line, since) = idle.lines.pop()?;
-            if since.elapsed() < IDLE && line.is_quiet() {
-                return Some(line);
-            }
-        }
+        idle.take()
     }
 
     fn give_back(&self, engine: &EngineUrl, mut line: Connection) {
@@ -167,6 +162,20 @@ impl Lines {
     }
 }
 
+impl Idle {
+    /// One that was used a moment ago and is still open.
+    fn take(&mut self) -> Option<Connection> {
+        // The last is the youngest. What has waited too long the watch closes, not a request that comes after a rest: that
+        // would wait for hundreds of closes.
+        while let Some((mut line, _)) = self.lines.pop_if(|(_, since)| since.elapsed() < IDLE) {
+            if line.is_quiet() {
+                return Some(line);
+            }
+        }
+        None
+    }
+}
+
 impl EngineAnswer {
     /// The status.
     #[must_use]
@@ -196,5 +205,31 @@ impl Drop for EngineAnswer {
         if let Some(line) = self.line.take() {
             self.lines.give_back(&self.engine, line);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_youngest_open_connection_is_taken_and_none_is_closed_by_one_who_comes_after_a_rest() {
+        let mut idle = Idle::default();
+        let mut engines = Vec::new();
+        for _ in 0..4 {
+            let (ours, theirs) = duplex(64);
+            idle.lines.push((Connection::new(Box::new(ours)), Instant::now()));
+            engines.push(theirs);
+            tokio::time::advance(IDLE / 4).await;
+        }
+        // The engine has closed the youngest; the first has waited for as long as one may.
+        drop(engines.pop());
+        assert!(idle.take().is_some());
+        assert_eq!(idle.lines.len(), 2, "one was closed, one is in use");
+        tokio::time::advance(IDLE).await;
+        assert!(idle.take().is_none());
+        assert_eq!(idle.lines.len(), 2, "the watch closes them");
     }
 }
