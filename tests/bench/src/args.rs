@@ -13,7 +13,7 @@ Usage: porten-bench [--quick] [--suite NAME] [--streams N] [--rounds N] [--peers
        porten-bench --storm AGENTS
 
   --quick       each measurement once and short: a smoke test, its numbers mean little
-  --suite NAME  only this suite: ttfb, ttfb-newconn, req10, paced, burst1000 or prompt5mb
+  --suite NAME  only this suite: ttfb, ttfb-newconn, req10, steady10, paced, burst1000 or prompt5mb
   --streams N   only at this number of streams: 1, 16, 128 or 512
   --rounds N    so many rounds instead of the suite's own: for a profiler that wants to look longer
   --peers       also two plain TCP forwards in a row, rathole and bore, and wstunnel, chisel and frp where PATH has them

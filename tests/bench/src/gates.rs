@@ -1,6 +1,7 @@
 //! The promises that a run is held against.
 
 use crate::path::{DIRECT, PORTEN};
+use crate::peers::LIMIT;
 use crate::row::Row;
 use crate::stats::ratio;
 
@@ -61,6 +62,20 @@ impl Rows<'_> {
         ratio(value(self.of(PORTEN, suite, streams)?)?, value(self.direct(suite, streams)?)?)
     }
 
+    /// Our value, and the best of the other tunnels' by `is_better`; none without other tunnels.
+    fn beside_peers(
+        &self,
+        suite: &str,
+        streams: usize,
+        value: fn(&Row) -> Option<f64>,
+        is_better: fn(f64, f64) -> bool,
+    ) -> Option<(f64, f64)> {
+        let ours = value(self.of(PORTEN, suite, streams)?)?;
+        let peers = self.0.iter().filter(|row| row.suite == suite && row.streams == streams);
+        let theirs = peers.filter(|row| ![DIRECT, PORTEN, LIMIT].contains(&row.path)).filter_map(value);
+        Some((ours, theirs.reduce(|one, other| if is_better(other, one) { other } else { one })?))
+    }
+
     /// What the agent held at so many streams, in whichever suite it was most (MiB).
     #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
     fn memory(&self, is_one: impl Fn(&Row) -> bool) -> Option<f64> {
@@ -77,6 +92,8 @@ pub(crate) fn judge(rows: &[Row]) -> Vec<Gate> {
     let errors = crowded.map(|row| row.errors as f64).reduce(|one, other| one + other);
     let slow = rows.added("ttfb", 1, |row| row.ttfb_p99_us);
     let (rate, tokens) = (|row: &Row| row.req_per_s, |row: &Row| row.tok_per_s);
+    let more = |streams| rows.beside_peers("req10", streams, rate, MORE.0);
+    let sooner = |streams| rows.beside_peers("steady10", streams, |row| row.ttfb_p99_us, SOONER.0);
     vec![
         at_most(
             "first token: at most 0.5 ms more than direct (median)",
@@ -141,7 +158,23 @@ pub(crate) fn judge(rows: &[Row]) -> Vec<Gate> {
             MOST_CHUNK_US,
             us,
         ),
+        ahead("answers of 10 tokens a second, 1 stream: more than any other tunnel", more(1), MORE),
+        ahead("answers of 10 tokens a second, 16 streams: more than any other tunnel", more(16), MORE),
+        ahead("answers of 10 tokens a second, 128 streams: more than any other tunnel", more(128), MORE),
+        ahead("first token of 40 answers a second: none is sooner (slowest of a hundred)", sooner(16), SOONER),
+        ahead("first token of 320 answers a second: none is sooner (slowest of a hundred)", sooner(128), SOONER),
     ]
+}
+
+/// Which of two values is the better one, and how one is shown.
+type Better = (fn(f64, f64) -> bool, fn(f64) -> String);
+const MORE: Better = (|one, other| one > other, |rate| format!("{rate:.0}"));
+const SOONER: Better = (|one, other| one < other, us);
+
+/// Ours before the best of the others'.
+fn ahead(promise: &'static str, beside: Option<(f64, f64)>, (is_better, show): Better) -> Gate {
+    let measured = beside.map(|(ours, theirs)| format!("{}, {}", show(ours), show(theirs)));
+    Gate { promise, measured, is_kept: beside.is_none_or(|(ours, theirs)| is_better(ours, theirs)) }
 }
 
 fn us(micros: f64) -> String {
@@ -204,8 +237,18 @@ mod tests {
             ("burst1000", 512),
             ("paced", 128),
             ("prompt5mb", 1),
+            ("steady10", 16),
+            ("steady10", 128),
         ];
-        steps.iter().flat_map(|(suite, streams)| [DIRECT, PORTEN].map(|path| row(suite, *streams, path))).collect()
+        let mut rows: Vec<_> =
+            steps.iter().flat_map(|(suite, streams)| [DIRECT, PORTEN].map(|path| row(suite, *streams, path))).collect();
+        for (suite, streams) in steps {
+            for (path, rate, slow) in [(LIMIT, 990.0, 100.0), ("bore", 10.0, 3300.0), ("rathole", 99.0, 9000.0)] {
+                let (req_per_s, ttfb_p99_us) = (Some(rate), Some(slow));
+                rows.push(Row { req_per_s, ttfb_p99_us, agent_rss_bytes: None, ..row(suite, streams, path) });
+            }
+        }
+        rows
     }
 
     /// The promises that are broken after `spoil` was done to one row of an otherwise good run.
@@ -242,6 +285,11 @@ mod tests {
         );
         one(broken("ttfb", 1, PORTEN, |row| row.agent_rss_bytes = Some((16 << 20) + 1)), "one stream at a time");
         one(broken("req10", 1, PORTEN, |row| row.chunk_p50_us = Some(43_000.0)), "a token's way");
+        one(broken("req10", 1, "rathole", |row| row.req_per_s = Some(981.0)), "1 stream: more than any");
+        one(broken("req10", 16, "bore", |row| row.req_per_s = Some(601.0)), "16 streams: more than any");
+        one(broken("req10", 128, "bore", |row| row.req_per_s = Some(601.0)), "128 streams: more than any");
+        one(broken("steady10", 16, "rathole", |row| row.ttfb_p99_us = Some(3199.0)), "of 40 answers a second");
+        one(broken("steady10", 128, "bore", |row| row.ttfb_p99_us = Some(3199.0)), "of 320 answers a second");
         assert_eq!(broken("req10", 1, DIRECT, |row| row.chunk_p50_us = Some(43_000.0)), [""; 0]);
     }
 

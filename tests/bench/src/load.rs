@@ -91,10 +91,16 @@ async fn stream(asker: Arc<Asker>, work: Work, number: usize, start: Arc<Barrier
     let mut tally = Tally::default();
     let mut connection = if work.newconn { None } else { connect(&asker.address).await.ok() };
     start.wait().await;
-    // Spread over one token's time: streams that all begin at once would beat in step.
-    let offset = Duration::from_micros(work.pace_us.into()) * u32::try_from(number).unwrap_or(u32::MAX);
-    tokio::time::sleep(offset / u32::try_from(work.streams).unwrap_or(1).max(1)).await;
+    // Spread over the time of one token, or of one request: streams that all begin at once would beat in step.
+    let every = Duration::from_micros(work.every_us.into());
+    let beat = every.max(Duration::from_micros(work.pace_us.into()));
+    let offset = beat * u32::try_from(number).unwrap_or(u32::MAX) / u32::try_from(work.streams).unwrap_or(1).max(1);
+    let mut due = tokio::time::Instant::now() + offset;
     for _ in 0..work.requests {
+        if !beat.is_zero() {
+            tokio::time::sleep_until(due).await;
+        }
+        due += every;
         let asked = tokio::time::timeout(PATIENCE, asker.ask(&mut connection, work.tokens));
         match asked.await.unwrap_or(Err(RequestError::Late)) {
             Ok(answered) => tally.count(answered),
@@ -237,7 +243,7 @@ mod tests {
         (Order { target, work }, tokio::spawn(engine::serve(listener)))
     }
 
-    const WORK: Work = Work { streams: 4, requests: 3, tokens: 5, pace_us: 0, prompt: 10, newconn: false };
+    const WORK: Work = Work { streams: 4, requests: 3, tokens: 5, pace_us: 0, every_us: 0, prompt: 10, newconn: false };
 
     #[tokio::test]
     async fn every_token_of_the_engine_is_read_with_its_own_time() {
@@ -258,6 +264,16 @@ mod tests {
         let (order, _engine) = order(Work { pace_us: 20_000, requests: 1, ..WORK });
         assert_eq!(carry_out(order).await.unwrap().errors, 0);
         assert!(begun.elapsed() >= Duration::from_millis(4 * 20), "four gaps of 20 ms");
+    }
+
+    #[tokio::test]
+    async fn questions_at_a_pace_are_asked_at_it() {
+        let begun = Instant::now();
+        let (order, _engine) = order(Work { every_us: 50_000, ..WORK });
+        let found = carry_out(order).await.unwrap();
+        assert_eq!(found.errors, 0);
+        assert!(begun.elapsed() >= Duration::from_millis(2 * 50), "two gaps of 50 ms");
+        assert!(found.req_per_s < 4.0 * 3.0 / 0.1, "twelve answers in a tenth of a second and more");
     }
 
     #[tokio::test]

@@ -22,18 +22,20 @@ use crate::seat::{Part, Seating};
 const READY: Duration = Duration::from_secs(15);
 /// Between two tries.
 const AGAIN: Duration = Duration::from_millis(200);
+/// Two plain forwards in a row: what a way over two processes costs, and no tunnel.
+pub(crate) const LIMIT: &str = "limit";
 /// bore's control port cannot be chosen.
 const BORE_PORT: u16 = 7835;
 /// Those that `tools/bench.sh --peers` installs; the others are in no registry that it could use, and are taken from PATH.
-const INSTALLED: [&str; 4] = ["limit", "rathole", "rathole-ws", "bore"];
+const INSTALLED: [&str; 4] = [LIMIT, "rathole", "rathole-ws", "bore"];
 /// One short answer.
-const ONE: Work = Work { streams: 1, requests: 1, tokens: 1, pace_us: 0, prompt: 16, newconn: false };
+const ONE: Work = Work { streams: 1, requests: 1, tokens: 1, pace_us: 0, every_us: 0, prompt: 16, newconn: false };
 
 /// Starts every peer that is there; `tell` hears of each that is not.
 pub(crate) async fn start(engine: &Engine, tell: impl Fn(&str)) -> Vec<Path> {
     let mut paths = Vec::new();
     for (name, started) in [
-        ("limit", limit(engine).await),
+        (LIMIT, limit(engine).await),
         ("rathole", rathole(engine, "tcp")),
         ("rathole-ws", rathole(engine, "websocket")),
         ("bore", bore(engine)),

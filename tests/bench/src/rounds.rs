@@ -17,7 +17,8 @@ use crate::usage::Meter;
 /// A measurement that takes longer is not worth waiting for; the longest take a minute on a busy machine.
 const LIMIT: Duration = Duration::from_secs(600);
 /// What is asked on each path before anything counts.
-const WARM_UP: Work = Work { streams: 16, requests: 20, tokens: 10, pace_us: 0, prompt: 16, newconn: false };
+const WARM_UP: Work =
+    Work { streams: 16, requests: 20, tokens: 10, pace_us: 0, every_us: 0, prompt: 16, newconn: false };
 
 /// A measurement that could not be made at all.
 #[derive(Debug, thiserror::Error)]

@@ -8,6 +8,8 @@ const ROUNDS: usize = 4;
 const STREAMS: [usize; 4] = [1, 16, 128, 512];
 /// 50 tokens a second on each stream (microseconds).
 const PACE_US: u32 = 20_000;
+/// From one question of a stream to its next where the pace is given (microseconds): twice as long as ten tokens take.
+const EVERY_US: u32 = 400_000;
 /// A prompt of 5 MB (bytes).
 const PROMPT: usize = 5_000_000;
 
@@ -36,7 +38,7 @@ pub(crate) struct Step {
 const ON_A_LINE: usize = 16;
 
 /// The suites' names, in the order in which they are run.
-pub(crate) const NAMES: [&str; 6] = ["ttfb", "ttfb-newconn", "req10", "paced", "burst1000", "prompt5mb"];
+pub(crate) const NAMES: [&str; 7] = ["ttfb", "ttfb-newconn", "req10", "steady10", "paced", "burst1000", "prompt5mb"];
 
 /// The steps of a run; with `only`, those of one suite. A quick run is a smoke test: each step once and short, and
 /// without the half million tokens of `burst1000` at 512 streams.
@@ -60,7 +62,7 @@ pub(crate) fn on_a_line(quick: bool) -> Vec<Step> {
 fn suite(suite: &'static str, quick: bool) -> Vec<Step> {
     let pick = |whole, short| if quick { short } else { whole };
     let rounds = pick(ROUNDS, 1);
-    let one = Work { streams: 1, requests: 1, tokens: 1, pace_us: 0, prompt: 16, newconn: false };
+    let one = Work { streams: 1, requests: 1, tokens: 1, pace_us: 0, every_us: 0, prompt: 16, newconn: false };
     let step = |main, work| Step { suite, main, work, rounds };
     let at_all = |main, requests: [usize; 4], work: Work| {
         let each = STREAMS.into_iter().zip(requests);
@@ -73,6 +75,10 @@ fn suite(suite: &'static str, quick: bool) -> Vec<Step> {
             // Half a second and more: all streams begin at once, and what is shorter measures that.
             let requests = if quick { [100, 20, 4, 2] } else { [1000, 800, 100, 25] };
             at_all(Measure::Rate, requests, Work { tokens: 10, ..one })
+        }
+        "steady10" => {
+            let work = Work { requests: pick(12, 3), tokens: 10, pace_us: PACE_US, every_us: EVERY_US, ..one };
+            [16, 128].map(|streams| step(Measure::Ttfb, Work { streams, ..work })).into()
         }
         "paced" => {
             at_all(Measure::Chunk, [1; 4], Work { tokens: if quick { 25 } else { 150 }, pace_us: PACE_US, ..one })

@@ -49,9 +49,11 @@ impl Tokens {
     fn closing(&self) -> String {
         let mut text = event("{}", "\"length\"");
         if self.wants_usage {
-            let usage = json!({"id": "chatcmpl-bench", "object": "chat.completion.chunk", "created": 1, "model": MODEL,
-                "choices": [], "usage": usage(self.of)});
-            text += &format!("data: {usage}\n\n");
+            let (of, all) = (self.of, self.of + 1);
+            text += &format!(
+                "data: {{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"{MODEL}\",\
+                 \"choices\":[],\"usage\":{{\"prompt_tokens\":1,\"completion_tokens\":{of},\"total_tokens\":{all}}}}}\n\n"
+            );
         }
         text + "data: [DONE]\n\n"
     }
