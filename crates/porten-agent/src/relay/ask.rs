@@ -27,6 +27,10 @@ const TOGETHER: usize = 4 * 1024;
 /// Room for a further event (bytes).
 const EVENT: usize = 512;
 
+/// What comes so soon after what was last sent waits for what follows, and no longer: each piece costs every part of the way
+/// as much as ten tokens (docs/performance.md). Models take 5 ms and more for a token, so one that comes alone is sent at once.
+const BURST: Duration = Duration::from_millis(2);
+
 /// An answer whose machines are lost, as far as is known, is given up once it has not come on for this long: what goes on
 /// coming is not lost.
 const LOST_PATIENCE: Duration = Duration::from_secs(3);
@@ -130,7 +134,7 @@ pub(super) struct Way {
     body: Option<Body>,
     /// When the client last got a byte.
     said: tokio::time::Instant,
-    /// What came with the end, and was not sent before it.
+    /// What was read and is not sent yet: in a burst for [`BURST`], else what came with the end.
     rest: Vec<u8>,
     /// Tells when the same request came again.
     replaced: oneshot::Receiver<Gone>,
@@ -197,7 +201,8 @@ impl Way {
         self.send(KEEP_ALIVE.to_vec()).await
     }
 
-    /// Moves the engine's bytes through the answer machine until they end, sending what comes out of it at once.
+    /// Moves the engine's bytes through the answer machine until they end, sending what comes out of it at once, but for a
+    /// moment in bursts. What is not sent yet goes out with the end.
     async fn stream(
         &mut self,
         mut response: EngineAnswer,
@@ -213,6 +218,7 @@ impl Way {
             let patience = if is_broken { self.limits.silence.min(LOST_PATIENCE) } else { self.limits.silence };
             let silent = heard + patience;
             let due = self.quiet_at().map_or(silent, |quiet| quiet.min(silent));
+            let due = if self.rest.is_empty() { due } else { due.min(self.said + BURST) };
             let chunk = tokio::select! {
                 // A client that leaves must not wait for the engine's next token.
                 biased;
@@ -231,6 +237,10 @@ impl Way {
                 Ok(Ok(Some(chunk))) => chunk,
                 Ok(Ok(None)) => return Ok((Ended::Eof, since)),
                 Ok(Err(_)) => return Ok((Ended::Broken, since)),
+                Err(_) if !self.rest.is_empty() => {
+                    self.send_rest().await?;
+                    continue;
+                }
                 Err(_) if due == silent && is_broken => {
                     if relay.is_broken(engine_id) {
                         return Ok((Ended::Broke, since));
@@ -246,38 +256,40 @@ impl Way {
                 }
             };
             // What is sent for an event is about as long as the event.
-            let mut out = Vec::with_capacity(chunk.len().min(TOGETHER) + EVENT);
-            let Some(answer) = &mut self.answer else { return Err(Left) };
+            self.rest.reserve(chunk.len().min(TOGETHER) + EVENT);
+            let Self { answer: Some(answer), rest, .. } = self else { return Err(Left) };
             let before = answer.progress();
-            let mut flow = answer.take(chunk, &mut out);
+            let mut flow = answer.take(chunk, rest);
             let mut ended = None;
-            if flow == Flow::More {
-                // Whoever else is ready goes first, and what comes meanwhile travels along: with many streams that is most
-                // of a short answer, and alone it is a microsecond.
-                tokio::task::yield_now().await;
-            }
-            // What is there already travels together; nothing is waited for.
-            while flow == Flow::More && ended.is_none() && out.len() < TOGETHER {
+            // What is there already travels together.
+            while flow == Flow::More && ended.is_none() && rest.len() < TOGETHER {
                 match response.chunk().now_or_never() {
-                    Some(Ok(Some(chunk))) => flow = answer.take(chunk, &mut out),
+                    Some(Ok(Some(chunk))) => flow = answer.take(chunk, rest),
                     Some(Ok(None)) => ended = Some(Ended::Eof),
                     Some(Err(_)) => ended = Some(Ended::Broken),
                     None => break,
                 }
             }
+            let now = tokio::time::Instant::now();
             if answer.progress() != before {
-                heard = tokio::time::Instant::now();
+                heard = now;
             }
             if flow == Flow::Over {
                 ended = Some(Ended::Eof);
             }
             if let Some(ended) = ended {
-                // What is left to send goes out with the end.
-                self.rest = out;
                 return Ok((ended, since));
             }
-            self.send(out).await?;
+            // The first waits for nothing.
+            if self.body.is_none() || self.rest.len() >= TOGETHER || now >= self.said + BURST {
+                self.send_rest().await?;
+            }
         }
+    }
+
+    async fn send_rest(&mut self) -> Result<(), Left> {
+        let rest = std::mem::take(&mut self.rest);
+        self.send(rest).await
     }
 
     /// Ends when the client leaves, or has asked again; otherwise never.

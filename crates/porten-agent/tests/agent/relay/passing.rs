@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http::Method;
 
 use super::JSON;
-use crate::support::engine::{EVENTS, Engine, event, stream};
-use crate::support::tunnel::{CHAT, Tunnel, chat, read};
-use crate::support::{ENGINE_ID, answer};
+use crate::support::engine::{EVENTS, Engine, event, stream, until_closed};
+use crate::support::tunnel::{CHAT, Tunnel, chat, next, read};
+use crate::support::{ENGINE_ID, answer, write};
 
 #[tokio::test]
 async fn a_chat_is_streamed_back_with_the_hubs_id_and_a_trailer_that_says_it_is_whole() {
@@ -23,6 +23,26 @@ async fn a_chat_is_streamed_back_with_the_hubs_id_and_a_trailer_that_says_it_is_
     let document: serde_json::Value = serde_json::from_str(&whole.body).unwrap();
     assert_eq!(document["choices"][0]["message"]["content"], "Hello");
     assert_eq!(tunnel.ledger.read().traffic.completed, 2);
+}
+
+#[tokio::test]
+async fn what_follows_a_token_at_once_is_sent_also_if_the_engine_says_no_more() {
+    let engine = Engine::start(|_, _, mut socket| async move {
+        socket.set_nodelay(true).unwrap();
+        for piece in [EVENTS.to_owned() + &event("one", None), event("two", None), event("three", None)] {
+            write(&mut socket, &piece).await;
+            tokio::task::yield_now().await;
+        }
+        until_closed(&mut socket).await;
+    })
+    .await;
+    let tunnel = Tunnel::to(&engine).await;
+    let mut stream = tunnel.post(CHAT, &chat(true)).await.await.unwrap().into_body();
+    let mut body = String::new();
+    while !body.contains("three") {
+        body += std::str::from_utf8(&next(&mut stream).await.unwrap()).unwrap();
+    }
+    assert!(body.contains("one") && body.contains("two"), "{body}");
 }
 
 /// Fault B12: the engine gets six headers of the agent's own, and none that was sent.
