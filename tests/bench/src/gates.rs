@@ -62,7 +62,7 @@ impl Rows<'_> {
         ratio(value(self.of(PORTEN, suite, streams)?)?, value(self.direct(suite, streams)?)?)
     }
 
-    /// Our value, and the best of the other tunnels' by `is_better`; none without other tunnels.
+    /// Our value, and the best of the other tunnels' by `is_better`; none without other tunnels. Two plain forwards are none.
     fn beside_peers(
         &self,
         suite: &str,
@@ -161,8 +161,16 @@ pub(crate) fn judge(rows: &[Row]) -> Vec<Gate> {
         ahead("answers of 10 tokens a second, 1 stream: more than any other tunnel", more(1), MORE),
         ahead("answers of 10 tokens a second, 16 streams: more than any other tunnel", more(16), MORE),
         ahead("answers of 10 tokens a second, 128 streams: more than any other tunnel", more(128), MORE),
-        ahead("first token of 40 answers a second: none is sooner (slowest of a hundred)", sooner(16), SOONER),
-        ahead("first token of 320 answers a second: none is sooner (slowest of a hundred)", sooner(128), SOONER),
+        ahead(
+            "first token, 40 questions a second: sooner than any other tunnel (slowest of a hundred)",
+            sooner(16),
+            SOONER,
+        ),
+        ahead(
+            "first token, 320 questions a second: sooner than any other tunnel (slowest of a hundred)",
+            sooner(128),
+            SOONER,
+        ),
     ]
 }
 
@@ -173,7 +181,7 @@ const SOONER: Better = (|one, other| one < other, us);
 
 /// Ours before the best of the others'.
 fn ahead(promise: &'static str, beside: Option<(f64, f64)>, (is_better, show): Better) -> Gate {
-    let measured = beside.map(|(ours, theirs)| format!("{}, {}", show(ours), show(theirs)));
+    let measured = beside.map(|(ours, theirs)| format!("{}, the best of them {}", show(ours), show(theirs)));
     Gate { promise, measured, is_kept: beside.is_none_or(|(ours, theirs)| is_better(ours, theirs)) }
 }
 
@@ -288,8 +296,8 @@ mod tests {
         one(broken("req10", 1, "rathole", |row| row.req_per_s = Some(981.0)), "1 stream: more than any");
         one(broken("req10", 16, "bore", |row| row.req_per_s = Some(601.0)), "16 streams: more than any");
         one(broken("req10", 128, "bore", |row| row.req_per_s = Some(601.0)), "128 streams: more than any");
-        one(broken("steady10", 16, "rathole", |row| row.ttfb_p99_us = Some(3199.0)), "of 40 answers a second");
-        one(broken("steady10", 128, "bore", |row| row.ttfb_p99_us = Some(3199.0)), "of 320 answers a second");
+        one(broken("steady10", 16, "rathole", |row| row.ttfb_p99_us = Some(3199.0)), "40 questions a second");
+        one(broken("steady10", 128, "bore", |row| row.ttfb_p99_us = Some(3199.0)), "320 questions a second");
         assert_eq!(broken("req10", 1, DIRECT, |row| row.chunk_p50_us = Some(43_000.0)), [""; 0]);
     }
 

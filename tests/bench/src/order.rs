@@ -27,7 +27,6 @@ pub(crate) struct Work {
     /// Between two tokens (microseconds); 0 is as fast as it goes.
     pub(crate) pace_us: u32,
     /// From one request of a stream to its next (microseconds); 0 asks again as soon as it has the answer.
-    #[serde(default)]
     pub(crate) every_us: u32,
     /// Length of the prompt (bytes).
     pub(crate) prompt: usize,

@@ -27,8 +27,9 @@ const TOGETHER: usize = 4 * 1024;
 /// Room for a further event (bytes).
 const EVENT: usize = 512;
 
-/// What comes so soon after what was last sent waits for what follows, and no longer: each piece costs every part of the way
-/// as much as ten tokens (docs/performance.md). Models take 5 ms and more for a token, so one that comes alone is sent at once.
+/// What comes so soon after what was last sent waits for what follows, and no longer: each piece is a frame for both ends of the
+/// tunnel and a chunk for the client (docs/performance.md). Models take 5 ms and more for a token: one that comes alone is
+/// sent at once.
 const BURST: Duration = Duration::from_millis(2);
 
 /// An answer whose machines are lost, as far as is known, is given up once it has not come on for this long: what goes on
