@@ -2,7 +2,9 @@
 
 use porten_core::bridge::LoginView;
 use porten_core::login_item;
-use tauri::{Builder, Manager, Wry};
+use tauri::{Builder, Wry};
+
+pub(crate) use system::Way;
 
 /// What the entry is named; on macOS the launch agent's file too.
 pub(crate) const NAME: &str = "Porten";
@@ -15,18 +17,18 @@ pub(crate) fn with(app: Builder<Wry>) -> Builder<Wry> {
 }
 
 /// How it is now.
-pub(crate) fn view(app: &impl Manager<Wry>) -> LoginView {
-    match system::is_there(app) {
+pub(crate) fn view(way: &impl Way) -> LoginView {
+    match system::is_there(way) {
         Ok(entry) => login_item::view(refusal(), entry, system::approval()),
         Err(why) => LoginView::Refused { why },
     }
 }
 
 /// Asks for it, or takes it back; what went wrong is a sentence for the person.
-pub(crate) fn set(app: &impl Manager<Wry>, on: bool) -> Result<(), String> {
+pub(crate) fn set(way: &impl Way, on: bool) -> Result<(), String> {
     match refusal() {
         Some(why) if on => Err(why.to_owned()),
-        _ => system::put(app, on),
+        _ => system::put(way, on),
     }
 }
 
@@ -55,12 +57,16 @@ mod system {
 
     use super::{NAME, failed};
 
-    pub(super) fn is_there(app: &impl Manager<Wry>) -> Result<bool, String> {
-        app.autolaunch().is_enabled().map_err(|error| failed(&error))
+    /// What leads to the entry: an app that has the plugin.
+    pub(crate) trait Way: Manager<Wry> {}
+    impl<A: Manager<Wry>> Way for A {}
+
+    pub(super) fn is_there(way: &impl Way) -> Result<bool, String> {
+        way.autolaunch().is_enabled().map_err(|error| failed(&error))
     }
 
-    pub(super) fn put(app: &impl Manager<Wry>, on: bool) -> Result<(), String> {
-        let entry = app.autolaunch();
+    pub(super) fn put(way: &impl Way, on: bool) -> Result<(), String> {
+        let entry = way.autolaunch();
         if on { entry.enable() } else { entry.disable() }.map_err(|error| failed(&error))
     }
 
@@ -80,6 +86,10 @@ mod system {
     use super::{NAME, failed, program};
     use crate::start::mark;
 
+    /// What leads to the entry: nothing is needed.
+    pub(crate) trait Way {}
+    impl<A> Way for A {}
+
     fn entry() -> Result<AutoLaunch, String> {
         let home = std::env::var_os(HOME).map(std::path::absolute).transpose().map_err(|error| failed(&error))?;
         let home = home.map(|home| home.display().to_string());
@@ -89,11 +99,11 @@ mod system {
         Ok(AutoLaunch::new(&name, &exec, LinuxLaunchMode::XdgAutostart, &[] as &[&str]))
     }
 
-    pub(super) fn is_there<A>(_: &A) -> Result<bool, String> {
+    pub(super) fn is_there(_: &impl Way) -> Result<bool, String> {
         entry()?.is_enabled().map_err(|error| failed(&error))
     }
 
-    pub(super) fn put<A>(_: &A, on: bool) -> Result<(), String> {
+    pub(super) fn put(_: &impl Way, on: bool) -> Result<(), String> {
         let entry = entry()?;
         if on { entry.enable() } else { entry.disable() }.map_err(|error| failed(&error))
     }

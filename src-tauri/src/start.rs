@@ -80,14 +80,19 @@ pub(crate) fn open_at_login(wish: Option<bool>) -> ExitCode {
     if cfg!(target_os = "linux") && !has_display() {
         return refuse("there is no display here, and so no session for the app to open in; run this on the desktop");
     }
-    let app = match login_item::with(tauri::Builder::default()).build(context()) {
+    #[cfg(target_os = "macos")]
+    let way = match login_item::with(tauri::Builder::default()).build(context()) {
         Ok(app) => app,
         Err(error) => return fail(&format!("the entry for opening at login cannot be reached ({error})")),
     };
-    if let Some(Err(why)) = wish.map(|on| login_item::set(&app, on)) {
+    // An app that is built here and never run has a thread that begins to listen to the keyboard, and falls over what ends
+    // together with this process (seen once in some forty times).
+    #[cfg(not(target_os = "macos"))]
+    let way = ();
+    if let Some(Err(why)) = wish.map(|on| login_item::set(&way, on)) {
         return fail(&why);
     }
-    say(porten_core::login_item::words(&login_item::view(&app)))
+    say(porten_core::login_item::words(&login_item::view(&way)))
 }
 
 /// What tells this home's app from the usual one; `None` for that. Another home is another Porten: its own seat, its own
