@@ -62,18 +62,11 @@ impl Rows<'_> {
         ratio(value(self.of(PORTEN, suite, streams)?)?, value(self.direct(suite, streams)?)?)
     }
 
-    /// Our value, and the best of the other tunnels' by `is_better`; none without other tunnels. Two plain forwards are none.
-    fn beside_peers(
-        &self,
-        suite: &str,
-        streams: usize,
-        value: fn(&Row) -> Option<f64>,
-        is_better: fn(f64, f64) -> bool,
-    ) -> Option<(f64, f64)> {
-        let ours = value(self.of(PORTEN, suite, streams)?)?;
+    /// Our value, and each other tunnel's. Two plain forwards are none.
+    fn beside_peers(&self, suite: &str, streams: usize, value: fn(&Row) -> Option<f64>) -> (Option<f64>, Vec<f64>) {
         let peers = self.0.iter().filter(|row| row.suite == suite && row.streams == streams);
         let theirs = peers.filter(|row| ![DIRECT, PORTEN, LIMIT].contains(&row.path)).filter_map(value);
-        Some((ours, theirs.reduce(|one, other| if is_better(other, one) { other } else { one })?))
+        (self.of(PORTEN, suite, streams).and_then(value), theirs.collect())
     }
 
     /// What the agent held at so many streams, in whichever suite it was most (MiB).
@@ -92,8 +85,9 @@ pub(crate) fn judge(rows: &[Row]) -> Vec<Gate> {
     let errors = crowded.map(|row| row.errors as f64).reduce(|one, other| one + other);
     let slow = rows.added("ttfb", 1, |row| row.ttfb_p99_us);
     let (rate, tokens) = (|row: &Row| row.req_per_s, |row: &Row| row.tok_per_s);
-    let more = |streams| rows.beside_peers("req10", streams, rate, MORE.0);
-    let sooner = |streams| rows.beside_peers("steady10", streams, |row| row.ttfb_p99_us, SOONER.0);
+    let more = |promise, streams| ahead(promise, rows.beside_peers("req10", streams, rate), MORE);
+    let sooner =
+        |promise, streams| ahead(promise, rows.beside_peers("steady10", streams, |row| row.ttfb_p99_us), SOONER);
     vec![
         at_most(
             "first token: at most 0.5 ms more than direct (median)",
@@ -158,19 +152,11 @@ pub(crate) fn judge(rows: &[Row]) -> Vec<Gate> {
             MOST_CHUNK_US,
             us,
         ),
-        ahead("answers of 10 tokens a second, 1 stream: more than any other tunnel", more(1), MORE),
-        ahead("answers of 10 tokens a second, 16 streams: more than any other tunnel", more(16), MORE),
-        ahead("answers of 10 tokens a second, 128 streams: more than any other tunnel", more(128), MORE),
-        ahead(
-            "first token, 40 questions a second: sooner than any other tunnel (slowest of a hundred)",
-            sooner(16),
-            SOONER,
-        ),
-        ahead(
-            "first token, 320 questions a second: sooner than any other tunnel (slowest of a hundred)",
-            sooner(128),
-            SOONER,
-        ),
+        more("answers of 10 tokens a second, 1 stream: more than any other tunnel", 1),
+        more("answers of 10 tokens a second, 16 streams: more than any other tunnel", 16),
+        more("answers of 10 tokens a second, 128 streams: more than any other tunnel", 128),
+        sooner("first token, 40 questions a second: sooner than any other tunnel (slowest of a hundred)", 16),
+        sooner("first token, 320 questions a second: sooner than any other tunnel (slowest of a hundred)", 128),
     ]
 }
 
@@ -180,7 +166,9 @@ const MORE: Better = (|one, other| one > other, |rate| format!("{rate:.0}"));
 const SOONER: Better = (|one, other| one < other, us);
 
 /// Ours before the best of the others'.
-fn ahead(promise: &'static str, beside: Option<(f64, f64)>, (is_better, show): Better) -> Gate {
+fn ahead(promise: &'static str, (ours, theirs): (Option<f64>, Vec<f64>), (is_better, show): Better) -> Gate {
+    let best = theirs.into_iter().reduce(|one, other| if is_better(other, one) { other } else { one });
+    let beside = ours.zip(best);
     let measured = beside.map(|(ours, theirs)| format!("{}, the best of them {}", show(ours), show(theirs)));
     Gate { promise, measured, is_kept: beside.is_none_or(|(ours, theirs)| is_better(ours, theirs)) }
 }
