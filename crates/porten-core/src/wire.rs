@@ -21,6 +21,17 @@ pub const MAX_BODY: usize = 32 * 1024 * 1024;
 /// flow-control arithmetic in `porten-link` stands on it.
 pub const MAX_STREAMS: u32 = 520;
 
+/// The most models in a Hub's catalog: what one agent can hold against its own list in a moment. `porten-hub` takes no
+/// longer catalog; an agent keeps the first so many of another Hub's.
+pub const MAX_CATALOG_MODELS: usize = 200;
+/// The most models in an advert, those at rest included; a Hub ends a link that sends more with [`close::POLICY`].
+pub const MAX_ADVERT_MODELS: usize = 256;
+/// The longest id of a model (characters).
+pub const MAX_MODEL_ID: usize = 200;
+/// The longest sentence for a person, and the longest name of an account or a machine as it is sent (characters). What
+/// is longer is cut where it is shown.
+pub const MAX_TEXT: usize = 300;
+
 /// Header that carries one request's id from the client's answer to the engine's log.
 pub const REQUEST_ID: &str = "x-request-id";
 /// Trailer by which the agent says how an answer ended: [`END_COMPLETE`] or [`END_ERROR`]. An answer without it was cut.
