@@ -3,6 +3,7 @@
 mod bridge;
 mod browser;
 mod hold;
+mod instance;
 mod leave;
 #[cfg(target_os = "linux")]
 mod linux;

@@ -1,17 +1,21 @@
 //! Starts the app: one instance of it, its tray, its agent.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::Path;
 use std::process::ExitCode;
 
+use porten_agent::places::Places;
 use porten_agent::setup::Setup;
 use porten_core::config::HOME;
 use porten_core::popover::Input;
+use tauri::webview::PermissionResponse;
 use tauri::{App, AppHandle, Manager as _, RunEvent, WindowEvent};
 
+use crate::instance::{Instance, Started};
 use crate::state::Porten;
 use crate::{
-    bridge, hold, leave, login_item, notifications, popover, scene, settings, settings_window, sign_in_window, stage,
-    tray,
+    bridge, hold, instance, leave, login_item, notifications, popover, scene, settings, settings_window,
+    sign_in_window, stage, tray,
 };
 
 /// What the command line asks for.
@@ -117,13 +121,17 @@ pub(crate) fn run(open: bool) -> ExitCode {
     porten_log::start(
         Setup::read().map_or(porten_log::LevelFilter::INFO, |setup| porten_log::level(setup.config.log.value)),
     );
+    let instance = match only_instance() {
+        Ok(Started::First(instance)) => instance,
+        Ok(Started::Second) => return ExitCode::SUCCESS,
+        Err(why) => return fail(&why),
+    };
     let mut context = context();
     if let Some(mark) = mark() {
         let identifier = &mut context.config_mut().identifier;
         *identifier = format!("{identifier}.{mark}");
     }
     let built = login_item::with(tauri::Builder::default())
-        .plugin(tauri_plugin_single_instance::init(|app, _, _| popover::on(app, Input::Open)))
         .plugin(tauri_plugin_clipboard_manager::init())
         .invoke_handler(tauri::generate_handler![
             bridge::watch,
@@ -141,7 +149,12 @@ pub(crate) fn run(open: bool) -> ExitCode {
             bridge::fit,
             bridge::quit,
         ])
-        .setup(move |app| Ok(set_up(app, open)?))
+        // No page of ours needs the camera, the microphone or the place, and the Hub's page must not have them.
+        .on_permission_request(|webview, kind| {
+            tracing::warn!(window = webview.label(), ?kind, "a page asked for a permission and was denied it");
+            PermissionResponse::Deny
+        })
+        .setup(move |app| Ok(set_up(app, open, instance)?))
         .build(context);
     match built {
         Ok(app) => {
@@ -153,6 +166,14 @@ pub(crate) fn run(open: bool) -> ExitCode {
             fail("the app cannot start; the line above says why")
         }
     }
+}
+
+/// Whether this is the home's one app; settings that do not read are no obstacle.
+fn only_instance() -> Result<Started, String> {
+    let home = std::env::var_os(HOME).filter(|home| !home.is_empty());
+    let places = Places::find(home.as_deref().map(Path::new)).map_err(|error| error.to_string())?;
+    places.prepare().map_err(|error| error.to_string())?;
+    instance::start(&places).map_err(|error| error.to_string())
 }
 
 /// Something happened to the app or to one of its windows.
@@ -192,10 +213,12 @@ fn has_display() -> bool {
     ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
-fn set_up(app: &mut App, open: bool) -> tauri::Result<()> {
+fn set_up(app: &mut App, open: bool, instance: Instance) -> tauri::Result<()> {
     #[cfg(target_os = "macos")]
     crate::macos::set_up(app)?;
     let handle = app.handle();
+    let opener = handle.clone();
+    instance.listen(move || popover::on(&opener, Input::Open))?;
     let (porten, hands) = Porten::new();
     let (leave, scenes) = (porten.leave.clone(), porten.scenes.clone());
     app.manage(porten);
