@@ -27,9 +27,25 @@ pub(crate) enum Asked {
     OpenAtLogin(Option<bool>),
     /// Say which version this is.
     Version,
+    /// Say what it takes.
+    Help,
     /// One sentence about what cannot be understood.
     Wrong(String),
 }
+
+/// What `--help` says.
+pub(crate) const HELP: &str = "\
+The menu-bar app of Porten: this Mac's cluster, its Hub and its models. It hosts the agent, or shows the one that runs.
+
+Usage: porten-app [OPTIONS]
+
+Options:
+      --open                           Open the popover at once; a second start always does
+      --open-at-login on|off|status    Open at login from now on, or not, or say how it is; then end
+  -V, --version                        Print version
+  -h, --help                           Print help
+
+The same in a terminal, without the app: porten --help. Settings: porten config.";
 
 /// Reads the command line.
 pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Asked {
@@ -43,12 +59,13 @@ pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Asked {
                 Some("status") => Asked::OpenAtLogin(None),
                 _ => return Asked::Wrong("--open-at-login takes on, off or status".to_owned()),
             },
-            "--version" => return Asked::Version,
+            "--version" | "-V" => return Asked::Version,
+            "--help" | "-h" => return Asked::Help,
             // Finder adds one on old systems.
             other if other.starts_with("-psn_") => continue,
             other => {
                 return Asked::Wrong(format!(
-                    "porten-app does not know {other}; it takes --open, --open-at-login on|off|status and --version"
+                    "porten-app does not know {other}; it takes --open, --open-at-login on|off|status, --version and --help"
                 ));
             }
         };
@@ -268,8 +285,12 @@ mod tests {
         let Asked::Wrong(sentence) = asked(&["--opne"]) else { panic!("it knows --opne") };
         assert_eq!(
             sentence,
-            "porten-app does not know --opne; it takes --open, --open-at-login on|off|status and --version"
+            "porten-app does not know --opne; it takes --open, --open-at-login on|off|status, --version and --help"
         );
+        assert_eq!((asked(&["--help"]), asked(&["-h"])), (Asked::Help, Asked::Help));
+        for option in ["--open", "--open-at-login", "--version", "--help"] {
+            assert!(HELP.contains(option), "{option}");
+        }
         assert_eq!(asked(&["--open-at-login", "on"]), Asked::OpenAtLogin(Some(true)));
         assert_eq!(asked(&["--open-at-login", "off"]), Asked::OpenAtLogin(Some(false)));
         assert_eq!(asked(&["--open-at-login", "status"]), Asked::OpenAtLogin(None));
