@@ -4,6 +4,7 @@
 //! both new and gone again at the end; whoever sets `PORTEN_HUB_URL` or `PORTEN_ENGINE_URL` gets those instead. With
 //! `--app` the menu-bar app hosts the agent, until somebody quits it; else `porten run` does, until the chat is answered.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it speaks to the person at the terminal")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a part that gives up says why, and all parts end with it")]
 
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
