@@ -149,10 +149,7 @@ mod tests {
     fn a_first_app_that_is_slow_to_listen_is_waited_for() {
         let (_home, places) = places();
         let Started::First(instance) = start(&places).unwrap() else { panic!("it is the first") };
-        let second = std::thread::spawn({
-            let places = places.clone();
-            move || start(&places)
-        });
+        let second = std::thread::spawn(move || start(&places));
         std::thread::sleep(Duration::from_millis(300));
         instance.listen(|| {}).unwrap();
         assert!(matches!(second.join().unwrap().unwrap(), Started::Second));
