@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::Catalog;
+use crate::client_address::TrustedProxies;
 use crate::clients::intake;
 use crate::nodes::Nodes;
 use crate::oauth::OAuthError;
@@ -61,6 +62,7 @@ impl Default for Timing {
 #[derive(Debug)]
 pub(crate) struct Hub {
     pub(crate) origin: Origin,
+    pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) timing: Timing,
     pub(crate) store: Store,
     pub(crate) catalog: watch::Sender<Arc<Catalog>>,
@@ -74,9 +76,16 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(origin: Origin, timing: Timing, store: Store, catalog: Catalog) -> Self {
+    pub(crate) fn new(
+        origin: Origin,
+        trusted_proxies: TrustedProxies,
+        timing: Timing,
+        store: Store,
+        catalog: Catalog,
+    ) -> Self {
         Self {
             origin,
+            trusted_proxies,
             timing,
             store,
             catalog: watch::Sender::new(Arc::new(catalog)),

@@ -12,6 +12,7 @@ mod approve;
 mod bearer;
 mod breaker;
 mod catalog;
+mod client_address;
 mod clients;
 mod clock;
 pub mod commands;
@@ -36,6 +37,7 @@ mod tunnel;
 mod visits;
 
 pub use catalog::{Catalog, CatalogError, TINY};
+pub use client_address::{NoNetwork, TrustedProxies, TrustedProxy};
 pub use dev::{Seeded, seed};
 pub use hub::Timing;
 pub use origin::{Origin, OriginError};

@@ -1,6 +1,7 @@
 //! Says which address is answered by whom.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use porten_core::api_error::ApiError;
 use porten_core::route::Route;
 use porten_core::wire::TUNNEL_PATH;
 
+use crate::client_address::ClientAddress;
 use crate::clients::{self, models};
 use crate::hub::Hub;
 use crate::oauth::{device, metadata, revoke, token};
@@ -33,7 +35,8 @@ const FORM_PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) async fn respond(
     hub: Arc<Hub>,
     others: Router,
-    request: http::Request<Incoming>,
+    peer: IpAddr,
+    mut request: http::Request<Incoming>,
 ) -> Result<Response, Infallible> {
     match Route::read(request.uri().path()) {
         Some(route) if *request.method() == route.method() => Ok(clients::relayed(&hub, route, request).await),
@@ -42,7 +45,11 @@ pub(crate) async fn respond(
             refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
             Ok(refusal)
         }
-        None => TowerToHyperService::new(others).call(request.map(Body::new)).await,
+        None => {
+            let from = ClientAddress::of(peer, request.headers(), &hub.trusted_proxies);
+            request.extensions_mut().insert(from);
+            TowerToHyperService::new(others).call(request.map(Body::new)).await
+        }
     }
 }
 

@@ -143,7 +143,8 @@ async fn serve(wanted: Serve) -> Result<(), Failure> {
     // Signals are caught before anybody is told that the Hub is there.
     let mut signals = Signals::new()?;
     let drain_within = wanted.drain_within.unwrap_or(if wanted.dev { DEV_DRAIN } else { DRAIN });
-    let config = Config { listen: wanted.listen, public, store, catalog, timing, drain_within };
+    let trusted_proxies = wanted.trusted_proxies.into_iter().collect();
+    let config = Config { listen: wanted.listen, public, trusted_proxies, store, catalog, timing, drain_within };
     let running = porten_hub::start(config).await?;
     print(&announcement(&running, seeded.as_ref(), wanted.json))?;
     while signals.next().await == Signal::Reload {

@@ -1,7 +1,7 @@
 //! Runs a Hub: listens, serves connections, and stops in order.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::Catalog;
+use crate::client_address::TrustedProxies;
 use crate::hub::{Hub, Timing};
 use crate::origin::Origin;
 use crate::routes;
@@ -43,6 +44,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The address that people and agents use, if not the one it listens on.
     pub public: Option<Origin>,
+    /// The proxies in front that are believed about where a request comes from.
+    pub trusted_proxies: TrustedProxies,
     /// Accounts, keys and grants.
     pub store: Store,
     /// What is offered.
@@ -114,12 +117,12 @@ impl Running {
 /// # Errors
 /// It cannot listen.
 pub async fn start(config: Config) -> Result<Running, StartError> {
-    let Config { listen, public, store, catalog, timing, drain_within } = config;
+    let Config { listen, public, trusted_proxies, store, catalog, timing, drain_within } = config;
     let refused = |source| StartError::Listen { address: listen, source };
     let listener = bind(listen).map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     let origin = public.unwrap_or_else(|| Origin::listening(address));
-    let hub = Arc::new(Hub::new(origin, timing, store, catalog));
+    let hub = Arc::new(Hub::new(origin, trusted_proxies, timing, store, catalog));
     let stop = Stop { asked: CancellationToken::new(), now: CancellationToken::new(), within: drain_within };
     let done = tokio::spawn(run(Arc::clone(&hub), listener, stop.clone()));
     Ok(Running { hub, address, stop, done })
@@ -186,15 +189,15 @@ async fn accept(hub: &Arc<Hub>, listener: &TcpListener, connections: &TaskTracke
     loop {
         // Beyond the limit connections wait in the backlog. The semaphore is never closed.
         let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return };
-        let socket = match listener.accept().await {
-            Ok((socket, _)) => socket,
+        let (socket, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        let served = serve(socket, Arc::clone(hub), others.clone(), lives.clone());
+        let served = serve(socket, peer.ip(), Arc::clone(hub), others.clone(), lives.clone());
         connections.spawn(async move {
             served.await;
             drop(seat);
@@ -202,7 +205,7 @@ async fn accept(hub: &Arc<Hub>, listener: &TcpListener, connections: &TaskTracke
     }
 }
 
-async fn serve(socket: TcpStream, hub: Arc<Hub>, others: Router, lives: Lives) {
+async fn serve(socket: TcpStream, peer: IpAddr, hub: Arc<Hub>, others: Router, lives: Lives) {
     if porten_link::tune(&socket).is_err() {
         return; // gone already
     }
@@ -216,7 +219,7 @@ async fn serve(socket: TcpStream, hub: Arc<Hub>, others: Router, lives: Lives) {
         // A chunk's size, its bytes and its end are copied together: less work than to write three small pieces as one.
         .writev(false)
         .keep_alive(!finishing)
-        .serve_connection(io, service_fn(|request| routes::respond(Arc::clone(&hub), others.clone(), request)))
+        .serve_connection(io, service_fn(|request| routes::respond(Arc::clone(&hub), others.clone(), peer, request)))
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     loop {
