@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn when_all_that_is_shared_is_taken_each_still_has_what_is_guaranteed() {
+    fn when_the_pool_is_taken_each_account_still_has_its_own_part() {
         let budget = Arc::new(BodyBudget::default());
         let mut held = Vec::new();
         for account in 0..40 {

@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn when_all_is_full_the_oldest_idle_one_goes_and_a_crowd_loses_its_own() {
+    fn when_all_is_full_the_oldest_idle_goes_or_the_crowds_own() {
         let mut table = Table::default();
         let first = come(&mut table, 1, 0);
         let crowd: Vec<u64> = (0..4).map(|_| come(&mut table, 2, 8)).collect();
