@@ -244,12 +244,18 @@ pub fn app() -> PathBuf {
     if bundled.is_file() { bundled } else { program }
 }
 
-/// The path of a program of this workspace, beside the test's own or this program's: `target/PROFILE/`.
+/// The path of a program of this workspace, beside the test's own or this program's: `target/PROFILE/`; or in the folder
+/// that `PORTEN_BIN` names, to hold other builds against the same test.
 ///
 /// # Panics
 /// It was not built.
 #[must_use]
 pub fn binary(program: &str) -> PathBuf {
+    if let Some(folder) = std::env::var_os("PORTEN_BIN") {
+        let path = Path::new(&folder).join(program);
+        assert!(path.is_file(), "{} is missing: PORTEN_BIN names a folder without it", path.display());
+        return path;
+    }
     let this = std::env::current_exe().expect("a program knows its own path");
     let folder = this.parent().expect("a program lies in a folder");
     // Tests lie one deeper, in target/PROFILE/deps.
