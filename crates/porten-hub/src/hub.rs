@@ -11,8 +11,11 @@ use tokio_util::task::TaskTracker;
 use crate::catalog::Catalog;
 use crate::client_address::TrustedProxies;
 use crate::clients::intake;
+use crate::clock;
+use crate::guesses::Guesses;
 use crate::nodes::Nodes;
 use crate::oauth::OAuthError;
+use crate::oauth::pending::Pending;
 use crate::origin::Origin;
 use crate::passphrase::Checker;
 use crate::store::{Store, StoreError};
@@ -67,7 +70,10 @@ pub(crate) struct Hub {
     pub(crate) store: Store,
     pub(crate) catalog: watch::Sender<Arc<Catalog>>,
     pub(crate) nodes: Arc<Nodes>,
+    /// Sign-ins that wait for a person.
+    pub(crate) pending: Pending,
     pub(crate) visits: Visits,
+    pub(crate) guesses: Guesses,
     pub(crate) passphrases: Checker,
     /// Room for request bodies that wait for a node, in units of [`intake::ROOM_UNIT`].
     pub(crate) room: Arc<Semaphore>,
@@ -90,7 +96,9 @@ impl Hub {
             store,
             catalog: watch::Sender::new(Arc::new(catalog)),
             nodes: Arc::default(),
+            pending: Pending::new(clock::millis(timing.device_interval)),
             visits: Visits::new(),
+            guesses: Guesses::new(),
             passphrases: Checker::new(),
             room: Arc::new(Semaphore::new(intake::ROOM)),
             tunnels: TaskTracker::new(),

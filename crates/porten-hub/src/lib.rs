@@ -18,6 +18,7 @@ mod clock;
 pub mod commands;
 mod demand;
 mod dev;
+mod guesses;
 mod hub;
 mod limit;
 mod nodes;

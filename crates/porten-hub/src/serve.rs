@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::catalog::Catalog;
 use crate::client_address::TrustedProxies;
+use crate::clock::{self, Millis};
 use crate::hub::{Hub, Timing};
 use crate::origin::Origin;
 use crate::routes;
@@ -34,6 +35,8 @@ const BUFFER: usize = 64 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often the state file is looked at for what `porten-hub` commands changed.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often it is written down which nodes are connected, so that none of them lapses (milliseconds): a day.
+const NOTE_SEEN: Millis = 24 * 60 * 60 * 1000;
 /// When the Hub stops: how long nodes may take to say goodbye.
 const NODE_GRACE: Duration = Duration::from_secs(3);
 
@@ -245,8 +248,16 @@ async fn serve(socket: TcpStream, peer: IpAddr, hub: Arc<Hub>, others: Router, l
 /// out, and drains those that are to be drained.
 async fn look(hub: &Hub) {
     let mut seen = None;
+    let mut noted = clock::now();
     loop {
         tokio::time::sleep(LOOK).await;
+        let now = clock::now();
+        if now < noted || now - noted >= NOTE_SEEN {
+            noted = now;
+            if let Err(error) = hub.store.note_seen(hub.nodes.grants(), now).await {
+                hub.broken(&error);
+            }
+        }
         let version = match hub.store.foreign_version().await {
             Ok(version) => version,
             Err(error) => {

@@ -16,6 +16,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use hyper_util::rt::TokioIo;
 use porten_core::api_error::ApiError;
+use porten_core::display_text::sanitize;
+use porten_core::machine_name::sanitize_machine_name;
 use porten_core::wire::{
     self, Drain, Drained, FromAgent, FromHub, Goodbye, GoodbyeReason, Hello, Limits, MAX_BODY, MAX_STREAMS,
     SUBPROTOCOL, Traffic, Wake, Welcome, close,
@@ -36,6 +38,8 @@ use crate::traffic::is_news;
 
 /// Control messages a node may send; an agent that says everything it knows each second stays below it.
 const MESSAGES: Rule = Rule { times: 600, window: 60_000 };
+/// The longest version or platform of an agent that is read (characters).
+const MAX_WORDS: usize = 64;
 /// How long a node has to take a goodbye before its socket is dropped.
 const GOODBYE_PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
 
@@ -172,10 +176,20 @@ async fn hold(hub: &Arc<Hub>, bearer: Bearer, mut opened: Opened<Socket>) {
 /// The hello, if it is one and from the node that the person said yes to.
 fn greet(text: &str, bearer: &Bearer) -> Result<Hello, &'static str> {
     match wire::read_from_agent(text) {
-        Ok(Some(FromAgent::Hello(hello))) if hello.node == bearer.node => Ok(hello),
+        Ok(Some(FromAgent::Hello(hello))) if hello.node == bearer.node => Ok(readable(hello)),
         Ok(Some(FromAgent::Hello(_))) => Err("This sign-in belongs to another node. Sign in on this one."),
         Ok(_) => Err("The first message must be a hello."),
         Err(_) => Err("The hello does not read."),
+    }
+}
+
+/// The words of a hello as a person may read them: they are a stranger's.
+fn readable(hello: Hello) -> Hello {
+    Hello {
+        name: sanitize_machine_name(&hello.name),
+        agent: sanitize(&hello.agent, MAX_WORDS),
+        platform: sanitize(&hello.platform, MAX_WORDS),
+        ..hello
     }
 }
 
@@ -326,6 +340,7 @@ async fn say_goodbye(control: &Control, farewell: Farewell) {
         Farewell::Replaced => {
             (GoodbyeReason::Replaced, close::REPLACED, "The same node connected to the Hub from elsewhere.")
         }
+        Farewell::Superseded => (GoodbyeReason::Replaced, close::REPLACED, "The same node signed in to the Hub anew."),
     };
     tracing::info!(?farewell, "the tunnel is closed");
     let within_s = if let Farewell::Restart { within_s } = farewell { within_s } else { 0 };
