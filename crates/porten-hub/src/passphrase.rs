@@ -3,14 +3,15 @@
 //! Before a check there is a queue of a bounded length, of which an address and a browser have a share each: a flood
 //! waits for itself.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
-use argon2::Argon2;
+use argon2::password_hash::PasswordHasher as _;
 use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use porten_core::secret::Secret;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use subtle::ConstantTimeEq as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::client_address::ClientAddress;
 use crate::limit::Shares;
@@ -60,9 +61,13 @@ pub(crate) fn hash(passphrase: &Secret) -> Result<String, PassphraseError> {
     Ok(Argon2::default().hash_password(passphrase.expose().as_bytes())?.to_string())
 }
 
+/// A check, for one of the threads, in the thread's memory.
+type Job = Box<dyn FnOnce(&mut Vec<Block>) + Send>;
+
 /// The one place where passphrases are checked.
 #[derive(Debug)]
 pub(crate) struct Checker {
+    threads: mpsc::Sender<Job>,
     turns: Arc<Semaphore>,
     places: Arc<Mutex<Places>>,
 }
@@ -110,6 +115,7 @@ impl Drop for Place {
 /// The turn to have one passphrase checked.
 #[derive(Debug)]
 pub(crate) struct Turn {
+    threads: mpsc::Sender<Job>,
     // In this order: who waits for a turn finds the place free as well.
     _place: Place,
     _permit: OwnedSemaphorePermit,
@@ -123,7 +129,11 @@ impl Checker {
             by_address: Shares::new(MAX_FROM_ONE),
             by_browser: Shares::new(MAX_OF_BROWSER),
         };
-        Self { turns: Arc::new(Semaphore::new(AT_A_TIME)), places: Arc::new(Mutex::new(places)) }
+        Self {
+            threads: start_threads(),
+            turns: Arc::new(Semaphore::new(AT_A_TIME)),
+            places: Arc::new(Mutex::new(places)),
+        }
     }
 
     /// Waits for a turn; refused at once where too many wait.
@@ -132,7 +142,7 @@ impl Checker {
         let place = Place { kind, asker, places: Arc::clone(&self.places) };
         let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
         let permit = turn.map_err(|_| PassphraseError::Busy)?.map_err(|_| PassphraseError::Interrupted)?;
-        Ok(Turn { _place: place, _permit: permit })
+        Ok(Turn { threads: self.threads.clone(), _place: place, _permit: permit })
     }
 }
 
@@ -145,15 +155,57 @@ impl Turn {
         }
         let is_somebody = stored.is_some();
         let stored = stored.unwrap_or_else(|| NOBODY.to_owned());
-        let check = move || {
-            let _until_the_end = self;
-            let stored = PasswordHash::new(&stored)?;
-            Ok(Argon2::default().verify_password(tried.as_bytes(), &stored).is_ok())
+        let (answer, answered) = oneshot::channel();
+        let threads = self.threads.clone();
+        let check = move |memory: &mut Vec<Block>| {
+            let fits = fits(&stored, tried.as_bytes(), memory);
+            drop(self);
+            // Nobody may wait for it any more.
+            let _ = answer.send(fits);
         };
-        let fits: Result<bool, PassphraseError> =
-            tokio::task::spawn_blocking(check).await.map_err(|_| PassphraseError::Interrupted)?;
-        Ok(fits? && is_somebody)
+        threads.send(Box::new(check)).map_err(|_| PassphraseError::Interrupted)?;
+        let fits = answered.await.map_err(|_| PassphraseError::Interrupted)??;
+        Ok(fits && is_somebody)
     }
+}
+
+/// Whether `tried` is the passphrase behind `stored` (PHC string). `memory` is used again by the next: what is given back to
+/// the allocator each time it keeps by thread and in pieces, ten times what a hash takes.
+fn fits(stored: &str, tried: &[u8], memory: &mut Vec<Block>) -> Result<bool, PassphraseError> {
+    let stored = PasswordHash::new(stored)?;
+    let (Some(salt), Some(expected)) = (&stored.salt, &stored.hash) else { return Ok(false) };
+    let version = stored.version.map(Version::try_from).transpose().map_err(argon2::password_hash::Error::from)?;
+    let algorithm = Algorithm::try_from(stored.algorithm.as_str())?;
+    let params = Params::try_from(&stored)?;
+    memory.resize(params.block_count(), Block::new());
+    let mut output = vec![0; expected.len()];
+    Argon2::new(algorithm, version.unwrap_or_default(), params)
+        .hash_password_into_with_memory(tried, salt.as_ref(), &mut output, memory)
+        .map_err(argon2::password_hash::Error::from)?;
+    Ok(output.ct_eq(expected.as_bytes()).into())
+}
+
+/// The threads that hash, each in memory of its own, which it keeps from its first check on. They end with the last sender.
+fn start_threads() -> mpsc::Sender<Job> {
+    let (sender, jobs) = mpsc::channel::<Job>();
+    let jobs = Arc::new(Mutex::new(jobs));
+    for _ in 0..AT_A_TIME {
+        let jobs = Arc::clone(&jobs);
+        let work = move || {
+            let mut memory = Vec::new();
+            loop {
+                // The lock goes before the job is done.
+                let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let Ok(job) = job else { return };
+                job(&mut memory);
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name("passphrase".to_owned()).spawn(work) {
+            // With none at all each check says that it was interrupted.
+            tracing::error!(%error, "no thread for passphrases");
+        }
+    }
+    sender
 }
 
 impl Places {
