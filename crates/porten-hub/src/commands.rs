@@ -184,6 +184,28 @@ fn day(at: Millis) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{NewGrant, Pair};
+
+    #[tokio::test]
+    async fn a_list_of_nodes_names_those_that_lapsed_and_an_end_says_what_ended() {
+        let store = Store::in_memory().unwrap();
+        add_account(&store, "anna").await.unwrap();
+        let account = store.account("anna").await.unwrap().unwrap();
+        let last_year = clock::now() - 365 * 24 * 60 * 60 * 1000;
+        for (n, made) in [(1, last_year), (2, clock::now())] {
+            let (node, name) = (format!("n{n}"), format!("studio-{n}"));
+            let new = NewGrant { account: account.id, epoch: account.epoch, node, name };
+            let pair = Pair { access: [n; 32], refresh: [n + 10; 32], expires: made };
+            store.issue_grant(new, pair, made).await.unwrap();
+        }
+        let listed = list_nodes(&store).await.unwrap();
+        assert!(listed[0].ends_with("\tnever\tlapsed") && listed[1].ends_with("\tnever"), "{listed:?}");
+        let told = revoke_node(&store, 2).await.unwrap();
+        assert!(told.contains("studio-2") && told.contains("the page as anna"), "{told}");
+        assert!(matches!(revoke_node(&store, 2).await, Err(CommandError::NoGrant(2))));
+        let told = remove_account(&store, "anna").await.unwrap();
+        assert!(told.contains("no API key, 1 node sign-in,"), "{told}");
+    }
 
     #[tokio::test]
     async fn an_account_a_key_and_their_end() {

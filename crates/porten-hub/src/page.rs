@@ -138,7 +138,7 @@ fn question(page: Page<'_>) -> String {
          <p class=\"code\">{}</p>\n<p class=\"small\">Go on only if the machine shows this code.</p>\n\
          <p>If you connect it, prompts that are sent to this Hub with your account’s keys go to that machine: whoever \
          has it can read them, and writes the answers. It stays connected until it is signed out.</p>\n\
-         <p class=\"small\">It asked {} from {}, {here}.</p>\n\
+         <p class=\"small\">The machine asked {} from {}, {here}.</p>\n\
          <form method=\"post\" action=\"{PATH}\">\n{}{}\
          <div class=\"buttons\"><button name=\"answer\" value=\"refuse\">Don’t connect</button>\
          <button class=\"first\" name=\"answer\" value=\"connect\">Connect</button></div>\n</form>",

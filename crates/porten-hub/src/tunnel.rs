@@ -358,3 +358,22 @@ async fn send(outgoing: &mpsc::Sender<Outgoing>, message: Outgoing) {
     // A node that takes nothing any more is dropped after the same time.
     let _ = outgoing.send_timeout(message, GOODBYE_PATIENCE).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_a_hello_are_short_and_can_be_read() {
+        let long = "x".repeat(1_000_000);
+        let hello = Hello {
+            node: "n".into(),
+            name: "Anna\u{1b}[2J\u{202e}’s Mac".into(),
+            agent: format!("0.1.0\n2026-11-30 INFO {long}"),
+            platform: long,
+        };
+        let Hello { name, agent, platform, .. } = readable(hello);
+        assert_eq!(name, "Anna-2J’s Mac");
+        assert!(agent.starts_with("0.1.0 2026") && agent.chars().count() == 64 && platform.chars().count() == 64);
+    }
+}

@@ -1,6 +1,8 @@
 //! What a person began on the approval page ends with the account, the passphrase and the operator's word; and the page
 //! says enough to judge who asks.
 
+#![allow(clippy::unwrap_used, reason = "what tests share fails like a test")]
+
 mod common;
 
 use common::{Browser, Hub, csrf, hub, hub_with, node};
