@@ -16,8 +16,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use hyper_util::rt::TokioIo;
 use porten_core::api_error::ApiError;
-use porten_core::display_text::sanitize;
-use porten_core::machine_name::sanitize_machine_name;
 use porten_core::wire::{
     self, Drain, Drained, FromAgent, FromHub, Goodbye, GoodbyeReason, Hello, Limits, MAX_BODY, MAX_STREAMS,
     SUBPROTOCOL, Traffic, Wake, Welcome, close,
@@ -38,8 +36,6 @@ use crate::traffic::is_news;
 
 /// Control messages a node may send; an agent that says everything it knows each second stays below it.
 const MESSAGES: Rule = Rule { times: 600, window: 60_000 };
-/// The longest version or platform of an agent that is read (characters).
-const MAX_WORDS: usize = 64;
 /// How long a node has to take a goodbye before its socket is dropped.
 const GOODBYE_PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
 
@@ -176,20 +172,10 @@ async fn hold(hub: &Arc<Hub>, bearer: Bearer, mut opened: Opened<Socket>) {
 /// The hello, if it is one and from the node that the person said yes to.
 fn greet(text: &str, bearer: &Bearer) -> Result<Hello, &'static str> {
     match wire::read_from_agent(text) {
-        Ok(Some(FromAgent::Hello(hello))) if hello.node == bearer.node => Ok(readable(hello)),
+        Ok(Some(FromAgent::Hello(hello))) if hello.node == bearer.node => Ok(hello),
         Ok(Some(FromAgent::Hello(_))) => Err("This sign-in belongs to another node. Sign in on this one."),
         Ok(_) => Err("The first message must be a hello."),
         Err(_) => Err("The hello does not read."),
-    }
-}
-
-/// The words of a hello as a person may read them: they are a stranger's.
-fn readable(hello: Hello) -> Hello {
-    Hello {
-        name: sanitize_machine_name(&hello.name),
-        agent: sanitize(&hello.agent, MAX_WORDS),
-        platform: sanitize(&hello.platform, MAX_WORDS),
-        ..hello
     }
 }
 
@@ -357,23 +343,4 @@ async fn shut(control: &Control, code: u16, reason: &'static str) {
 async fn send(outgoing: &mpsc::Sender<Outgoing>, message: Outgoing) {
     // A node that takes nothing any more is dropped after the same time.
     let _ = outgoing.send_timeout(message, GOODBYE_PATIENCE).await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_words_of_a_hello_are_short_and_can_be_read() {
-        let long = "x".repeat(1_000_000);
-        let hello = Hello {
-            node: "n".into(),
-            name: "Anna\u{1b}[2J\u{202e}’s Mac".into(),
-            agent: format!("0.1.0\n2026-11-30 INFO {long}"),
-            platform: long,
-        };
-        let Hello { name, agent, platform, .. } = readable(hello);
-        assert_eq!(name, "Anna-2J’s Mac");
-        assert!(agent.starts_with("0.1.0 2026") && agent.chars().count() == 64 && platform.chars().count() == 64);
-    }
 }
