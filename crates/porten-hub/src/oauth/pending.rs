@@ -1,11 +1,12 @@
 //! Keeps the sign-ins that wait for a person's answer, in memory: what strangers ask for costs no write to the disk.
 //!
 //! Each address has a share, so a flood pushes out its own requests only: those first that nobody polls, the oldest of
-//! them first. An agent whose request was pushed out brings it back with its next poll ([`device_code`]).
+//! them first. Where all of them together fill the room, what nobody polls goes before anything that somebody polls. An agent whose request was pushed out brings it back with its next poll ([`device_code`]).
 //!
 //! [`device_code`]: super::device_code
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use porten_core::secret::Secret;
@@ -36,12 +37,11 @@ pub(crate) struct Pending {
 struct Inside {
     waiting: HashMap<Digest, Waiting>,
     by_user_code: HashMap<String, Digest>,
-    /// Who goes first where there is no room.
-    order: BTreeMap<ClientAddress, BTreeSet<Rank>>,
+    by_address: HashMap<ClientAddress, Share>,
     /// When each ends.
     ends: BTreeSet<(Millis, Digest)>,
-    /// The addresses by how many of theirs wait.
-    crowds: BTreeSet<(usize, ClientAddress)>,
+    /// The addresses; the last has to give one up where there is no room.
+    crowds: BTreeSet<(Crowd, ClientAddress)>,
     /// Answered, and not long ago.
     answered: HashMap<Digest, Answered>,
 }
@@ -56,6 +56,24 @@ struct Waiting {
 
 /// The less, the sooner it goes: what was never polled before what was, then the one that was silent longest.
 type Rank = (bool, Millis, Digest);
+
+/// What waits from one address.
+#[derive(Debug, Default)]
+struct Share {
+    /// The first goes first.
+    ranks: BTreeSet<Rank>,
+    /// Those that were never polled.
+    unpolled: usize,
+}
+
+/// The more, the sooner one of theirs goes: first where most wait that nobody polls, then where the first to go is.
+type Crowd = (usize, Reverse<Option<Rank>>);
+
+impl Share {
+    fn crowd(&self) -> Crowd {
+        (self.unpolled, Reverse(self.ranks.first().copied()))
+    }
+}
 
 impl Waiting {
     fn rank(&self, hash: Digest) -> Rank {
@@ -265,30 +283,36 @@ impl Inside {
 
     /// Pushes out the one of this address that goes first.
     fn evict(&mut self, from: ClientAddress) {
-        if let Some((_, _, first)) = self.order.get(&from).and_then(|ranks| ranks.first()).copied() {
-            self.remove(&first);
+        let first = self.by_address.get(&from).and_then(|share| share.ranks.first().copied());
+        if let Some((_, _, hash)) = first {
+            self.remove(&hash);
         }
     }
 
     fn share(&self, from: ClientAddress) -> usize {
-        self.order.get(&from).map_or(0, BTreeSet::len)
+        self.by_address.get(&from).map_or(0, |share| share.ranks.len())
     }
 
     fn enlist(&mut self, from: ClientAddress, rank: Rank) {
-        let ranks = self.order.entry(from).or_default();
-        self.crowds.remove(&(ranks.len(), from));
-        ranks.insert(rank);
-        self.crowds.insert((ranks.len(), from));
+        self.change(from, |share| {
+            share.unpolled += usize::from(share.ranks.insert(rank) && !rank.0);
+        });
     }
 
     fn strike(&mut self, from: ClientAddress, rank: &Rank) {
-        let Some(ranks) = self.order.get_mut(&from) else { return };
-        self.crowds.remove(&(ranks.len(), from));
-        ranks.remove(rank);
-        if ranks.is_empty() {
-            self.order.remove(&from);
+        self.change(from, |share| {
+            share.unpolled -= usize::from(share.ranks.remove(rank) && !rank.0);
+        });
+    }
+
+    fn change(&mut self, from: ClientAddress, change: impl FnOnce(&mut Share)) {
+        let share = self.by_address.entry(from).or_default();
+        self.crowds.remove(&(share.crowd(), from));
+        change(share);
+        if share.ranks.is_empty() {
+            self.by_address.remove(&from);
         } else {
-            self.crowds.insert((ranks.len(), from));
+            self.crowds.insert((share.crowd(), from));
         }
     }
 }

@@ -88,6 +88,26 @@ fn a_flood_from_the_same_address_spares_what_is_polled() {
 }
 
 #[test]
+fn a_flood_from_all_addresses_spares_what_is_polled_and_who_is_new() {
+    let pending = pending();
+    // Two machines of one house, and an address that is the last of all.
+    let house = from(u32::MAX);
+    let polled = begin(&pending, "A", house, 0);
+    assert_eq!(pending.poll(&polled, house, 0), Some(Reply::Pending));
+    let flood = |range: std::ops::Range<usize>| {
+        for n in range {
+            begin(&pending, &format!("x{n}"), from(u32::try_from(n).unwrap()), 1);
+        }
+    };
+    flood(0..2 * MAX_WAITING);
+    begin(&pending, "B", house, 1);
+    flood(2 * MAX_WAITING..3 * MAX_WAITING - 10);
+    assert!(pending.asked("A", 2).is_some(), "what is polled stays");
+    assert!(pending.asked("B", 2).is_some(), "who is new stays until as many have come after");
+    assert_eq!(pending.lock().waiting.len(), MAX_WAITING);
+}
+
+#[test]
 fn a_request_that_was_pushed_out_comes_back_with_its_poll() {
     let pending = pending();
     let code = begin(&pending, "A", from(1), 0);
@@ -108,7 +128,9 @@ fn only_those_that_wait_take_room() {
         begin(&pending, &user_code, from(1), 0);
         assert!(pending.answer(&user_code, Decision { connect: false, account: (n % 3) as i64, ..YES }, 0));
     }
-    assert!(pending.lock().waiting.is_empty() && pending.lock().crowds.is_empty() && pending.lock().order.is_empty());
+    assert!(
+        pending.lock().waiting.is_empty() && pending.lock().crowds.is_empty() && pending.lock().by_address.is_empty()
+    );
     assert_eq!(pending.lock().answered.len(), 3 * MAX_ANSWERS);
     flood(&pending, MAX_FROM_ONE, from(1), 1);
     begin(&pending, "A", from(1), 1 + LIFETIME);
