@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use porten_hub::{Catalog, Config, Running, Store, Timing, TrustedProxy};
+use porten_hub::{Capacity, Catalog, Config, Running, Store, Timing, TrustedProxy};
 use serde_json::Value;
 
 pub(crate) mod node;
@@ -81,6 +81,7 @@ pub(crate) async fn hub_that_drains(timing: Timing, store: Store, drain_within: 
         trusted_proxies: ["127.0.0.1".parse::<TrustedProxy>().unwrap()].into_iter().collect(),
         store: store.clone(),
         catalog: Catalog::read(catalog).unwrap(),
+        capacity: Capacity::default(),
         // Nothing is said that a test does not bring about.
         timing: Timing { retell: Duration::from_secs(600), ..timing },
         drain_within,
