@@ -96,12 +96,14 @@ fn a_flood_from_all_addresses_spares_what_is_polled_and_who_is_new() {
     assert_eq!(pending.poll(&polled, house, 0), Some(Reply::Pending));
     let flood = |range: std::ops::Range<usize>| {
         for n in range {
-            begin(&pending, &format!("x{n}"), from(u32::try_from(n).unwrap()), 1);
+            let at = Millis::try_from(n).unwrap();
+            begin(&pending, &format!("x{n}"), from(u32::try_from(n).unwrap()), at);
         }
     };
-    flood(0..2 * MAX_WAITING);
-    begin(&pending, "B", house, 1);
-    flood(2 * MAX_WAITING..3 * MAX_WAITING - 10);
+    let half = 2 * MAX_WAITING;
+    flood(0..half);
+    begin(&pending, "B", house, Millis::try_from(half).unwrap());
+    flood(half..half + MAX_WAITING - 10);
     assert!(pending.asked("A", 2).is_some(), "what is polled stays");
     assert!(pending.asked("B", 2).is_some(), "who is new stays until as many have come after");
     assert_eq!(pending.lock().waiting.len(), MAX_WAITING);
