@@ -130,6 +130,7 @@ pub(crate) enum Node {
         state: State,
     },
     /// Sign a node out
+    #[command(visible_alias = "remove")]
     Revoke {
         number: i64,
         #[command(flatten)]

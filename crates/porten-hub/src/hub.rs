@@ -12,9 +12,12 @@ use crate::body_budget::BodyBudget;
 use crate::capacity::Capacity;
 use crate::catalog::Catalog;
 use crate::client_address::TrustedProxies;
+use crate::clock;
+use crate::guesses::Guesses;
 use crate::keys_in_use::KeysInUse;
 use crate::nodes::Nodes;
 use crate::oauth::OAuthError;
+use crate::oauth::pending::Pending;
 use crate::origin::Origin;
 use crate::passphrase::Checker;
 use crate::quota::Quotas;
@@ -74,7 +77,10 @@ pub(crate) struct Hub {
     pub(crate) store: Store,
     pub(crate) catalog: watch::Sender<Arc<Catalog>>,
     pub(crate) nodes: Arc<Nodes>,
+    /// Sign-ins that wait for a person.
+    pub(crate) pending: Pending,
     pub(crate) visits: Visits,
+    pub(crate) guesses: Guesses,
     pub(crate) passphrases: Checker,
     /// Room for request bodies that wait for a node.
     pub(crate) bodies: Arc<BodyBudget>,
@@ -104,7 +110,9 @@ impl Hub {
             store,
             catalog: watch::Sender::new(Arc::new(catalog)),
             nodes: Arc::new(Nodes::new(capacity.nodes)),
+            pending: Pending::new(clock::millis(timing.device_interval)),
             visits: Visits::new(),
+            guesses: Guesses::new(),
             passphrases: Checker::new(),
             bodies: Arc::default(),
             keys: Arc::default(),

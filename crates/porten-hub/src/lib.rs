@@ -20,6 +20,7 @@ mod clock;
 pub mod commands;
 mod demand;
 mod dev;
+mod guesses;
 mod hub;
 mod keys_in_use;
 mod limit;

@@ -51,6 +51,9 @@ pub(crate) enum Farewell {
     Revoked,
     /// The same node connected again.
     Replaced,
+    /// The same node signed in anew, so this sign-in has ended. Its agent is not told that it was signed out: the new
+    /// sign-in is most often its own.
+    Superseded,
 }
 
 /// The connected nodes.
@@ -217,8 +220,17 @@ impl Nodes {
 
     /// Ends the tunnels of these grants.
     pub(crate) fn revoke(&self, grants: &[i64]) {
+        self.bid(grants, Farewell::Revoked);
+    }
+
+    /// Ends the tunnels of these grants, in whose place there is a newer one of the same node.
+    pub(crate) fn supersede(&self, grants: &[i64]) {
+        self.bid(grants, Farewell::Superseded);
+    }
+
+    fn bid(&self, grants: &[i64], farewell: Farewell) {
         let inside = self.lock();
-        inside.all().filter(|live| grants.contains(&live.grant)).for_each(|live| live.bid(Farewell::Revoked));
+        inside.all().filter(|live| grants.contains(&live.grant)).for_each(|live| live.bid(farewell));
     }
 
     /// The grants of all connected nodes.

@@ -87,11 +87,15 @@ async fn account(wanted: Account) -> Result<(), Failure> {
         }
         Account::Passphrase { name, state } => {
             let passphrase = commands::renew_passphrase(&Store::open(&state.file())?, &name).await?;
-            print(&format!("New passphrase of {name}, shown this once:\n{}", passphrase.expose()))
+            print(&format!(
+                "New passphrase of {name}, shown this once:\n{}\nWho was signed in on the page as {name} is not any \
+                 more. Nodes and API keys stay as they are.",
+                passphrase.expose()
+            ))
         }
         Account::Remove { name, state } => {
-            commands::remove_account(&Store::open(&state.file())?, &name).await?;
-            print(&format!("Account {name} is removed, with its keys and nodes."))
+            let ended = commands::remove_account(&Store::open(&state.file())?, &name).await?;
+            print(&format!("Account {name} is removed. {ended}"))
         }
         Account::List { state } => print_lines(&commands::list_accounts(&Store::open(&state.file())?).await?),
     }
@@ -114,10 +118,7 @@ async fn key(wanted: Key) -> Result<(), Failure> {
 async fn node(wanted: Node) -> Result<(), Failure> {
     match wanted {
         Node::List { state } => print_lines(&commands::list_nodes(&Store::open(&state.file())?).await?),
-        Node::Revoke { number, state } => {
-            commands::revoke_node(&Store::open(&state.file())?, number).await?;
-            print(&format!("Sign-in number {number} has ended."))
-        }
+        Node::Revoke { number, state } => print(&commands::revoke_node(&Store::open(&state.file())?, number).await?),
         Node::Drain { number, state } => {
             commands::drain_node(&Store::open(&state.file())?, number, true).await?;
             print(&format!("The node of sign-in number {number} gets no more requests; `node resume` takes that back."))

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::capacity::Capacity;
 use crate::catalog::Catalog;
 use crate::client_address::TrustedProxies;
+use crate::clock::{self, Millis};
 use crate::hub::{Hub, Timing};
 use crate::origin::Origin;
 use crate::routes;
@@ -36,6 +37,8 @@ const BUFFER: usize = 64 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often the state file is looked at for what `porten-hub` commands changed.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often it is written down which nodes are connected, so that none of them lapses (milliseconds): a day.
+const NOTE_SEEN: Millis = 24 * 60 * 60 * 1000;
 /// When the Hub stops: how long nodes may take to say goodbye.
 const NODE_GRACE: Duration = Duration::from_secs(3);
 
@@ -265,8 +268,16 @@ async fn serve(socket: TcpStream, who: Arc<Connection>, hub: Arc<Hub>, others: R
 /// out and the requests of keys that have ended, and drains the nodes that are to be drained.
 async fn look(hub: &Hub) {
     let mut seen = None;
+    let mut noted = clock::now();
     loop {
         tokio::time::sleep(LOOK).await;
+        let now = clock::now();
+        if now < noted || now - noted >= NOTE_SEEN {
+            noted = now;
+            if let Err(error) = hub.store.note_seen(hub.nodes.grants(), now).await {
+                hub.broken(&error);
+            }
+        }
         // What failed is done a second later.
         match heed_commands(hub, seen).await {
             Ok(version) => seen = Some(version),

@@ -410,6 +410,7 @@ async fn say_goodbye(control: &Control, farewell: Farewell) {
         Farewell::Replaced => {
             (GoodbyeReason::Replaced, close::REPLACED, "The same node connected to the Hub from elsewhere.")
         }
+        Farewell::Superseded => (GoodbyeReason::Replaced, close::REPLACED, "The same node signed in to the Hub anew."),
     };
     tracing::info!(?farewell, "the tunnel is closed");
     let within_s = if let Farewell::Restart { within_s } = farewell { within_s } else { 0 };
