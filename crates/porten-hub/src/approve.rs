@@ -12,7 +12,6 @@ use serde::Deserialize;
 
 use crate::client_address::ClientAddress;
 use crate::clock;
-use crate::guesses::Allowed;
 use crate::hub::Hub;
 use crate::oauth::pending::{Asked, Decision};
 use crate::page::{self, Page};
@@ -26,7 +25,6 @@ const MAX_ACCOUNT: usize = 64;
 
 const WRONG: &str = "That account and passphrase do not belong together.";
 const TOO_OFTEN: &str = "Too many mistakes. Try again in ten minutes.";
-const UNDER_ATTACK: &str = "Wrong passphrases for this account come from many places just now. Try again in a minute, or from where you signed in before.";
 const CROWD: &str = "Many people sign in just now. Try again in a moment.";
 const STALE: &str = "This page is no longer good. Open it again, and allow cookies for this Hub.";
 const TYPE_IT: &str =
@@ -101,25 +99,21 @@ pub(crate) async fn begin_visit(
         return Ok(sign_in(&hub, cookie, &form.user_code, Some((STALE, StatusCode::FORBIDDEN))));
     };
     let again = |text, status| sign_in(&hub, cookie, &form.user_code, Some((text, status)));
-    let locked = |allowed| match allowed {
-        Allowed::Yes => None,
-        Allowed::NotFromHere => Some(again(TOO_OFTEN, StatusCode::TOO_MANY_REQUESTS)),
-        Allowed::NotNow => Some(again(UNDER_ATTACK, StatusCode::TOO_MANY_REQUESTS)),
-    };
+    let locked = || again(TOO_OFTEN, StatusCode::TOO_MANY_REQUESTS);
     if form.account.len() > MAX_ACCOUNT {
         return Ok(again(WRONG, StatusCode::FORBIDDEN));
     }
     let now = clock::now();
-    if let Some(refusal) = locked(hub.guesses.may_try(&form.account, from, now)) {
-        return Ok(refusal);
+    if !hub.guesses.may_try(&form.account, from, now) {
+        return Ok(locked());
     }
     let is_known = hub.guesses.is_home(&form.account, from, now);
     let right = async {
         let turn = hub.passphrases.turn(Asker { from, browser, is_known }).await?;
         // Others tried while this one waited.
         let now = clock::now();
-        if let Some(refusal) = locked(hub.guesses.try_one(&form.account, from, now)) {
-            return Ok(Err(refusal));
+        if !hub.guesses.try_one(&form.account, from, now) {
+            return Ok(Err(locked()));
         }
         let account = match hub.store.account(&form.account).await {
             Ok(account) => account,
