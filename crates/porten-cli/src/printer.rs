@@ -1,10 +1,12 @@
-//! The only place that writes to the terminal.
+//! The only place that writes to the terminal. What it is given is text: a terminal gets nothing to obey but what is added here.
 
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 
+use porten_core::display_text::terminal_safe;
+
 /// One line to standard output. A reader that has left (`porten status | head`) ends the process quietly.
 pub(crate) fn say(line: &str) {
-    if writeln!(stdout().lock(), "{line}").is_err() {
+    if writeln!(stdout().lock(), "{}", terminal_safe(line)).is_err() {
         std::process::exit(0);
     }
 }
@@ -12,12 +14,12 @@ pub(crate) fn say(line: &str) {
 /// One sentence to standard error.
 pub(crate) fn complain(text: &str) {
     // With nobody to read it there is nothing more to do.
-    let _ = writeln!(stderr().lock(), "porten: {text}");
+    let _ = writeln!(stderr().lock(), "porten: {}", terminal_safe(text));
 }
 
 /// A line in the place of the last one, while a person is watching.
 pub(crate) fn say_over(line: &str) {
-    if write!(stdout().lock(), "\r\x1b[K{line}").and_then(|()| stdout().flush()).is_err() {
+    if write!(stdout().lock(), "\r\x1b[K{}", terminal_safe(line)).and_then(|()| stdout().flush()).is_err() {
         std::process::exit(0);
     }
 }
