@@ -109,6 +109,11 @@ impl Replay {
             let Some(body) = document.path().strip_prefix("/state/").and_then(|key| state.get(key)) else { continue };
             self.telling.on(exo::Input::Told(document, Reply::answer(200, body.to_string())), self.now);
         }
+        // What is gone is believed once a heartbeat has followed.
+        if let Some(beats) = state.get("lastSeen") {
+            let reply = Reply::answer(200, beats.to_string());
+            self.telling.on(exo::Input::Told(Document::LastSeen, reply), self.now);
+        }
         for (instance, _) in self.telling.instances() {
             if self.placed.iter().any(|pair| pair.engine.as_str() == instance.model) {
                 continue;

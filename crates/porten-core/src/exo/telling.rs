@@ -60,6 +60,10 @@ pub struct Telling {
     progress: Progress,
     past: Past,
     cluster: Cluster,
+    /// What takes something away, until the heartbeat after it has shown that it is no history.
+    held: BTreeMap<Document, Value>,
+    /// What was told while exo was doubted, and is to be asked again.
+    owed: BTreeSet<Document>,
 }
 
 impl Telling {
@@ -242,13 +246,45 @@ impl Telling {
                 return;
             }
         };
+        if document != Document::LastSeen {
+            if self.heartbeat.is_doubted() {
+                self.owed.insert(document);
+                return;
+            }
+            if self.takes_away(document, &value) {
+                self.held.insert(document, value);
+                self.rhythm.hasten(&[Document::LastSeen]);
+                return;
+            }
+            self.held.remove(&document);
+        }
+        self.believe(document, &value, now);
+    }
+
+    /// Whether something would be gone by it that is there.
+    fn takes_away(&self, document: Document, value: &Value) -> bool {
+        let keeps = |id: &String| value.get(id.as_str()).is_some();
+        match document {
+            Document::Instances => !self.instances.iter().all(|instance| keeps(&instance.id)),
+            Document::Identities => !self.nodes.identities.keys().all(keeps),
+            Document::Memory => !self.nodes.memory.keys().all(keeps),
+            Document::Topology => {
+                let nodes: BTreeSet<&str> =
+                    value["nodes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                !self.nodes.there.iter().all(|node| nodes.contains(node.as_str()))
+            }
+            _ => false,
+        }
+    }
+
+    fn believe(&mut self, document: Document, value: &Value, now: Now) {
         self.told.insert(document);
         match document {
             Document::NodeId => self.nodes.asked = value.as_str().map(str::to_owned),
-            Document::LastSeen => self.take_heartbeat(&value, now),
-            Document::Instances => self.take_instances(&value),
+            Document::LastSeen => self.take_heartbeat(value, now),
+            Document::Instances => self.take_instances(value),
             Document::Runners => {
-                self.runners = read_runners(&value);
+                self.runners = read_runners(value);
                 self.runners_at = Some(now.mono);
             }
             Document::Topology => {
@@ -256,21 +292,35 @@ impl Telling {
                 self.nodes.there = there.take(MOST).map(str::to_owned).collect();
                 self.nodes.edges = read_edges(&value["connections"]);
             }
-            Document::Identities => self.nodes.identities = by_node(&value, read_identity),
-            Document::Memory => self.nodes.memory = by_node(&value, read_ram),
-            Document::System => self.nodes.system = by_node(&value, read_system),
-            Document::Network => self.nodes.interfaces = by_node(&value, read_interfaces),
-            Document::Thunderbolt => self.nodes.ports = by_node(&value, read_ports),
-            Document::Rdma => self.nodes.rdma = by_node(&value, |told| told["enabled"] == true),
-            Document::BridgeLoops => self.nodes.loops = read_loops(&value),
-            Document::Disk => self.nodes.disks = by_node(&value, read_disk),
-            Document::Downloads => self.downloads = read_downloads(&value),
+            Document::Identities => self.nodes.identities = by_node(value, read_identity),
+            Document::Memory => self.nodes.memory = by_node(value, read_ram),
+            Document::System => self.nodes.system = by_node(value, read_system),
+            Document::Network => self.nodes.interfaces = by_node(value, read_interfaces),
+            Document::Thunderbolt => self.nodes.ports = by_node(value, read_ports),
+            Document::Rdma => self.nodes.rdma = by_node(value, |told| told["enabled"] == true),
+            Document::BridgeLoops => self.nodes.loops = read_loops(value),
+            Document::Disk => self.nodes.disks = by_node(value, read_disk),
+            Document::Downloads => self.downloads = read_downloads(value),
         }
         self.cluster = self.nodes.cluster(&self.instances);
         let parts: Vec<_> = self.instances.iter().map(|one| (one.id.clone(), self.parts(one))).collect();
         self.progress.note(parts.into_iter(), now);
         let Self { past, cluster, heartbeat, .. } = self;
         past.note(cluster, |node| heartbeat.silent_since(node, now).is_none(), now);
+    }
+
+    /// After a heartbeat: what was held back holds, or is asked for again once exo is not doubted any more.
+    fn settle(&mut self, now: Now) {
+        let held = std::mem::take(&mut self.held);
+        if self.heartbeat.is_doubted() {
+            self.owed.extend(held.into_keys());
+            return;
+        }
+        let owed: Vec<Document> = std::mem::take(&mut self.owed).into_iter().collect();
+        self.rhythm.hasten(&owed);
+        for (document, value) in held {
+            self.believe(document, &value, now);
+        }
     }
 
     fn take_instances(&mut self, value: &Value) {
@@ -284,6 +334,7 @@ impl Telling {
 
     fn take_heartbeat(&mut self, value: &Value, now: Now) {
         let heard = self.heartbeat.take(value, now);
+        self.settle(now);
         if heard.changed {
             self.rhythm.hasten(&[
                 Document::Topology,
