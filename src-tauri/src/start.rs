@@ -10,8 +10,8 @@ use tauri::{App, AppHandle, Manager as _, RunEvent, WindowEvent};
 
 use crate::state::Porten;
 use crate::{
-    bridge, hold, leave, login_item, notifications, popover, scene, settings, settings_window, sign_in_window, stage,
-    tray,
+    bridge, hold, leave, login_item, notifications, popover, scene, settings, settings_window, sign_in, sign_in_window,
+    stage, tray,
 };
 
 /// What the command line asks for.
@@ -202,6 +202,7 @@ fn set_up(app: &mut App, open: bool) -> tauri::Result<()> {
     #[cfg(target_os = "macos")]
     tauri::async_runtime::spawn(crate::macos::nap::hold_off(scenes.clone()));
     tauri::async_runtime::spawn(notifications::follow(handle.clone(), scenes.clone()));
+    tauri::async_runtime::spawn(sign_in::follow(handle.clone(), scenes.clone()));
     tray::set_up(handle, scenes)?;
     leave::on_signals(&leave);
     let quit = leave.quit.clone();
