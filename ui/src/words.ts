@@ -432,6 +432,7 @@ export const acts: Acts = {
   ask_to_be_allowed: TRY,
   end_other_agent: TRY,
   check_hub_address: CHANGE,
+  network_sign_in: TRY,
   check_date: TRY,
   trust_authority: TRY,
   proxy_password: TRY,

@@ -19,6 +19,8 @@ pub enum Remedy {
     EndOtherAgent,
     /// See whether the Hub's address is right.
     CheckHubAddress,
+    /// The network may want a sign-in of its own before it lets anything through.
+    NetworkSignIn,
     /// See whether this machine's date is right.
     CheckDate,
     /// Have the system trust the authority that vouched for the certificate.
@@ -170,6 +172,11 @@ impl Remedy {
             Self::AskToBeAllowed => "Ask whoever runs the Hub to allow this node, then sign in again".into(),
             Self::EndOtherAgent => "Stop the other agent, or sign in here again".into(),
             Self::CheckHubAddress => "Check the Hub's address; if it is right, ask whoever runs the Hub".into(),
+            Self::NetworkSignIn => {
+                "Open a browser: this network may want a sign-in before it lets anything through, and Porten comes \
+                 back by itself within a minute of it; else check the Hub's address"
+                    .into()
+            }
             Self::CheckDate => {
                 "Check this Mac's date; if it is right, whoever runs the Hub must renew the certificate".into()
             }
@@ -245,6 +252,7 @@ mod tests {
             Remedy::AskToBeAllowed,
             Remedy::EndOtherAgent,
             Remedy::CheckHubAddress,
+            Remedy::NetworkSignIn,
             Remedy::CheckDate,
             Remedy::TrustAuthority,
             Remedy::ProxyPassword,

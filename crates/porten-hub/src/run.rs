@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use porten_hub::commands::{self, CommandError};
 use porten_hub::{
-    Catalog, CatalogError, Config, Origin, OriginError, Running, Seeded, StartError, Store, StoreError, Timing,
+    Capacity, Catalog, CatalogError, Config, Origin, OriginError, Running, Seeded, StartError, Store, StoreError,
+    Timing,
 };
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -143,7 +144,10 @@ async fn serve(wanted: Serve) -> Result<(), Failure> {
     // Signals are caught before anybody is told that the Hub is there.
     let mut signals = Signals::new()?;
     let drain_within = wanted.drain_within.unwrap_or(if wanted.dev { DEV_DRAIN } else { DRAIN });
-    let config = Config { listen: wanted.listen, public, store, catalog, timing, drain_within };
+    let trusted_proxies = wanted.trusted_proxies.into_iter().collect();
+    let capacity = Capacity::of(porten_hub::raise_open_files());
+    let config =
+        Config { listen: wanted.listen, public, trusted_proxies, store, catalog, capacity, timing, drain_within };
     let running = porten_hub::start(config).await?;
     print(&announcement(&running, seeded.as_ref(), wanted.json))?;
     while signals.next().await == Signal::Reload {

@@ -7,7 +7,7 @@ export type Remedy = { "action": "sign_in",
 /**
  * Somebody was signed in before.
  */
-again: boolean, } | { "action": "ask_to_be_allowed" } | { "action": "end_other_agent" } | { "action": "check_hub_address" } | { "action": "check_date" } | { "action": "trust_authority" } | { "action": "proxy_password" } | { "action": "check_network", 
+again: boolean, } | { "action": "ask_to_be_allowed" } | { "action": "end_other_agent" } | { "action": "check_hub_address" } | { "action": "network_sign_in" } | { "action": "check_date" } | { "action": "trust_authority" } | { "action": "proxy_password" } | { "action": "check_network", 
 /**
  * The Hub's address.
  */

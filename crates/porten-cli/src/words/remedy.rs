@@ -22,7 +22,8 @@ pub(super) fn command(remedy: &Remedy) -> Option<String> {
         Remedy::CheckHubAddress => "porten config set hub.url URL".to_owned(),
         Remedy::StartEngine => "porten config set engine.url URL".to_owned(),
         Remedy::PlugIn | Remedy::AllowAwake => "porten config set power.keep_awake false".to_owned(),
-        Remedy::TrustAuthority
+        Remedy::NetworkSignIn
+        | Remedy::TrustAuthority
         | Remedy::CheckDate
         | Remedy::ProxyPassword
         | Remedy::CheckNetwork { .. }

@@ -101,6 +101,9 @@ pub enum Refused {
     /// The address answers, but not with this protocol.
     #[error("the server at the Hub's address does not speak Porten's protocol ({0})")]
     NotPorten(String),
+    /// The network answers in the Hub's place and sends to a page of its own, at this host if it names one.
+    #[error("this network answers in the Hub's place{}", .0.as_ref().map(|host| format!(" and sends to {host}")).unwrap_or_default())]
+    CaptivePortal(Option<String>),
     /// The certificate is not acceptable.
     #[error("the Hub's certificate is not acceptable ({0})")]
     Certificate(Certificate),
@@ -137,7 +140,9 @@ impl Certificate {
         match self {
             Self::Expired | Self::NotYet => Remedy::CheckDate,
             Self::UnknownIssuer(_) => Remedy::TrustAuthority,
-            Self::OtherName | Self::SelfSigned | Self::Other(_) => Remedy::CheckHubAddress,
+            // A network that wants a sign-in answers for whoever is asked for.
+            Self::OtherName => Remedy::NetworkSignIn,
+            Self::SelfSigned | Self::Other(_) => Remedy::CheckHubAddress,
         }
     }
 }
@@ -157,13 +162,19 @@ impl Refused {
             Self::Forbidden(_) => Remedy::AskToBeAllowed,
             Self::Replaced => Remedy::EndOtherAgent,
             Self::NotPorten(_) => Remedy::CheckHubAddress,
+            Self::CaptivePortal(_) => Remedy::NetworkSignIn,
             Self::Certificate(why) => why.remedy(),
             Self::Proxy(_) => Remedy::ProxyPassword,
         }
     }
 
+    /// Whether this may be a network's sign-in page. What speaks with the Hub's certificate is none.
+    pub(super) const fn may_be_a_portal(&self) -> bool {
+        matches!(self, Self::CaptivePortal(_) | Self::Certificate(_))
+    }
+
     /// Whether another network may be the remedy: what answered there, a hotel's sign-in page say, need not be the Hub.
     pub(super) const fn depends_on_the_network(&self) -> bool {
-        matches!(self, Self::NotPorten(_) | Self::Certificate(_) | Self::Proxy(_))
+        matches!(self, Self::NotPorten(_) | Self::CaptivePortal(_) | Self::Certificate(_) | Self::Proxy(_))
     }
 }

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use porten_hub::{Catalog, Config, Running, Store, Timing};
+use porten_hub::{Capacity, Catalog, Config, Running, Store, Timing, TrustedProxies};
 use serde_json::Value;
 
 pub(crate) mod node;
@@ -77,8 +77,10 @@ pub(crate) async fn hub_that_drains(timing: Timing, store: Store, drain_within: 
     let config = Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         public: None,
+        trusted_proxies: TrustedProxies::default(),
         store: store.clone(),
         catalog: Catalog::read(catalog).unwrap(),
+        capacity: Capacity::default(),
         // Nothing is said that a test does not bring about.
         timing: Timing { retell: Duration::from_secs(600), ..timing },
         drain_within,
