@@ -1,7 +1,7 @@
 //! Puts the scene together: the agent's picture, the sign-in, and why there is no agent if there is none.
 
 use futures_util::stream::{BoxStream, StreamExt as _, pending};
-use porten_core::bridge::{Scene, SignInView};
+use porten_core::bridge::{Scene, Visit};
 use porten_core::icon;
 use porten_core::notice::{Code, Notice};
 use porten_core::snapshot::Snapshot;
@@ -15,7 +15,7 @@ use crate::hold::Hold;
 /// Draws until nobody holds an agent any more.
 pub(crate) async fn draw(
     mut holds: watch::Receiver<Hold>,
-    mut sign_in: watch::Receiver<SignInView>,
+    mut sign_in: watch::Receiver<Visit>,
     mut hidden: watch::Receiver<Option<Now>>,
     scenes: watch::Sender<Scene>,
     quit: CancellationToken,
@@ -43,6 +43,7 @@ pub(crate) async fn draw(
                     let mut snapshot = (*picture).clone();
                     mention(&mut snapshot.notices, *hidden.borrow());
                     scene.snapshot = Some(snapshot);
+                    scene.show_sign_in(&sign_in.borrow());
                 }),
                 Ok(()) = hidden.changed() => change(&scenes, |scene| {
                     let since = *hidden.borrow_and_update();
@@ -54,8 +55,8 @@ pub(crate) async fn draw(
                     change(&scenes, |scene| scene.quitting = true);
                 }
                 Ok(()) = sign_in.changed() => {
-                    let view = sign_in.borrow_and_update().clone();
-                    change(&scenes, |scene| scene.sign_in = view);
+                    let visit = sign_in.borrow_and_update().clone();
+                    change(&scenes, |scene| scene.show_sign_in(&visit));
                 }
             }
         }
@@ -79,25 +80,28 @@ fn change(scenes: &watch::Sender<Scene>, how: impl FnOnce(&mut Scene)) {
 
 #[cfg(test)]
 mod tests {
+    use porten_core::bridge::SignInView;
+
     use super::*;
 
     #[tokio::test]
     async fn trouble_and_sign_in_are_shown_and_nothing_is_told_twice() {
         let empty = Scene { snapshot: None, sign_in: SignInView::Idle, trouble: None, quitting: false };
         let (holds, holds_seen) = watch::channel(Hold::Starting);
-        let (sign_in, sign_in_seen) = watch::channel(SignInView::Idle);
+        let (sign_in, sign_in_seen) = watch::channel(Visit::default());
         let (scenes, mut seen) = watch::channel(empty.clone());
         let quit = CancellationToken::new();
         let (_hidden, hidden_seen) = watch::channel(None);
         let drawing = tokio::spawn(draw(holds_seen, sign_in_seen, hidden_seen, scenes, quit.clone()));
-        sign_in.send_replace(SignInView::Asking);
+        let asking = Visit { view: SignInView::Asking, hub: None };
+        sign_in.send_replace(asking.clone());
         assert_eq!(seen.wait_for(|scene| *scene != empty).await.unwrap().sign_in, SignInView::Asking);
         holds.send_replace(Hold::Trouble("No.".into()));
         let scene = seen.wait_for(|scene| scene.trouble.is_some()).await.unwrap().clone();
         assert_eq!((scene.trouble.as_deref(), scene.sign_in), (Some("No."), SignInView::Asking));
         holds.send_replace(Hold::Starting);
         seen.wait_for(|scene| scene.trouble.is_none()).await.unwrap();
-        sign_in.send_replace(SignInView::Asking);
+        sign_in.send_replace(asking);
         quit.cancel();
         seen.wait_for(|scene| scene.quitting).await.unwrap();
         drop(holds);

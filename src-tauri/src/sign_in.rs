@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use porten_agent::login::{News, login};
 use porten_agent::node::machine_name;
 use porten_agent::setup::Setup;
-use porten_core::bridge::SignInView;
+use porten_core::bridge::{Scene, SignInView, Visit};
 use porten_core::command::Command;
 use porten_core::popover::Input;
 use porten_core::signin::device::{Prompt, slower};
@@ -21,7 +21,7 @@ use crate::{bridge, browser, popover, sign_in_window};
 
 /// The sign-in of this host: at most one at a time.
 pub(crate) struct SignIn {
-    view: watch::Sender<SignInView>,
+    visit: watch::Sender<Visit>,
     current: Mutex<Option<Current>>,
 }
 
@@ -41,9 +41,14 @@ struct Shown {
 }
 
 impl SignIn {
-    pub(crate) fn new() -> (Self, watch::Receiver<SignInView>) {
-        let (view, seen) = watch::channel(SignInView::Idle);
-        (Self { view, current: Mutex::default() }, seen)
+    pub(crate) fn new() -> (Self, watch::Receiver<Visit>) {
+        let (visit, seen) = watch::channel(Visit::default());
+        (Self { visit, current: Mutex::default() }, seen)
+    }
+
+    /// Tells where it is now.
+    fn tell(&self, view: SignInView) {
+        self.visit.send_modify(|visit| visit.view = view);
     }
 
     /// Begins one; or, with `browser`, takes the one under way to the person's browser, with the code that it has.
@@ -54,14 +59,15 @@ impl SignIn {
         }
         self.cancel(app);
         let Some(live) = bridge::live(app) else {
-            self.view.send_replace(SignInView::Failed { text: "The agent does not run yet; try again.".to_owned() });
+            self.tell(SignInView::Failed { text: "The agent does not run yet; try again.".to_owned() });
             return;
         };
         let stop = CancellationToken::new();
         if let Ok(mut current) = self.current.lock() {
             *current = Some(Current { stop: stop.clone(), prompt: None });
         }
-        self.view.send_replace(SignInView::Asking);
+        let hub = Some(live.setup.config.hub.value.as_str().to_owned());
+        self.visit.send_replace(Visit { view: SignInView::Asking, hub });
         let app = app.clone();
         tauri::async_runtime::spawn(async move {
             let signed_in = tokio::select! {
@@ -78,7 +84,7 @@ impl SignIn {
             current.stop.cancel();
         }
         sign_in_window::close(app);
-        self.view.send_replace(SignInView::Idle);
+        self.tell(SignInView::Idle);
     }
 
     /// The Hub's page wants to go to another site, named `host`: the browser is the place for that.
@@ -93,10 +99,10 @@ impl SignIn {
     }
 
     fn to_browser(&self, app: &AppHandle, shown: Shown, elsewhere: Option<String>) {
-        let again = elsewhere.is_some() && matches!(*self.view.borrow(), SignInView::Browser { .. });
+        let again = elsewhere.is_some() && matches!(self.visit.borrow().view, SignInView::Browser { .. });
         let url = shown.page.to_string();
         let Shown { code, slower, .. } = shown;
-        self.view.send_replace(SignInView::Browser { code, url: url.clone(), elsewhere, slower });
+        self.tell(SignInView::Browser { code, url: url.clone(), elsewhere, slower });
         // The page asks once more while its window closes: one browser is enough.
         if again {
             return;
@@ -127,7 +133,7 @@ impl SignIn {
             tracing::warn!(error = &error as &dyn std::error::Error, "no sign-in window; the browser it is");
             self.to_browser(app, shown, None);
         } else {
-            self.view.send_replace(SignInView::Window { code: shown.code, slower: None });
+            self.tell(SignInView::Window { code: shown.code, slower: None });
         }
     }
 
@@ -138,8 +144,8 @@ impl SignIn {
         {
             shown.slower = Some(said.to_owned());
         }
-        self.view.send_modify(|view| {
-            if let SignInView::Window { slower, .. } | SignInView::Browser { slower, .. } = view {
+        self.visit.send_modify(|visit| {
+            if let SignInView::Window { slower, .. } | SignInView::Browser { slower, .. } = &mut visit.view {
                 *slower = Some(said.to_owned());
             }
         });
@@ -150,11 +156,27 @@ impl SignIn {
             *current = None;
         }
         sign_in_window::close(app);
-        self.view.send_replace(match signed_in {
+        self.tell(match signed_in {
             Ok(()) => SignInView::Idle,
             Err(text) => SignInView::Failed { text },
         });
         popover::on(app, Input::Open);
+    }
+}
+
+/// Gives up a sign-in whose Hub is not the one any more that the settings name, until the app ends.
+pub(crate) async fn follow(app: AppHandle, mut scenes: watch::Receiver<Scene>) {
+    loop {
+        let hub = scenes.borrow_and_update().snapshot.as_ref().map(|snapshot| snapshot.hub.url.clone());
+        let sign_in = &app.state::<Porten>().sign_in;
+        let is_elsewhere = sign_in.visit.borrow().is_elsewhere(hub.as_deref());
+        if is_elsewhere {
+            sign_in.cancel(&app);
+            sign_in.visit.send_modify(|visit| visit.hub = None);
+        }
+        if scenes.changed().await.is_err() {
+            return;
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use tauri::{App, AppHandle, Manager as _, RunEvent, WindowEvent};
 use crate::instance::{Instance, Started};
 use crate::state::Porten;
 use crate::{
-    bridge, hold, instance, leave, login_item, notifications, popover, scene, settings, settings_window,
+    bridge, hold, instance, leave, login_item, notifications, popover, scene, settings, settings_window, sign_in,
     sign_in_window, stage, tray,
 };
 
@@ -242,6 +242,7 @@ fn set_up(app: &mut App, open: bool, instance: Instance) -> tauri::Result<()> {
     #[cfg(target_os = "macos")]
     tauri::async_runtime::spawn(crate::macos::nap::hold_off(scenes.clone()));
     tauri::async_runtime::spawn(notifications::follow(handle.clone(), scenes.clone()));
+    tauri::async_runtime::spawn(sign_in::follow(handle.clone(), scenes.clone()));
     tray::set_up(handle, scenes)?;
     leave::on_signals(&leave);
     let quit = leave.quit.clone();

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use porten_agent::clock::Clock;
-use porten_core::bridge::{Scene, SignInView};
+use porten_core::bridge::{Scene, SignInView, Visit};
 use porten_core::popover::{Area, Popover};
 use porten_core::time::Now;
 use tokio::sync::watch;
@@ -43,7 +43,7 @@ pub(crate) struct Hands {
     pub(crate) holds: watch::Sender<Hold>,
     pub(crate) holds_seen: watch::Receiver<Hold>,
     pub(crate) scenes: watch::Sender<Scene>,
-    pub(crate) sign_in_seen: watch::Receiver<SignInView>,
+    pub(crate) sign_in_seen: watch::Receiver<Visit>,
     pub(crate) hidden_seen: watch::Receiver<Option<Now>>,
     /// Of the popover and the settings window.
     pub(crate) seats: [Seats; 2],

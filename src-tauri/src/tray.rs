@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, Zoned};
-use porten_core::bridge::{Scene, SignInView};
+use porten_core::bridge::Scene;
 use porten_core::command::Command;
 use porten_core::pause::{Pause, tomorrow};
 use porten_core::popover::{Area, Input};
-use porten_core::snapshot::LinkView;
-use porten_core::tray::{Calm, Face, face, leaving, words};
+use porten_core::tray::{Calm, Deed, Face, Menu as Offer, Signing, face, leaving, menu as offer};
 use tauri::image::Image;
 use tauri::menu::{Menu, MenuItem, PredefinedMenuItem, Submenu};
 use tauri::tray::{MouseButton, MouseButtonState, TrayIcon, TrayIconBuilder, TrayIconEvent};
@@ -26,33 +25,13 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 #[derive(Clone)]
 struct Items {
     state: MenuItem<Wry>,
+    step: MenuItem<Wry>,
     online: MenuItem<Wry>,
     pause: Submenu<Wry>,
     resume: MenuItem<Wry>,
     sign_in: MenuItem<Wry>,
     copy: MenuItem<Wry>,
     quit: MenuItem<Wry>,
-}
-
-/// What the items say; compared, so that an open menu is touched only for a reason.
-#[derive(Debug, PartialEq, Eq)]
-struct Said {
-    word: String,
-    online: Option<bool>,
-    paused: bool,
-    sign_in: Signing,
-    quitting: bool,
-}
-
-/// What the menu offers of a sign-in.
-#[derive(Debug, PartialEq, Eq)]
-enum Signing {
-    /// Nothing: somebody is signed in, or there is no agent.
-    No,
-    /// To begin one.
-    Begin,
-    /// One is in its window, and may go on in the browser.
-    Browser,
 }
 
 /// Makes the icon and its menu, and follows the scene.
@@ -97,7 +76,8 @@ fn menu(app: &AppHandle) -> tauri::Result<(Items, Menu<Wry>)> {
         pause.append(rest)?;
     }
     let items = Items {
-        state: item("state", "Connecting…", false)?,
+        state: item("state", "Starting…", false)?,
+        step: item("step", "Check Again", false)?,
         online: item("online", "Go Online", false)?,
         pause,
         resume: item("resume", "Resume", false)?,
@@ -110,6 +90,7 @@ fn menu(app: &AppHandle) -> tauri::Result<(Items, Menu<Wry>)> {
         app,
         &[
             &items.state,
+            &items.step,
             &line()?,
             &items.online,
             &items.pause,
@@ -150,13 +131,19 @@ fn on_menu(app: &AppHandle, id: &str) {
         }
         "sign-in" => {
             let porten = app.state::<Porten>();
-            let browser = matches!(signing(&porten.scenes.borrow()), Signing::Browser);
+            let browser = offered(app).sign_in == Signing::Browser;
             porten.sign_in.begin(app, browser);
         }
         "online" => {
-            let Some(live) = bridge::live(app) else { return };
-            send(app, Command::SetOnline { online: !wants_online(&live.client.snapshot().hub.link) });
+            if let Some(online) = offered(app).online {
+                send(app, Command::SetOnline { online: !online });
+            }
         }
+        "step" => match offered(app).step.1 {
+            Deed::None => {}
+            Deed::Send(command) => send(app, command),
+            Deed::Settings => settings_window::open(app),
+        },
         "pause-hour" => pause(app, Timestamp::now().checked_add(HOUR).ok().map(|until| Pause::Until { until })),
         "pause-tomorrow" => pause(app, tomorrow(&Zoned::now()).map(|until| Pause::Until { until })),
         "pause-in-use" => pause(app, Some(Pause::WhileInUse)),
@@ -181,8 +168,11 @@ fn send(app: &AppHandle, command: Command) {
     });
 }
 
-const fn wants_online(link: &LinkView) -> bool {
-    !matches!(link, LinkView::Off)
+/// What the menu offers now.
+fn offered(app: &AppHandle) -> Offer {
+    let porten = app.state::<Porten>();
+    let scene = porten.scenes.borrow().clone();
+    offer(&scene, porten.clock.now().wall)
 }
 
 /// Keeps face, word and menu true until the app ends.
@@ -215,41 +205,28 @@ async fn follow(app: AppHandle, tray: TrayIcon, items: Items, mut scenes: watch:
     }
 }
 
-fn say(scene: &Scene, left: Option<&str>, now: Timestamp) -> Said {
-    let snapshot = scene.snapshot.as_ref();
-    let word = words(scene, now);
-    Said {
-        word: left.map_or(word.clone(), |left| format!("{word} · {left}")),
-        online: snapshot.map(|snapshot| wants_online(&snapshot.hub.link)),
-        paused: snapshot.is_some_and(|snapshot| snapshot.pause.is_some()),
-        sign_in: signing(scene),
-        quitting: scene.quitting,
-    }
+fn say(scene: &Scene, left: Option<&str>, now: Timestamp) -> Offer {
+    let offer = offer(scene, now);
+    Offer { word: left.map_or(offer.word.clone(), |left| format!("{} · {left}", offer.word)), ..offer }
 }
 
-fn signing(scene: &Scene) -> Signing {
-    let link = scene.snapshot.as_ref().map(|snapshot| &snapshot.hub.link);
-    match (&scene.sign_in, link) {
-        (SignInView::Window { .. }, _) => Signing::Browser,
-        (SignInView::Idle | SignInView::Failed { .. }, Some(LinkView::SignedOut { .. })) => Signing::Begin,
-        _ => Signing::No,
-    }
-}
-
-fn tell(tray: &TrayIcon, items: &Items, said: &Said) -> tauri::Result<()> {
+fn tell(tray: &TrayIcon, items: &Items, said: &Offer) -> tauri::Result<()> {
     let label = format!("Porten: {}", said.word);
     #[cfg(target_os = "macos")]
     crate::macos::icon::label(tray, label.clone())?;
     tray.set_tooltip(Some(label))?;
     items.state.set_text(&said.word)?;
+    let (step, deed) = &said.step;
+    items.step.set_text(step)?;
+    items.step.set_enabled(*deed != Deed::None)?;
     items.online.set_text(if said.online == Some(true) { "Go Offline" } else { "Go Online" })?;
     items.online.set_enabled(said.online.is_some())?;
-    items.pause.set_enabled(said.online == Some(true) && !said.quitting)?;
-    items.resume.set_enabled(said.paused)?;
+    items.pause.set_enabled(said.pause)?;
+    items.resume.set_enabled(said.resume)?;
     let browser = said.sign_in == Signing::Browser;
     items.sign_in.set_text(if browser { "Sign In in the Browser Instead" } else { "Sign In…" })?;
     items.sign_in.set_enabled(said.sign_in != Signing::No)?;
-    items.copy.set_enabled(said.online.is_some())?;
+    items.copy.set_enabled(said.copy)?;
     // What runs is finished first; whoever will not wait asks once more.
     items.quit.set_text(if said.quitting { "Quit Now" } else { "Quit Porten" })
 }

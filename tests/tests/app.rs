@@ -37,7 +37,7 @@ async fn the_tray_says_the_state_takes_wishes_and_quits_leaving_nothing() {
     assert_eq!(tray.title().await, "Porten", "a screen reader says whose icon it is");
     let spoken: Vec<String> = tray.menu().await.into_iter().map(|line| line.label).collect();
     let named: BTreeSet<&String> = spoken.iter().filter(|label| !label.is_empty()).collect();
-    assert_eq!((named.len(), spoken.len() - named.len()), (12, 3), "each line has words of its own: {spoken:?}");
+    assert_eq!((named.len(), spoken.len() - named.len()), (13, 3), "each line has words of its own: {spoken:?}");
     let status = agent.status().await;
     assert_eq!(status["host"]["kind"], "app", "`porten status` sees the app's agent");
     assert!(windows("Porten").is_empty(), "nobody asked for the popover");

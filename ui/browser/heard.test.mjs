@@ -58,11 +58,11 @@ describe("a change is said once, politely", { concurrency: 4 }, () => {
   for (const [from, to, words] of [
     ["serving", "offline", "Off"],
     ["ready", "waiting", "Trying again"],
-    ["serving", "attention", "Ready. studio-2 has stopped answering."],
-    ["serving", "no-engine", "Needs you. The engine does not answer."],
-    ["serving", "stalled", "Needs you. deepseek-v4-flash does not come on."],
+    ["serving", "attention", "Ready. studio-2 stopped responding."],
+    ["serving", "no-engine", "Can’t reach exo"],
+    ["serving", "stalled", "deepseek-v4-flash is stuck loading"],
     ["paused", "ready", "Ready"],
-    ["serving", "trouble", "Needs you"],
+    ["serving", "trouble", "Porten can’t start"],
   ]) {
     test(`${from} becomes ${to}`, async () => assert.deepEqual(await heard(popover, from, becomes(to)), [`polite: ${words}`]));
   }

@@ -124,7 +124,7 @@ test("a keyboard stays near where it was when what it was on goes away", async (
     await drawn(page);
   };
   await story(popover, "attention", async (page) => {
-    await page.getByRole("button", { name: "Look again" }).focus();
+    await page.getByRole("button", { name: "Check again" }).focus();
     await page.evaluate(() => window.dispatchEvent(new CustomEvent("scene", { detail: "serving" })));
     await drawn(page);
     assert.notEqual(await at(page), "nowhere", "the notice has ended");

@@ -176,7 +176,7 @@ test("a budget says what it comes to", () => {
   expect(consequence(memory, 500 * 1024)).toBe("The Hub will be told 500 GB. The GPUs can use about 480 GB: 20 GB too much.");
   expect(consequence(memory, 480 * 1024)).toBe("The Hub will be told 480 GB. The GPUs can use about 480 GB, and nothing stays yours.");
   expect(consequence({ ...memory, origin: "known" }, null)).toBe("The Hub is told 440 GB, all that the GPUs can use.");
-  expect(consequence({ ...memory, missing_mib: 1024 }, null)).toContain("Less the share of the Macs that are missing.");
+  expect(consequence({ ...memory, missing_mib: 1024 }, null)).toContain("Less the share of the Macs that are offline.");
   expect(consequence({ ...memory, origin: "unknown" }, null)).toContain("Nothing is told to the Hub");
 });
 

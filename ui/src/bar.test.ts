@@ -17,7 +17,7 @@ function chance(seed: number) {
 
 describe("the memory bar", () => {
   test("is as wide as it may be, in the order of the Macs, each by what is installed in it", () => {
-    const [one, two, three] = segments([mac("a", 256), mac("b", 256), mac("c", 128)], WIDTH);
+    const [one, two, three] = segments([mac("a", 256), mac("b", 256), mac("c", 128)], [], WIDTH);
     expect(one?.x).toBe(0);
     expect(one?.width).toBeCloseTo(two?.width ?? 0);
     expect(one?.width).toBeGreaterThan(three?.width ?? WIDTH);
@@ -25,7 +25,7 @@ describe("the memory bar", () => {
   });
 
   test("names a segment by as much as fits, and never by half a letter", () => {
-    const label = (name: string, gb: number) => segments([mac(name, gb), mac("b", 512)], WIDTH)[0]?.label;
+    const label = (name: string, gb: number) => segments([mac(name, gb), mac("b", 512)], [], WIDTH)[0]?.label;
     expect(label("studio-1", 512)).toBe("studio-1");
     expect(label("the-mac-studio-under-the-desk", 512)).toMatch(/^the-mac-studio-under.*…$/);
     const family = "👩‍👩‍👧‍👦";
@@ -40,7 +40,7 @@ describe("the memory bar", () => {
       const members = Array.from({ length: 1 + Math.floor(luck() * 6) }, (_, n) =>
         mac(`m${n}`, 128, { installed_mib: mib(), free_mib: mib(), usable_mib: mib(), models_mib: Math.max(0, mib() ?? 0) }),
       );
-      const parts = segments(members, WIDTH);
+      const parts = segments(members, [], WIDTH);
       let end = 0;
       for (const { x, width, models, other, limit } of parts) {
         expect(x).toBeGreaterThanOrEqual(end);
@@ -56,13 +56,22 @@ describe("the memory bar", () => {
 
   test("does not pretend to know a Mac that is not heard of", () => {
     const late = mac("b", 128, { state: { state: "late", since: "2026-11-25T14:00:00Z" } });
-    const [, lost] = segments([mac("a", 128), late], WIDTH);
+    const [, lost] = segments([mac("a", 128), late], [], WIDTH);
     expect(lost).toMatchObject({ known: false, models: 0, other: 0, limit: null });
     expect(spoken([late])).toBe("b: not known");
   });
 
+  test("keeps the place of a Mac that left until it is forgotten", () => {
+    const late = mac("b", 256, { state: { state: "late", since: "2026-11-25T14:00:00Z" } });
+    const gone = { id: "b", name: "b", since: "2026-11-25T14:00:00Z", installed_mib: 256 * 1024 };
+    const [before, after] = [segments([mac("a", 128), late], [], WIDTH), segments([mac("a", 128)], [gone], WIDTH)];
+    expect(after).toEqual(before);
+    expect(spoken([mac("a", 128)], [gone])).toMatch(/; b: not known$/);
+    expect(segments([mac("a", 128)], [{ ...gone, since: null }], WIDTH), "only exo remembers it").toHaveLength(1);
+  });
+
   test("marks a limit that a person told, or moves the marks to the budget that was set", () => {
-    const one = (more: Parameters<typeof mac>[2], budget?: Parameters<typeof segments>[2]) => segments([mac("a", 128, more)], WIDTH, budget)[0];
+    const one = (more: Parameters<typeof mac>[2], budget?: Parameters<typeof segments>[3]) => segments([mac("a", 128, more)], [], WIDTH, budget)[0];
     expect(one({})?.mine).toBe(false);
     expect(one({ usable_origin: "told" })?.mine).toBe(true);
     const half = one({}, { advertised_mib: 48 * 1024, schedulable_mib: 96 * 1024 });

@@ -1,4 +1,5 @@
 // Widths of the memory bar: one segment per Mac, as wide as what is installed in it.
+import type { AbsentView } from "./bindings/AbsentView";
 import type { MemberView } from "./bindings/MemberView";
 import { gb } from "./words";
 
@@ -37,35 +38,46 @@ const GAP = 3;
 /** No segment is narrower (px). */
 const LEAST = 14;
 
+/** Of a Mac that is there or was: one that left keeps its place until it is forgotten. */
+type Placed = Pick<MemberView, "id" | "name" | "installed_mib"> & { mac?: MemberView };
+
+function placed(members: MemberView[], absent: AbsentView[]): Placed[] {
+  const left = absent.filter((gone) => gone.since !== null);
+  return [...members.map((mac) => ({ id: mac.id, name: mac.name, installed_mib: mac.installed_mib, mac })), ...left];
+}
+
+/** A Mac as it is while it tells of itself; what one that is not heard of holds, nobody knows. */
+const told = (mac: MemberView | undefined) => (mac?.state.state === "online" && mac.installed_mib !== null && mac.installed_mib > 0 ? mac : undefined);
+
 /** Lays the segments out in `width` px. A Mac that has not told its memory is as wide as the smallest that has. */
-export function segments(members: MemberView[], width: number, budget?: Budget): Segment[] {
-  if (members.length === 0) return [];
-  const told = members.map((mac) => mac.installed_mib).filter((mib): mib is number => mib !== null && mib > 0);
-  const assumed = told.length > 0 ? Math.min(...told) : 1;
-  const shares = members.map((mac) => (mac.installed_mib !== null && mac.installed_mib > 0 ? mac.installed_mib : assumed));
-  const room = Math.max(0, width - GAP * (members.length - 1));
-  const least = Math.min(LEAST, room / members.length);
+export function segments(members: MemberView[], absent: AbsentView[], width: number, budget?: Budget): Segment[] {
+  const all = placed(members, absent);
+  if (all.length === 0) return [];
+  const sizes = all.map((mac) => mac.installed_mib).filter((mib): mib is number => mib !== null && mib > 0);
+  const assumed = sizes.length > 0 ? Math.min(...sizes) : 1;
+  const shares = all.map((mac) => (mac.installed_mib !== null && mac.installed_mib > 0 ? mac.installed_mib : assumed));
+  const room = Math.max(0, width - GAP * (all.length - 1));
+  const least = Math.min(LEAST, room / all.length);
   const sum = shares.reduce((all, one) => all + one, 0);
-  const extra = room - least * members.length;
+  const extra = room - least * all.length;
   let x = 0;
-  return members.map((mac, n) => {
+  return all.map(({ id, name, mac: member }, n) => {
     const installed = shares[n] ?? assumed;
     const wide = least + (extra * installed) / sum;
-    // What a Mac that is not heard of holds, nobody knows.
-    const known = mac.state.state === "online" && mac.installed_mib !== null && mac.installed_mib > 0;
+    const mac = told(member);
     const px = (mib: number) => Math.min(wide, Math.max(0, (wide * mib) / installed));
-    const models = known ? px(mac.models_mib) : 0;
-    const used = mac.free_mib === null ? null : installed - mac.free_mib - mac.models_mib;
+    const models = mac ? px(mac.models_mib) : 0;
+    const used = !mac || mac.free_mib === null ? null : installed - mac.free_mib - mac.models_mib;
     const segment: Segment = {
-      id: mac.id,
-      label: fitting(mac.name, wide),
+      id,
+      label: fitting(name, wide),
       x,
       width: wide,
       models,
-      other: known && used !== null ? Math.min(px(used), wide - models) : 0,
-      limit: known && mac.usable_mib !== null ? px(mac.usable_mib * share(budget)) : null,
-      mine: budget !== undefined || mac.usable_origin === "told",
-      known,
+      other: used === null ? 0 : Math.min(px(used), wide - models),
+      limit: mac && mac.usable_mib !== null ? px(mac.usable_mib * share(budget)) : null,
+      mine: budget !== undefined || mac?.usable_origin === "told",
+      known: mac !== undefined,
     };
     x += wide + GAP;
     return segment;
@@ -95,15 +107,16 @@ function fitting(name: string, width: number): string {
 }
 
 /** The same as a sentence, for whoever does not see it. */
-export function spoken(members: MemberView[]): string {
-  return members
-    .map((mac) => {
-      if (mac.state.state !== "online" || mac.installed_mib === null) return `${mac.name}: not known`;
+export function spoken(members: MemberView[], absent: AbsentView[] = []): string {
+  return placed(members, absent)
+    .map(({ name, mac: member }) => {
+      const mac = told(member);
+      if (mac?.installed_mib == null) return `${name}: not known`;
       const parts = [`${gb(mac.models_mib)} GB models`];
       if (mac.free_mib !== null) parts.push(`${gb(mac.free_mib)} GB free`);
       parts.push(`of ${gb(mac.installed_mib)} GB`);
       if (mac.usable_mib !== null) parts.push(`limit ${gb(mac.usable_mib)} GB`);
-      return `${mac.name}: ${parts.join(", ")}`;
+      return `${name}: ${parts.join(", ")}`;
     })
     .join("; ");
 }

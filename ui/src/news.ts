@@ -1,7 +1,7 @@
 // What is worth saying aloud to whoever does not see the page. Never a number that moves.
 import type { Notice } from "./bindings/Notice";
 import type { Scene } from "./bindings/Scene";
-import { overall } from "./words";
+import { overall, printed, stop } from "./words";
 
 const known = ({ code, subject }: Notice, among: Notice[]) => among.some((one) => one.code === code && one.subject === subject);
 
@@ -9,14 +9,15 @@ const known = ({ code, subject }: Notice, among: Notice[]) => among.some((one) =
 export function news(before: Scene, after: Scene): string[] {
   const [was, is] = [before.snapshot, after.snapshot];
   if (!was || !is) return [];
-  const fresh = is.notices.filter((notice) => notice.severity !== "note" && !known(notice, was.notices));
-  const said = fresh.map((notice) => `${notice.title}.`);
+  // What stands first is said as the state.
+  const fresh = is.notices.filter((notice) => notice.severity !== "note" && !known(notice, was.notices) && notice.title !== is.headline?.text);
+  const said = fresh.map((notice) => stop(notice.title));
   // A notice says it better.
-  const missed = (mac: string) => fresh.some((notice) => notice.code === "member_lost" && notice.subject === mac);
+  const missed = (mac: string) => is.notices.some((notice) => notice.code === "member_lost" && notice.subject === mac);
   for (const mac of is.cluster?.members ?? []) {
     const old = was.cluster?.members.find((one) => one.id === mac.id);
     if (!old || old.state.state === mac.state.state) continue;
-    if (mac.state.state === "late" && !missed(mac.name)) said.push(`${mac.name} has stopped answering.`);
+    if (mac.state.state === "late" && !missed(mac.name)) said.push(`${mac.name} stopped responding.`);
     if (mac.state.state === "online" && old.state.state === "late") said.push(`${mac.name} is back.`);
   }
   for (const mac of is.cluster?.absent ?? []) {
@@ -34,9 +35,9 @@ export function news(before: Scene, after: Scene): string[] {
 
 /** The header's word, without what counts. */
 export function stateWord({ snapshot, trouble }: Scene, now: number): string {
-  if (trouble !== null) return "Needs you";
+  if (trouble !== null) return "Porten can’t start";
   if (!snapshot) return "";
-  const { overall: it } = snapshot;
+  const { overall: it, headline } = snapshot;
   switch (it.state) {
     case "waiting":
       return "Trying again";
@@ -44,7 +45,10 @@ export function stateWord({ snapshot, trouble }: Scene, now: number): string {
       return "Finishing";
     case "ready":
       return "Ready";
+    case "pending":
+      // A percentage moves.
+      return printed(headline?.text ?? "").replace(/ \d+%$/, "");
     default:
-      return overall(it, false, now).word;
+      return overall(it, headline, false, now).word;
   }
 }

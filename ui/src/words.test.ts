@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 
-import type { Code } from "./bindings/Code";
 import type { LinkKind } from "./bindings/LinkKind";
 import type { LinkView } from "./bindings/LinkView";
 import type { MemberState } from "./bindings/MemberState";
@@ -10,17 +9,17 @@ import type { Overall } from "./bindings/Overall";
 import type { PartStateView } from "./bindings/PartStateView";
 import type { PartView } from "./bindings/PartView";
 import type { ReachView } from "./bindings/ReachView";
+import type { Remedy } from "./bindings/Remedy";
 import type { RungState } from "./bindings/RungState";
 import type { Standing } from "./bindings/Standing";
 import type { Step } from "./bindings/Step";
 import type { WhyView } from "./bindings/WhyView";
-import { ago, mac, model as make, NOW, scene, snapshot } from "./stories/make";
+import { ago, mac, model as make, notice, NOW, scene, snapshot } from "./stories/make";
 import { forAnHour, untilTomorrow } from "./rest";
 import {
-  actions, age, asksWhy, clock, connecting, counts, engine, gb, hub, invitation, isLocked, isOnline, isSlow, links, lost, member, memory, model,
-  overall, phases, progress, rated, reason, rungs, saidAgo, sentence, setBy, steps, taken, whys,
+  act, acts, age, asksWhy, clock, connecting, counts, engine, gb, hub, invitation, isLocked, isOnline, isSlow, links, lost, member, memory, model,
+  overall, pace, phases, progress, rated, reason, rungs, saidAgo, sentence, setBy, step, steps, stop, taken, whys,
 } from "./words";
-import type { Does } from "./words";
 
 /** One case for each state of a union: a state without one does not compile. */
 type Each<U extends { state: string }> = { [S in U["state"]]: [Extract<U, { state: S }>, string, string] };
@@ -35,36 +34,47 @@ describe("the header", () => {
     waiting: [{ state: "waiting", until: ago(-12) }, "connecting", "Trying again in 12 s"],
     finishing: [{ state: "finishing", requests: 2 }, "connecting", "Finishing 2 requests"],
     paused: [{ state: "paused", until: null }, "off", "Paused"],
-    needs_you: [{ state: "needs_you" }, "down", "Needs you"],
+    pending: [{ state: "pending" }, "connecting", "Getting ready"],
+    blocked: [{ state: "blocked" }, "degraded", "Not serving"],
+    models_off: [{ state: "models_off" }, "off", "Every model is off"],
+    needs_you: [{ state: "needs_you" }, "down", "Action needed"],
   };
   test.each(cases(each))("says %j with a shape and a word", (state, shape, word) => {
-    expect(overall(state, false, NOW)).toEqual({ shape, word });
+    expect(overall(state, null, false, NOW)).toEqual({ shape, word });
     expect(reason(snapshot({ overall: state }), NOW)).toMatch(/^studio-1/);
   });
   test("counts what is there of what is wanted", () => {
-    expect(overall({ state: "ready", models: 1, wanted: 2 }, false, NOW).word).toBe("Ready · 1 of 2 models");
-    expect(overall({ state: "finishing", requests: 0 }, false, NOW).word).toBe("Finishing");
-    expect(overall({ state: "finishing", requests: 1 }, false, NOW).word).toBe("Finishing 1 request");
+    expect(overall({ state: "ready", models: 1, wanted: 2 }, null, false, NOW).word).toBe("Ready · 1 of 2 models");
+    expect(overall({ state: "finishing", requests: 0 }, null, false, NOW).word).toBe("Finishing");
+    expect(overall({ state: "finishing", requests: 1 }, null, false, NOW).word).toBe("Finishing 1 request");
   });
   test("is a triangle while something is not as it should be, unless it is off or needs a person", () => {
-    const shapes = cases(each).map(([state]) => overall(state, true, NOW).shape);
-    expect(shapes).toEqual(["off", "degraded", "degraded", "degraded", "degraded", "degraded", "off", "down"]);
+    const shapes = cases(each).map(([state]) => overall(state, null, true, NOW).shape);
+    expect(shapes).toEqual(["off", "degraded", "degraded", "degraded", "degraded", "degraded", "off", "degraded", "degraded", "off", "down"]);
   });
   test("never counts down to nothing", () => {
-    expect(overall({ state: "waiting", until: ago(30) }, false, NOW).word).toBe("Trying again in 1 s");
+    expect(overall({ state: "waiting", until: ago(30) }, null, false, NOW).word).toBe("Trying again in 1 s");
   });
-  test("names the cause that a person can mend", () => {
-    const { engine } = snapshot();
-    const down = { ...engine, reach: { state: "down", why: "x", since: ago(9) } as const };
-    expect(reason(snapshot({ overall: { state: "needs_you" }, engine: down }), NOW)).toBe("studio-1 · no engine");
-    expect(reason(snapshot({ overall: { state: "off" }, engine: down }), NOW)).toBe("studio-1 and 2 more Macs");
+  test("names what blocks or is awaited, and below it the next step where no notice has it", () => {
+    const headline = { text: "exo isn't responding", remedy: "Quit exo on each Mac and open it again", fix: { action: "restart_exo" } as const };
+    expect(overall({ state: "blocked" }, headline, false, NOW)).toEqual({ shape: "degraded", word: "exo isn’t responding" });
+    const blocked = snapshot({ overall: { state: "blocked" }, headline });
+    expect(reason(blocked, NOW)).toBe(headline.remedy);
+    const noticed = notice("cluster_stale", "degraded", headline.text, "It has stopped updating.", headline.remedy, headline.fix);
+    expect(reason({ ...blocked, notices: [noticed] }, NOW)).toBe("studio-1 and 2 more Macs");
+    expect(reason(snapshot({ overall: { state: "off" } }), NOW)).toBe("studio-1 and 2 more Macs");
+  });
+  test("has a button only for what no switch beside it does", () => {
+    const head = (fix: Remedy) => ({ text: "x", remedy: "y", fix });
+    expect(step(head({ action: "turn_on", model: "glm-5" }))?.does).toEqual({ does: "send", command: { command: "set_model", id: "glm-5", on: true, how: null, keep: false } });
+    for (const fix of [{ action: "turn_on", model: null }, { action: "go_online" }, { action: "sign_in", again: true }] as const) expect(step(head(fix))).toBeNull();
   });
   test("shows the wish to be online, not whether it came true", () => {
     const { hub } = snapshot();
-    const refused = { ...hub, link: { state: "refused", why: "", remedy: "" } as const };
+    const refused = { ...hub, link: { state: "refused", why: "", remedy: "", fix: null } as const };
     expect(isOnline(snapshot({ hub: refused, overall: { state: "needs_you" } }))).toBe(true);
-    expect(isOnline(snapshot({ overall: { state: "finishing", requests: 1 } }))).toBe(false);
-    expect(isOnline(snapshot({ hub: { ...hub, link: { state: "off" } } }))).toBe(false);
+    expect(isOnline(snapshot({ overall: { state: "finishing", requests: 1 }, online: false }))).toBe(false);
+    expect(isOnline(snapshot({ hub: { ...hub, link: { state: "signed_out", why: null } } }))).toBe(false);
   });
 });
 
@@ -72,18 +82,19 @@ describe("a model", () => {
   const each: Each<ModelState> = {
     off: [{ state: "off" }, "off", "Off · 156 GB"],
     off_elsewhere: [{ state: "off_elsewhere" }, "off", "Off elsewhere · turned off in exo"],
-    broken: [{ state: "broken", why: "b is not heard of" }, "down", "Broken · b is not heard of"],
+    broken: [{ state: "broken", why: "b stopped responding" }, "down", "Broken · b stopped responding"],
     stalled: [{ state: "stalled", why: "no byte for 90 s on b" }, "degraded", "Stalled · no byte for 90 s on b"],
-    cold: [{ state: "cold", since: ago(60) }, "off", "Cold · loads when asked for"],
+    cold: [{ state: "cold", since: ago(60) }, "off", "Unloaded · loads on first request"],
     unfit: [{ state: "unfit", why: "9 GB too much" }, "down", "Does not fit · 9 GB too much"],
-    withdrawn: [{ state: "withdrawn" }, "off", "Withdrawn · no engine"],
-    unmatched: [{ state: "unmatched", why: "two fit" }, "degraded", "Not matched · two fit"],
+    withdrawn: [{ state: "withdrawn" }, "off", "Not offered"],
+    unmatched: [{ state: "unmatched", why: "two fit" }, "degraded", "Not found · two fit"],
     waiting: [{ state: "waiting", why: "for another" }, "connecting", "Waiting · for another"],
     placing: [{ state: "placing" }, "connecting", "Loading · exo was asked"],
-    downloading: [{ state: "downloading", percent: 43, mib_per_s: 1126 }, "connecting", "Downloading 43 % · 1.1 GB/s"],
+    downloading: [{ state: "downloading", percent: 43, mib_per_s: 1126 }, "connecting", "Downloading 43% · 1.1 GB/s"],
     loading: [{ state: "loading", layers: 12, of: 43 }, "connecting", "Loading 12/43 layers"],
     warming: [{ state: "warming" }, "connecting", "Warming · first token"],
-    proving: [{ state: "proving" }, "connecting", "Proving"],
+    loaded: [{ state: "loaded" }, "off", "Loaded · not tested"],
+    proving: [{ state: "proving" }, "connecting", "Testing"],
     ready: [{ state: "ready", proven: ago(1) }, "online", "Ready · loaded, no requests · on 2 Macs"],
     serving: [{ state: "serving", requests: 1 }, "online", "Serving · 24.8 tok/s · on 2 Macs"],
     finishing: [{ state: "finishing", requests: 2 }, "connecting", "Finishing · 2 requests"],
@@ -119,14 +130,17 @@ describe("a model", () => {
 
 describe("a Mac", () => {
   const each: Each<MemberState> = {
-    online: [{ state: "online" }, "online", "Online M3 Ultra · 128 GB RDMA 40 %"],
+    online: [{ state: "online" }, "online", "Online M3 Ultra · 128 GB RDMA 40%"],
     joining: [{ state: "joining" }, "connecting", "Joining M3 Ultra · 128 GB RDMA Joining"],
     late: [{ state: "late", since: ago(130) }, "degraded", "Late seen 2 min ago RDMA Late"],
-    ghost: [{ state: "ghost", since: ago(130) }, "off", "Ghost older entry of the same Mac  Ghost"],
+    ghost: [{ state: "ghost", since: ago(130) }, "off", "Old entry of the same Mac  Old entry"],
   };
   test.each(cases(each))("says %j", (state, shape, said) => {
     const { shape: is, word, beside, link, gpu, end } = member(mac("a", 128, { state }), false, NOW);
     expect([is, [word, beside, link, gpu || end].join(" ")]).toEqual([shape, said]);
+  });
+  test("that exo tells nothing new of is marked with exo, not by itself", () => {
+    expect(member(mac("a", 128, { state: { state: "late", since: ago(95) } }), false, NOW, true)).toMatchObject({ shape: "off", end: "" });
   });
   test("among many is said with its memory alone", () => {
     expect(member(mac("a", 128), true, NOW).beside).toBe("128 GB");
@@ -134,7 +148,7 @@ describe("a Mac", () => {
   test("says when other use takes of the room for models", () => {
     const full = mac("a", 128, { models_mib: 40 * 1024, free_mib: 8 * 1024 });
     expect(taken(full)).toBe(48 * 1024);
-    expect(member(full, false, NOW).beside).toBe("other use takes 48 GB");
+    expect(member(full, false, NOW).beside).toBe("other apps use 48 GB");
     expect(taken(mac("a", 128, { free_mib: null }))).toBe(0);
     expect(taken(mac("a", 128))).toBe(0);
   });
@@ -160,19 +174,15 @@ describe("why no requests come", () => {
   const idle = (why: WhyView, in_flight: number) =>
     snapshot({ models: [make("m", { state: "ready", proven: ago(1) }, { why })], traffic: { ...snapshot().traffic, in_flight } });
   test.each(Object.values(each) as [WhyView, string][])("is told of %j in one sentence, and who said so", (why, text) => {
-    expect(whys(idle(why, 0), NOW)).toEqual([{ id: "m", text }]);
-    expect(saidAgo(idle(why, 0), NOW)).toBe("Said by the Hub, 8 s ago.");
+    expect(whys(idle(why, 0), NOW)).toEqual(why.reason === "idle" ? [] : [{ id: "m", text }]);
+    expect(saidAgo(idle(why, 0), NOW)).toBe("Reported by the Hub 8 s ago.");
   });
   test("is told of one request that failed as of one", () => {
     expect(whys(idle({ reason: "resting", failures: 1, until: null }, 0), NOW)[0]?.text).toBe("The last request failed here: other nodes are asked first.");
   });
-  test("is offered while nothing runs, and always where something stands against it", () => {
-    expect([asksWhy(idle(each.idle[0], 0)), asksWhy(idle(each.idle[0], 1)), asksWhy(idle(each.resting[0], 1))]).toEqual([true, false, true]);
+  test("is offered only where something keeps requests away", () => {
+    expect([asksWhy(idle(each.idle[0], 0)), asksWhy(idle(each.idle[0], 1)), asksWhy(idle(each.resting[0], 1))]).toEqual([false, false, true]);
     expect(asksWhy(snapshot())).toBe(false);
-  });
-  test("is told with the time where nobody has ever asked", () => {
-    const [never] = whys(idle({ reason: "idle", asked: null, since: ago(600), nodes: 1 }, 0), NOW);
-    expect(never?.text).toMatch(/^Nobody has asked for it since \d\d:\d\d\.$/);
   });
 });
 
@@ -183,7 +193,7 @@ describe("the Hub", () => {
     connecting: [{ state: "connecting" }, "connecting", "Connecting…"],
     online: [{ state: "online", since: ago(5) }, "online", "Online · 34 ms"],
     waiting: [{ state: "waiting", until: ago(-3), why: "x" }, "connecting", "No answer"],
-    refused: [{ state: "refused", why: "x", remedy: "y" }, "down", "Refused"],
+    refused: [{ state: "refused", why: "x", remedy: "y", fix: null }, "down", "Refused"],
   };
   test.each(cases(each))("says %j, and is green only once it has answered", (link, shape, word) => {
     expect(hub({ link, rtt_ms: 34, drains: null })).toEqual({ shape, word });
@@ -206,14 +216,14 @@ describe("the engine", () => {
   });
   test("that answers but stands still is not green", () => {
     const cluster = { freshness: { state: "stale", since: ago(240) } as const, absent: [], members: [mac("a", 128)] };
-    expect(engine(snapshot({ cluster }), NOW)).toEqual({ shape: "degraded", word: "Not moving since 14:00" });
+    expect(engine(snapshot({ cluster }), NOW)).toEqual({ shape: "degraded", word: "Not updating since 14:00" });
   });
 });
 
 describe("the memory", () => {
   const { memory: known } = snapshot();
   test("that is assumed is called so", () => {
-    expect(memory(known)).toEqual({ big: "480 GB", beside: "for models", right: "assumed ¾ of 640 GB", below: "" });
+    expect(memory(known)).toEqual({ big: "480 GB", beside: "for models", right: "of 640 GB (estimated)", below: "" });
   });
   test("that a person set is as set, and says who set it and what the GPUs can use", () => {
     const set_by = { from: "environment", name: "PORTEN_VRAM_BUDGET_MB" } as const;
@@ -227,6 +237,11 @@ describe("the memory", () => {
   test("that nobody knows is not a number", () => {
     expect(memory({ ...known, origin: "unknown", raw_mib: null, usable_mib: null, advertised_mib: 0 }).big).toBe("Not known");
   });
+  test("of Macs that are there but not heard of is not for a budget to mend", () => {
+    const unknown = { ...known, origin: "unknown", raw_mib: null, usable_mib: null, advertised_mib: 0 } as const;
+    expect(memory(unknown, true).below).not.toContain("budget");
+    expect(memory(unknown).below).toContain("budget");
+  });
   test("is told in groups of three digits", () => {
     expect(gb(1_327_104)).toBe("1,296");
   });
@@ -239,46 +254,23 @@ test("the invitation counts the Macs, and says no number that nobody knows", () 
   expect(invitation(snapshot({ memory: { ...memory, origin: "unknown", usable_mib: null } }))).toMatch(/^Signing in/);
 });
 
-test("a notice has one button: it signs in, looks again, or opens the settings that it is about", () => {
-  const each: Record<Code, Does> = {
-    sign_in: "sign_in",
-    hub_refused: "nudge",
-    hub_unreachable: "nudge",
-    engine_down: "nudge",
-    cluster_stale: "nudge",
-    cluster_replaying: "nudge",
-    member_lost: "nudge",
-    ghost: "nudge",
-    slow_link: "nudge",
-    rdma_off: "nudge",
-    thunderbolt4: "nudge",
-    bridge_loop: "nudge",
-    builds_differ: "nudge",
-    memory_pressure: "nudge",
-    limit_assumed: "settings",
-    icon_hidden: "nudge",
-    limit_forgotten: "settings",
-    disk_short: "nudge",
-    budget_high: "settings",
-    model_broken: "nudge",
-    load_stalled: "nudge",
-    model_unfit: "nudge",
-    model_unplaced: "nudge",
-    model_unmatched: "settings",
-    model_unproven: "nudge",
-    still_busy: "nudge",
-    not_offered: "nudge",
-    nothing_to_serve: "settings",
-    may_sleep: "settings",
-  };
-  expect(Object.fromEntries(Object.entries(actions).map(([code, action]) => [code, action.does]))).toEqual(each);
+test("each remedy is one button: it signs in, opens the settings that it is about, or asks the agent for something", () => {
+  const does = (fix: Remedy) => act(fix).does;
+  expect(does({ action: "sign_in", again: true })).toEqual({ does: "sign_in" });
+  expect(does({ action: "go_online" })).toEqual({ does: "send", command: { command: "set_online", online: true } });
+  expect(does({ action: "resume" })).toEqual({ does: "send", command: { command: "pause", pause: null } });
+  expect(does({ action: "tell_limit", mac: null, mib: null })).toEqual({ does: "settings" });
+  expect(does({ action: "ask_hub", model: "m" }), "not the settings").toEqual({ does: "send", command: { command: "nudge" } });
+  expect(act(null).text).toBe("Check again");
+  const words = [acts.turn_on({ action: "turn_on", model: "m" }), ...Object.values(acts)].flatMap((one) => ("text" in one ? [one.text] : []));
+  for (const word of words) expect(word, "no command of the terminal").not.toMatch(/porten|PORTEN|--/);
 });
 
 describe("a load", () => {
   const part = (state: PartStateView, name = "a"): PartView => ({ on: name, weights_mib: 10, layers: null, state });
   const each: Each<PartStateView> = {
     waiting: [{ state: "waiting" }, "0", "Waiting"],
-    downloading: [{ state: "downloading", done_mib: 43, total_mib: 100, mib_per_s: 1126, left_s: 340 }, "0.43", "Downloading 43 % · 1.1 GB/s"],
+    downloading: [{ state: "downloading", done_mib: 43, total_mib: 100, mib_per_s: 1126, left_s: 340 }, "0.43", "Downloading 43% · 1.1 GB/s"],
     loading: [{ state: "loading", layers: 12, of: 48 }, "0.25", "Loading 12/48 layers"],
     warming: [{ state: "warming" }, "1", "Warming"],
     ready: [{ state: "ready" }, "1", "Loaded"],
@@ -332,7 +324,7 @@ test("whoever rests is still wanted online, also while what runs is finished for
   const off = { ...snapshot().hub, link: { state: "off" } } as const;
   expect(isOnline(snapshot({ overall: { state: "paused", until: null }, pause, hub: off }))).toBe(true);
   expect(isOnline(snapshot({ overall: { state: "finishing", requests: 1 }, pause }))).toBe(true);
-  expect(isOnline(snapshot({ overall: { state: "off" }, hub: off }))).toBe(false);
+  expect(isOnline(snapshot({ overall: { state: "off" }, hub: off, online: false }))).toBe(false);
 });
 
 test("who set a value is named, and only the environment locks it", () => {
@@ -346,8 +338,8 @@ test("who set a value is named, and only the environment locks it", () => {
 });
 
 test("a Mac that left is lost, and one that only exo remembers is not shown", () => {
-  expect(lost({ id: "a", name: "a", since: ago(130) }, NOW)).toEqual({ shape: "down", word: "Lost", beside: "seen 2 min ago" });
-  expect(lost({ id: "a", name: "a", since: null }, NOW)).toBeNull();
+  expect(lost({ id: "a", name: "a", since: ago(130), installed_mib: null }, NOW)).toEqual({ shape: "down", word: "Lost", beside: "seen 2 min ago" });
+  expect(lost({ id: "a", name: "a", since: null, installed_mib: null }, NOW)).toBeNull();
 });
 
 test("a link is slow only beside a faster one", () => {
@@ -385,6 +377,23 @@ test("a sentence ends", () => {
 
 test("an apostrophe is printed as one", () => {
   expect(sentence("glm-5 is not in the Hub's catalog")).toBe("glm-5 is not in the Hub’s catalog.");
+});
+
+test("what the agent says keeps its letters: a Mac called mbp is not Mbp", () => {
+  expect(["mbp has 1 GB left", "mbp has 1 GB left."].map(stop)).toEqual(["mbp has 1 GB left.", "mbp has 1 GB left."]);
+});
+
+test("what a notice says of a model its row does not", () => {
+  const unfit = make("m", { state: "unfit", why: "9 GB too much" });
+  const told = notice("model_unfit", "needs_you", "m does not fit", "9 GB too much.", "", { action: "make_room", model: "m" }, "m");
+  expect(model(unfit, [told])).toEqual({ shape: "down", word: "Does not fit" });
+  expect(model(unfit, [{ ...told, subject: "other", text: "x" }]).beside).toBe("9 GB too much");
+});
+
+test("the models' pace is that of what they do now", () => {
+  const serving = (...speeds: (number | null)[]) => snapshot({ models: speeds.map((tokens_per_s, n) => make(`m${n}`, { state: "serving", requests: 1 }, { tokens_per_s })) });
+  expect([pace(serving(14, 14)), pace(serving(28, null)), pace(serving(null))]).toEqual([28, 28, null]);
+  expect(pace({ ...serving(28), traffic: { ...snapshot().traffic, in_flight: 0 } })).toBe(0);
 });
 
 test("speeds have groups of digits, and a decimal while they are small", () => {

@@ -1,16 +1,19 @@
 // Every word that says a state. Total over what the agent can say: a new state does not compile until it has a word.
 import type { AbsentView } from "./bindings/AbsentView";
-import type { Code } from "./bindings/Code";
+import type { Command } from "./bindings/Command";
 import type { Freshness } from "./bindings/Freshness";
 import type { LinkKind } from "./bindings/LinkKind";
+import type { Headline } from "./bindings/Headline";
 import type { HubView } from "./bindings/HubView";
 import type { MemberView } from "./bindings/MemberView";
 import type { MemoryView } from "./bindings/MemoryView";
 import type { ModelState } from "./bindings/ModelState";
 import type { ModelView } from "./bindings/ModelView";
 import type { Origin } from "./bindings/Origin";
+import type { Notice } from "./bindings/Notice";
 import type { Overall } from "./bindings/Overall";
 import type { PartView } from "./bindings/PartView";
+import type { Remedy } from "./bindings/Remedy";
 import type { RungState } from "./bindings/RungState";
 import type { Scene } from "./bindings/Scene";
 import type { Snapshot } from "./bindings/Snapshot";
@@ -57,8 +60,16 @@ export function age(since: string, now: number): string {
 
 const until = (at: string, now: number) => Math.max(1, Math.ceil((Date.parse(at) - now) / 1000));
 
-/** The header's word. Its shape is what the icon in the menu bar says too. */
-export function overall(it: Overall, degraded: boolean, now: number): Said {
+/** Whether something is to be known or done while all goes on. */
+export const isDegraded = ({ notices }: Snapshot) => notices.some((notice) => notice.severity !== "note");
+
+/** The header's word: what blocks or is awaited, else the state's own. Its shape is what the icon in the menu bar says too. */
+export function overall(it: Overall, headline: Headline | null, degraded: boolean, now: number): Said {
+  const said = state(it, degraded, now);
+  return headline ? { ...said, word: printed(headline.text) } : said;
+}
+
+function state(it: Overall, degraded: boolean, now: number): Said {
   const well: Shape = degraded ? "degraded" : "online";
   const soon: Shape = degraded ? "degraded" : "connecting";
   switch (it.state) {
@@ -66,6 +77,12 @@ export function overall(it: Overall, degraded: boolean, now: number): Said {
       return { shape: "off", word: "Off" };
     case "connecting":
       return { shape: soon, word: "Connecting…" };
+    case "pending":
+      return { shape: soon, word: "Getting ready" };
+    case "blocked":
+      return { shape: "degraded", word: "Not serving" };
+    case "models_off":
+      return { shape: "off", word: "Every model is off" };
     case "serving":
       return { shape: well, word: "Serving" };
     case "ready":
@@ -77,14 +94,14 @@ export function overall(it: Overall, degraded: boolean, now: number): Said {
     case "paused":
       return { shape: "off", word: "Paused" };
     case "needs_you":
-      return { shape: "down", word: "Needs you" };
+      return { shape: "down", word: "Action needed" };
   }
 }
 
 /** The one reason under the header's word. */
 export function reason(snapshot: Snapshot, now: number): string {
   const name = snapshot.host.name;
-  const { overall, hub, models, engine } = snapshot;
+  const { overall, headline, hub, models } = snapshot;
   switch (overall.state) {
     case "serving":
       return `${name} · ${count(overall.requests, "request")} running`;
@@ -95,13 +112,17 @@ export function reason(snapshot: Snapshot, now: number): string {
     }
     case "waiting":
       return `${name} · ${hub.link.state === "waiting" ? hub.link.why : "the Hub did not answer"}`;
-    case "connecting": {
-      const open = snapshot.ladder.find((rung) => rung.state !== "reached");
-      return open?.reason ? `${name} · ${open.reason}` : name;
+    case "connecting":
+      return name;
+    case "pending":
+    case "blocked":
+    case "needs_you": {
+      // A notice says what to do, and so does the screen that asks to sign in.
+      const next = headline?.fix?.action === "sign_in" ? null : headline?.remedy;
+      return next && !shown(snapshot).some((notice) => notice.remedy === next) ? printed(next) : macs(snapshot);
     }
-    case "needs_you":
-      if (hub.link.state === "refused") return `${name} · the Hub refuses`;
-      return engine.reach.state === "down" && hub.link.state !== "signed_out" ? `${name} · no engine` : macs(snapshot);
+    case "models_off":
+      return step(headline) ? name : `${name} · ${printed(headline?.remedy ?? "").toLowerCase()}`;
     case "paused":
       return `${name} · ${howLong(overall.until, now)}`;
     case "off":
@@ -111,7 +132,7 @@ export function reason(snapshot: Snapshot, now: number): string {
 }
 
 /** The reason while the app ends. */
-export const leaving = ({ host }: Snapshot) => `${host.name} · Porten quits then`;
+export const leaving = ({ host }: Snapshot) => `${host.name} · Porten will quit when they finish`;
 
 /** `studio-1 and 2 more Macs`. */
 function macs({ host, cluster }: Snapshot): string {
@@ -157,14 +178,14 @@ function moving(it: Freshness, now: number): Said {
     case "fresh":
       return { shape: "online", word: "Answering" };
     case "replaying":
-      return { shape: "connecting", word: "Catching up" };
+      return { shape: "connecting", word: "Replaying" };
     case "stale":
-      return { shape: "degraded", word: `Not moving since ${clock(it.since, now)}` };
+      return { shape: "degraded", word: `Not updating since ${clock(it.since, now)}` };
   }
 }
 
 export const engineName = (snapshot: Snapshot) =>
-  snapshot.cluster || snapshot.engine.kind === "exo" ? "exo" : "Engine";
+  snapshot.cluster || snapshot.engine.kind === "exo" || /:52415\/?$/.test(snapshot.engine.url ?? "") ? "exo" : "Engine";
 
 /** An address without what goes without saying. */
 export const host = (url: string) => url.replace(/^(https?|wss?):\/\//, "").replace(/\/$/, "");
@@ -190,23 +211,24 @@ const FAST = new Set<LinkKind | null>(["rdma", "thunderbolt_ip"]);
 export const isSlow = (mac: MemberView, members: MemberView[]) =>
   mac.link !== null && !FAST.has(mac.link) && members.some((other) => FAST.has(other.link));
 
-/** A Mac's row: what it is, how it is linked, and how busy it is or why that is not known. */
-export function member(mac: MemberView, terse: boolean, now: number): Said & { link: string; gpu: string; end: string } {
+/** A Mac's row: what it is, how it is linked, and how busy it is or why that is not known. Of Macs that exo tells nothing new of (`stale`) only what they are is known; exo's row says why. */
+export function member(mac: MemberView, terse: boolean, now: number, stale = false): Said & { link: string; gpu: string; end: string } {
   const link = mac.this_mac ? "this Mac" : mac.link ? links[mac.link] : "";
   const size = mac.installed_mib === null ? null : `${gb(mac.installed_mib)} GB`;
   const beside = join(terse ? null : mac.chip?.replace(/^Apple /, ""), size);
+  if (stale) return { shape: "off", word: "Not known", beside, link, gpu: "", end: "" };
   switch (mac.state.state) {
     case "online": {
       const lacks = taken(mac);
-      const gpu = mac.gpu_percent === null ? "" : `${mac.gpu_percent} %`;
-      return { shape: "online", word: "Online", beside: lacks >= 1024 ? `other use takes ${gb(lacks)} GB` : beside, link, gpu, end: "" };
+      const gpu = mac.gpu_percent === null ? "" : `${mac.gpu_percent}%`;
+      return { shape: "online", word: "Online", beside: lacks >= 1024 ? `other apps use ${gb(lacks)} GB` : beside, link, gpu, end: "" };
     }
     case "joining":
       return { shape: "connecting", word: "Joining", beside, link, gpu: "", end: "Joining" };
     case "late":
       return { shape: "degraded", word: "Late", beside: `seen ${age(mac.state.since, now)} ago`, link, gpu: "", end: "Late" };
     case "ghost":
-      return { shape: "off", word: "Ghost", beside: "older entry of the same Mac", link: "", gpu: "", end: "Ghost" };
+      return { shape: "off", word: "Old entry", beside: "of the same Mac", link: "", gpu: "", end: "Old entry" };
   }
 }
 
@@ -250,16 +272,17 @@ const size = (model: ModelView) => (model.size_mib === null ? null : `${gb(model
 const draw: Draw = {
   off: (_, model) => ({ shape: "off", word: "Off", beside: join(size(model)) }),
   off_elsewhere: () => ({ shape: "off", word: "Off elsewhere", beside: "turned off in exo" }),
-  withdrawn: () => ({ shape: "off", word: "Withdrawn", beside: "no engine" }),
+  withdrawn: () => ({ shape: "off", word: "Not offered" }),
   broken: ({ why }) => ({ shape: "down", word: "Broken", beside: why }),
-  unmatched: ({ why }) => ({ shape: "degraded", word: "Not matched", beside: why }),
+  unmatched: ({ why }) => ({ shape: "degraded", word: "Not found", beside: why }),
   waiting: ({ why }) => ({ shape: "connecting", word: "Waiting", beside: why }),
   placing: () => ({ shape: "connecting", word: "Loading", beside: "exo was asked" }),
-  downloading: ({ percent, mib_per_s }, { parts }) => ({ shape: "connecting", word: `Downloading ${percent} %`, beside: left(parts) || rate(mib_per_s) }),
+  downloading: ({ percent, mib_per_s }, { parts }) => ({ shape: "connecting", word: `Downloading ${percent}%`, beside: left(parts) || rate(mib_per_s) }),
   loading: ({ layers, of }, { parts }) => ({ shape: "connecting", word: `Loading ${layers}/${of} layers`, beside: left(parts) }),
   warming: () => ({ shape: "connecting", word: "Warming", beside: "first token" }),
   stalled: ({ why }) => ({ shape: "degraded", word: "Stalled", beside: why }),
-  proving: () => ({ shape: "connecting", word: "Proving" }),
+  loaded: () => ({ shape: "off", word: "Loaded", beside: "not tested" }),
+  proving: () => ({ shape: "connecting", word: "Testing" }),
   ready: (_, model) => {
     const refused = model.standing && standings[model.standing];
     return refused
@@ -268,15 +291,26 @@ const draw: Draw = {
   },
   serving: (_, model) => ({ shape: "online", word: "Serving", beside: join(speed(model), where(model)) }),
   finishing: ({ requests }) => ({ shape: "connecting", word: "Finishing", beside: count(requests, "request") }),
-  cold: () => ({ shape: "off", word: "Cold", beside: "loads when asked for" }),
+  cold: () => ({ shape: "off", word: "Unloaded", beside: "loads on first request" }),
   unfit: ({ why }) => ({ shape: "down", word: "Does not fit", beside: why }),
   failed: ({ why }) => ({ shape: "down", word: "Failed", beside: why }),
 };
 
-/** A model's row. */
-export function model(it: ModelView): Said {
+/** A model's row; what one of these notices says already, it does not. */
+export function model(it: ModelView, told: Notice[] = []): Said {
   const say = draw[it.state.state] as (state: ModelState, model: ModelView) => Said;
-  return say(it.state, it);
+  const { beside, ...said } = say(it.state, it);
+  const elsewhere = told.some((notice) => notice.subject === it.id || (beside && bare(notice.text).includes(bare(beside))) || (it.state.state === "broken" && notice.code === "member_lost"));
+  return beside === undefined || (elsewhere && said.shape !== "online") ? said : { ...said, beside };
+}
+
+/** For comparing. */
+const bare = (text: string) => text.toLowerCase().replace(/\.$/, "");
+
+/** The notices that are shown: the two worst, without what the screen that asks to sign in says. */
+export function shown({ notices, hub }: Snapshot, signing = false): Notice[] {
+  const asks = signing || hub.link.state === "signed_out";
+  return notices.filter((notice) => notice.severity !== "note" && !(notice.code === "sign_in" && asks)).slice(0, 2);
 }
 
 /** One line of a load: a Mac, what its part does, how far that has come (0–1), and whether it stands still. */
@@ -302,7 +336,7 @@ function phase({ state }: PartView): Pick<Phase, "text" | "done"> {
     case "downloading": {
       if (state.total_mib === 0) return { text: join("Downloading", rate(state.mib_per_s)), done: 0 };
       const done = Math.min(1, state.done_mib / state.total_mib);
-      return { text: join(`Downloading ${Math.floor(done * 100)} %`, rate(state.mib_per_s)), done };
+      return { text: join(`Downloading ${Math.floor(done * 100)}%`, rate(state.mib_per_s)), done };
     }
     case "loading":
       return state.of > 0
@@ -319,6 +353,13 @@ function phase({ state }: PartView): Pick<Phase, "text" | "done"> {
 
 /** Whether some model is on its way: the line of the last hour folds away then. */
 export const loads = ({ models }: Snapshot) => models.some(({ state }) => isLoading(state) || state.state === "placing");
+
+/** How fast all models together generate just now (tokens a second), as their rows say it; `null` where none of them knows. */
+export function pace({ models, traffic }: Snapshot): number | null {
+  if (traffic.in_flight === 0) return 0;
+  const known = models.flatMap(({ state, tokens_per_s }) => (state.state === "serving" && tokens_per_s !== null ? [tokens_per_s] : []));
+  return known.length === 0 ? null : known.reduce((sum, one) => sum + one, 0);
+}
 
 /** How far a load has come (0–1); `null` where the phase is not known. */
 export function progress({ state }: ModelView): number | null {
@@ -344,63 +385,105 @@ export function setBy(origin: Origin): string {
 export const isLocked = (origin: Origin) => origin.from === "environment";
 
 /** The pooled memory: the big number, what is said of it, of what it is a part, and what has to be added. */
-export function memory({ origin, set_by, raw_mib, schedulable_mib, missing_mib, advertised_mib }: MemoryView): Record<"big" | "beside" | "right" | "below", string> {
+export function memory({ origin, set_by, raw_mib, schedulable_mib, missing_mib, advertised_mib }: MemoryView, hasMacs = false): Record<"big" | "beside" | "right" | "below", string> {
   const of = raw_mib === null ? "" : `of ${gb(raw_mib)} GB`;
-  const whole = missing_mib > 0 ? `${gb(missing_mib)} GB missing` : of && `${of} installed`;
+  const whole = missing_mib > 0 ? `${gb(missing_mib)} GB offline` : of && `${of} installed`;
   switch (origin) {
     case "set": {
       const by = `${setBy(set_by) || "Set by you"}.`;
-      const less = missing_mib > 0 ? " Less the share of the Macs that are missing." : "";
+      const less = missing_mib > 0 ? " Less the share of the Macs that are offline." : "";
       const room = schedulable_mib === null ? "" : ` The GPUs can use about ${gb(schedulable_mib)} GB.${less}`;
       return { big: `${gb(advertised_mib)} GB`, beside: "for models", right: whole, below: by + room };
     }
     case "assumed":
-      return { big: `${gb(advertised_mib)} GB`, beside: "for models", right: missing_mib > 0 ? whole : of && `assumed ¾ ${of}`, below: "" };
+      return { big: `${gb(advertised_mib)} GB`, beside: "for models", right: missing_mib > 0 ? whole : of && `${of} (estimated)`, below: "" };
     case "known":
       return { big: `${gb(advertised_mib)} GB`, beside: "for models", right: whole, below: "" };
     case "unknown":
-      return { big: "Not known", beside: "", right: of && `${of} installed`, below: "Nothing is told to the Hub. Set a budget in Settings." };
+      // Its Macs are there, and will be heard of: a budget would not help.
+      return { big: "Not known", beside: "", right: of && `${of} installed`, below: hasMacs ? "exo tells nothing new of its Macs." : "Nothing is told to the Hub. Set a budget in Settings." };
   }
 }
 
 /** The same where no engine answers: it alone knows of the other Macs. */
 export const unknown = { big: "Not known", below: "Porten asks exo for the other Macs, so it cannot say. To start exo, open its app on each Mac." };
 
-/** What the one button of a notice does. */
-export type Does = "sign_in" | "nudge" | "settings";
+/** What a button does: one thing of the page's own, or a command for the agent. */
+export type Does = { does: "sign_in" } | { does: "settings" } | { does: "send"; command: Command };
 
-/** The one button of each notice. Where a person must act elsewhere it looks again, as soon as that is done. */
-export const actions: Record<Code, { text: string; does: Does }> = {
-  sign_in: { text: "Sign in…", does: "sign_in" },
-  hub_refused: { text: "Try now", does: "nudge" },
-  hub_unreachable: { text: "Try now", does: "nudge" },
-  engine_down: { text: "Look again", does: "nudge" },
-  cluster_stale: { text: "Look again", does: "nudge" },
-  cluster_replaying: { text: "Look again", does: "nudge" },
-  member_lost: { text: "Look again", does: "nudge" },
-  ghost: { text: "Look again", does: "nudge" },
-  slow_link: { text: "Look again", does: "nudge" },
-  rdma_off: { text: "Look again", does: "nudge" },
-  thunderbolt4: { text: "Look again", does: "nudge" },
-  bridge_loop: { text: "Look again", does: "nudge" },
-  builds_differ: { text: "Look again", does: "nudge" },
-  memory_pressure: { text: "Look again", does: "nudge" },
-  limit_assumed: { text: "Enter…", does: "settings" },
-  icon_hidden: { text: "Look again", does: "nudge" },
-  limit_forgotten: { text: "Enter…", does: "settings" },
-  disk_short: { text: "Look again", does: "nudge" },
-  budget_high: { text: "Change…", does: "settings" },
-  model_broken: { text: "Look again", does: "nudge" },
-  load_stalled: { text: "Look again", does: "nudge" },
-  model_unfit: { text: "Look again", does: "nudge" },
-  model_unplaced: { text: "Try now", does: "nudge" },
-  model_unmatched: { text: "Change…", does: "settings" },
-  model_unproven: { text: "Try now", does: "nudge" },
-  still_busy: { text: "Look again", does: "nudge" },
-  not_offered: { text: "Look again", does: "nudge" },
-  nothing_to_serve: { text: "Choose…", does: "settings" },
-  may_sleep: { text: "Change…", does: "settings" },
+/** A button. */
+export interface Act {
+  text: string;
+  does: Does;
+}
+
+const nudge = (text: string): Act => ({ text, does: { does: "send", command: { command: "nudge" } } });
+const AGAIN = nudge("Check again");
+const TRY = nudge("Try now");
+const settings = (text: string): Act => ({ text, does: { does: "settings" } });
+const CHANGE = settings("Change…");
+const SIGN_IN: Act = { text: "Sign in…", does: { does: "sign_in" } };
+
+type Acts = { [A in Exclude<Remedy["action"], "turn_on">]: Act } & { turn_on: (remedy: Extract<Remedy, { action: "turn_on" }>) => Act };
+
+/** The button of each remedy. Where a person must act elsewhere it looks again, as soon as that is done. */
+export const acts: Acts = {
+  sign_in: SIGN_IN,
+  ask_to_be_allowed: TRY,
+  end_other_agent: TRY,
+  check_hub_address: CHANGE,
+  network_sign_in: TRY,
+  check_date: TRY,
+  trust_authority: TRY,
+  proxy_password: TRY,
+  check_network: TRY,
+  go_online: { text: "Go online", does: { does: "send", command: { command: "set_online", online: true } } },
+  resume: { text: "Resume", does: { does: "send", command: { command: "pause", pause: null } } },
+  start_engine: AGAIN,
+  restart_exo: AGAIN,
+  await_exo: AGAIN,
+  await_replay: AGAIN,
+  check_mac: AGAIN,
+  check_cables: AGAIN,
+  enable_rdma: AGAIN,
+  nothing: AGAIN,
+  disable_bridges: AGAIN,
+  update_macs: AGAIN,
+  quit_apps: AGAIN,
+  tell_limit: settings("Enter…"),
+  free_disk: AGAIN,
+  lower_budget: CHANGE,
+  set_budget: CHANGE,
+  add_memory: AGAIN,
+  turn_on: ({ model }) => (model === null ? AGAIN : { text: "Turn on", does: { does: "send", command: { command: "set_model", id: model, on: true, how: null, keep: false } } }),
+  make_room: AGAIN,
+  try_again: TRY,
+  load_in_engine: TRY,
+  restart_load: AGAIN,
+  await_model: AGAIN,
+  match_model: CHANGE,
+  choose_models: AGAIN,
+  ask_hub: AGAIN,
+  other_engine: AGAIN,
+  prove_again: AGAIN,
+  await_hub: AGAIN,
+  await_retry: AGAIN,
+  plug_in: CHANGE,
+  allow_awake: CHANGE,
+  show_icon: AGAIN,
 };
+
+/** The button of a remedy; of an agent that names none, it looks again. */
+export function act(fix: Remedy | null): Act {
+  if (!fix) return AGAIN;
+  return fix.action === "turn_on" ? acts.turn_on(fix) : acts[fix.action];
+}
+
+/** The button beside the header's word: only for what no switch and no row beside it does. */
+export function step(headline: Headline | null): Act | null {
+  const fix = headline?.fix;
+  return fix?.action === "turn_on" && fix.model !== null ? act(fix) : null;
+}
 
 /** The sentence of the signed-out screen. */
 export function invitation(snapshot: Snapshot): string {
@@ -447,41 +530,42 @@ const because: Because = {
   unknown: () => "The Hub has a reason that this version does not know.",
 };
 
-/** Why no requests come, for each model that could answer. */
+/** What keeps requests away, for each model that could answer and gets none. */
 export function whys(snapshot: Snapshot, now: number): { id: string; text: string }[] {
   return snapshot.models.flatMap(({ id, why }) => {
-    if (why === null) return [];
+    if (why === null || why.reason === "idle") return [];
     const say = because[why.reason] as (why: WhyView, now: number) => string;
     return [{ id, text: say(why, now) }];
   });
 }
 
 /** Who said so, and when. */
-export const saidAgo = ({ hub }: Snapshot, now: number) => (hub.said === null ? "" : `Said by the Hub, ${age(hub.said, now)} ago.`);
+export const saidAgo = ({ hub }: Snapshot, now: number) => (hub.said === null ? "" : `Reported by the Hub ${age(hub.said, now)} ago.`);
 
-/** Whether a person may wonder: nothing runs, or something stands against requests. */
-export const asksWhy = ({ hub, models, traffic }: Snapshot) =>
-  hub.link.state === "online" && models.some(({ why }) => why !== null && (traffic.in_flight === 0 || why.reason !== "idle"));
+/** Whether something keeps requests away. That nobody asks, or another node answered, does not. */
+export const asksWhy = (snapshot: Snapshot) => snapshot.hub.link.state === "online" && whys(snapshot, 0).length > 0;
 
 /** Whether something on the page grows older by the second. */
 export const counts = ({ snapshot }: Scene) =>
   snapshot?.overall.state === "waiting" || (snapshot?.cluster?.members.some((mac) => mac.state.state === "late") ?? false);
 
-/** With a capital at its start, unless that is a name or an id, a full stop at its end, and apostrophes as they are printed. */
+/** Apostrophes as they are printed. */
+export const printed = (said: string) => said.replace(/(?<=\p{L})'(?=\p{L})/gu, "’");
+
+/** As the agent says it, which knows what is a name, with a full stop at its end. */
+export const stop = (said: string) => (said === "" || /[.!?]$/.test(said) ? printed(said) : `${printed(said)}.`);
+
+/** An error's words: with a capital at their start, unless that is an id, and a full stop at their end. */
 export function sentence(said: string): string {
-  const text = said.replace(/(?<=\p{L})'(?=\p{L})/gu, "’");
+  const text = printed(said);
   const [first = ""] = text.split(" ");
   const isWord = first !== "exo" && /^[\p{Ll},]+$/u.test(first);
   const capital = isWord ? text.charAt(0).toUpperCase() + text.slice(1) : text;
   return capital === "" || /[.!?]$/.test(capital) ? capital : `${capital}.`;
 }
 
-/** Whether this Mac is wanted online, as far as the facts tell: whoever rests comes back, whoever finishes else was asked to end. */
-export function isOnline({ hub, overall, pause }: Snapshot): boolean {
-  if (overall.state === "paused") return true;
-  if (overall.state === "finishing") return pause?.rests === true;
-  return hub.link.state !== "off" && hub.link.state !== "signed_out";
-}
+/** Whether this Mac is wanted online; nobody who is signed out is. */
+export const isOnline = ({ hub, online }: Snapshot): boolean => online && hub.link.state !== "signed_out";
 
 /** The steps from signed in to serving. */
 export const steps: Record<Step, string> = {

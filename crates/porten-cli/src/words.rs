@@ -1,77 +1,79 @@
 //! The snapshot in words, for a terminal.
 
 pub(crate) mod cluster;
+mod remedy;
+mod screen;
 mod why;
 
 use jiff::Timestamp;
-use porten_core::ladder::RungState;
 use porten_core::memory::BudgetOrigin;
 use porten_core::notice::{Notice, Severity};
 use porten_core::snapshot::{
-    AwakeView, LinkKind, LinkView, MemberState, MemberView, MemoryView, ModelState, ModelView, Overall, PauseView,
-    ProxyOrigin, ProxyView, ReachView, Snapshot, count, sentence,
+    AwakeView, ClusterView, Freshness, LinkKind, LinkView, MemberState, MemberView, MemoryView, ModelState, ModelView,
+    Overall, PauseView, ProxyOrigin, ProxyView, ReachView, Snapshot, count, full_stop,
 };
 use porten_core::wire::Standing;
 
 use crate::commands::pause::clock;
+use screen::Screen;
 
-/// The state in one line: the word, and the one thing that belongs to it.
+/// The state in one line: what blocks or is awaited with the next step, else the word and the one thing that belongs to it.
 pub(crate) fn headline(snapshot: &Snapshot, now: Timestamp) -> String {
     let word = snapshot.overall.words(now);
-    match (&snapshot.overall, snapshot.notices.first()) {
-        (Overall::NeedsYou, Some(notice)) => {
-            format!("{word} · {} {}", sentence(&notice.text), sentence(&notice.remedy))
-        }
-        (Overall::Connecting, _) => match snapshot.ladder.iter().find(|rung| rung.state != RungState::Reached) {
-            Some(rung) if !rung.reason.is_empty() => format!("{word} · {}", rung.reason),
-            _ => word,
-        },
+    match (&snapshot.overall, &snapshot.headline) {
         (Overall::Paused { until: Some(until) }, _) => {
             format!("{word} · until {}; sooner: porten resume", clock(*until))
         }
         (Overall::Paused { until: None }, _) => format!("{word} · while somebody uses this machine"),
-        (Overall::Waiting { .. }, _) => match &snapshot.hub.link {
+        (_, Some(headline)) => match &headline.fix {
+            Some(fix) => format!("{} · {}", headline.text, remedy::step(fix)),
+            None => headline.text.clone(),
+        },
+        (Overall::Waiting { .. }, None) => match &snapshot.hub.link {
             LinkView::Waiting { why, .. } => format!("{word} · {why}"),
             _ => word,
         },
-        _ => word,
+        (_, None) => word,
     }
 }
 
-/// Everything, a line each.
+/// Everything, a line each; nothing is said twice.
 pub(crate) fn status(snapshot: &Snapshot, now: Timestamp) -> Vec<String> {
-    let mut lines = vec![headline(snapshot, now), String::new()];
-    let mut fact = |name: &str, value: String| lines.push(format!("  {name:<9} {value}"));
-    fact("Node", snapshot.host.name.clone());
+    let mut screen = Screen::default();
+    screen.line(headline(snapshot, now));
+    screen.line(String::new());
+    screen.fact("Node", &snapshot.host.name);
     if let Some(account) = &snapshot.account {
-        fact("Account", format!("{} · kept in {}", account.name.as_deref().unwrap_or("signed in"), account.kept_in));
+        let name = account.name.as_deref().unwrap_or("signed in");
+        screen.fact("Account", &format!("{name} · kept in {}", account.kept_in));
     }
-    fact("Hub", format!("{} · {}", snapshot.hub.url, link(snapshot, now)));
+    let hub = [Some(snapshot.hub.url.clone()), screen.unsaid(link(snapshot, now))];
+    screen.fact("Hub", &join(hub));
     if let Some(ProxyView { address, origin }) = &snapshot.hub.proxy {
         let named = match origin {
             ProxyOrigin::Environment(name) => name,
             ProxyOrigin::System => "system settings",
         };
-        fact("Proxy", format!("{address} ({named})"));
+        screen.fact("Proxy", &format!("{address} ({named})"));
     }
     if let Some(PauseView { cannot: Some(why), .. }) = &snapshot.pause {
-        fact("Rest", why.clone());
+        screen.fact("Rest", why);
     }
     match &snapshot.awake {
         AwakeView::NotWanted | AwakeView::Idle => {}
-        AwakeView::Held => fact("Awake", "kept awake on mains power while it is online".to_owned()),
-        AwakeView::OnBattery => fact("Awake", "on battery: this machine may sleep".to_owned()),
-        AwakeView::Refused { why } => fact("Awake", format!("this machine may sleep: {why}")),
+        AwakeView::Held => screen.fact("Awake", "kept awake on mains power while it is online"),
+        AwakeView::OnBattery => screen.fact("Awake", "on battery: this machine may sleep"),
+        AwakeView::Refused { why } => screen.fact("Awake", &format!("this machine may sleep: {why}")),
     }
-    fact("Engine", engine(snapshot, now));
-    fact("Memory", advertised(&snapshot.memory));
+    screen.fact("Engine", &engine(snapshot, now));
+    screen.fact("Memory", &advertised(&snapshot.memory, snapshot.cluster.as_ref()));
     for (n, mac) in snapshot.cluster.iter().flat_map(|cluster| &cluster.members).enumerate() {
-        fact(if n == 0 { "Macs" } else { "" }, member(mac, now));
+        screen.fact(if n == 0 { "Macs" } else { "" }, &member(mac, is_stale(snapshot), now));
     }
     let traffic = &snapshot.traffic;
-    fact(
+    screen.fact(
         "Requests",
-        format!(
+        &format!(
             "{} running · {} answered · {} failed · {} given up by clients · {} refused",
             traffic.in_flight, traffic.completed, traffic.failed, traffic.cancelled, traffic.refused
         ),
@@ -79,36 +81,82 @@ pub(crate) fn status(snapshot: &Snapshot, now: Timestamp) -> Vec<String> {
     let tokens: u64 = snapshot.activity.tokens_a_minute.iter().copied().map(u64::from).sum();
     if tokens > 0 {
         let minutes = snapshot.activity.tokens_a_minute.len();
-        fact("Activity", format!("{tokens} tokens in the last {minutes} min"));
+        screen.fact("Activity", &format!("{tokens} tokens in the last {minutes} min"));
     }
-    lines.push(String::new());
-    lines.extend(models(snapshot, now).into_iter().map(|line| format!("  {line}")));
+    screen.line(String::new());
+    for line in models(snapshot, now) {
+        screen.line(format!("  {line}"));
+    }
     for (n, why) in why::lines(snapshot, now).into_iter().enumerate() {
         if n == 0 {
-            lines.extend([String::new(), "  Why no requests:".to_owned()]);
+            screen.line(String::new());
+            screen.line("  Why no requests:".to_owned());
         }
-        lines.push(format!("    {why}"));
+        screen.line(format!("    {why}"));
     }
-    if !snapshot.notices.is_empty() {
-        lines.push(String::new());
-    }
-    lines.extend(snapshot.notices.iter().map(notice));
-    lines
+    notices(&mut screen, &snapshot.notices);
+    screen.into_lines()
 }
 
-/// One notice; what is only good to know has no exclamation mark.
-fn notice(notice: &Notice) -> String {
-    let mark = if notice.severity == Severity::Note { "i" } else { "!" };
-    format!("  {mark} {}: {} {}", notice.title, sentence(&notice.text), sentence(&notice.remedy))
+fn join(parts: impl IntoIterator<Item = Option<String>>) -> String {
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+/// The notices, each with what is not on the screen yet; what is only good to know has no exclamation mark.
+fn notices(screen: &mut Screen, notices: &[Notice]) {
+    let mut first = true;
+    for notice in notices {
+        let fix = notice.fix.as_ref();
+        let (whole, short) = match fix {
+            Some(fix) => (remedy::whole(fix), remedy::step(fix)),
+            None => (notice.remedy.clone(), notice.remedy.clone()),
+        };
+        let title = screen.unsaid(notice.title.clone());
+        let text = screen.unsaid(notice.text.clone());
+        let remedy = Some(full_stop(&whole)).filter(|_| screen.is_new(&short) && screen.is_new(&whole));
+        let said: Vec<String> = [text, remedy].into_iter().flatten().collect();
+        let said = match title {
+            Some(title) if said.is_empty() => full_stop(&title),
+            Some(title) => format!("{title}: {}", said.join(" ")),
+            None if said.is_empty() => continue,
+            None => said.join(" "),
+        };
+        if std::mem::take(&mut first) {
+            screen.line(String::new());
+        }
+        let mark = if notice.severity == Severity::Note { "i" } else { "!" };
+        screen.line(format!("  {mark} {said}"));
+    }
 }
 
 /// One line per model.
 pub(crate) fn models(snapshot: &Snapshot, now: Timestamp) -> Vec<String> {
     if snapshot.models.is_empty() {
-        return vec!["No models: set PORTEN_ENGINE_MODELS to an id that the Hub offers.".to_owned()];
+        return vec!["No models: the engine serves none that the Hub offers.".to_owned()];
     }
     let width = snapshot.models.iter().map(|model| model.id.chars().count()).max().unwrap_or_default();
-    snapshot.models.iter().map(|model| format!("{:<width$}  {}", model.id, self::model(model, now))).collect()
+    let away = away(snapshot).map(|why| format!(" · {why}")).unwrap_or_default();
+    let line = |model: &ModelView| {
+        let away = if model.state == ModelState::Withdrawn { away.as_str() } else { "" };
+        format!("{:<width$}  {}{away}", model.id, self::model(model, now))
+    };
+    snapshot.models.iter().map(line).collect()
+}
+
+/// Whether exo tells nothing new of its Macs.
+fn is_stale(snapshot: &Snapshot) -> bool {
+    let stale = |cluster: &ClusterView| matches!(cluster.freshness, Freshness::Stale { .. });
+    snapshot.cluster.as_ref().is_some_and(stale)
+}
+
+/// What keeps models away that could answer else.
+fn away(snapshot: &Snapshot) -> Option<&'static str> {
+    match &snapshot.engine.reach {
+        ReachView::Up { .. } if is_stale(snapshot) => Some("exo has stopped updating"),
+        ReachView::Up { .. } => None,
+        ReachView::Unknown => Some("the engine was not asked yet"),
+        ReachView::Down { .. } => Some("no engine answers"),
+    }
 }
 
 fn link(snapshot: &Snapshot, now: Timestamp) -> String {
@@ -121,8 +169,9 @@ fn link(snapshot: &Snapshot, now: Timestamp) -> String {
             let drains = snapshot.hub.drains.as_ref().map(|why| format!(" · asked this node to finish: {why}"));
             format!("Online for {}{rtt}{}", age(*since, now), drains.unwrap_or_default())
         }
-        LinkView::Waiting { until, why } => format!("Trying again in {} s · {why}", seconds(now, *until).max(1)),
-        LinkView::Refused { why, .. } => format!("Refused · {why}"),
+        // Why stands in the first line or the notice.
+        LinkView::Waiting { .. } => "No answer".to_owned(),
+        LinkView::Refused { .. } => "Refused".to_owned(),
     }
 }
 
@@ -141,25 +190,28 @@ fn engine(snapshot: &Snapshot, now: Timestamp) -> String {
 }
 
 /// What the Hub is told, and where it comes from.
-fn advertised(view: &MemoryView) -> String {
+fn advertised(view: &MemoryView, cluster: Option<&ClusterView>) -> String {
     let memory = &view.memory;
     let told = memory.advertised_mib;
     match (memory.origin, memory.raw_mib) {
         (BudgetOrigin::Set, _) if memory.missing_mib > 0 => {
-            format!("{told} MB for models, set by {}, less the share of the Macs that are missing", view.set_by)
+            format!("{told} MB for models, set by {}, less the share of the Macs that are offline", view.set_by)
         }
         (BudgetOrigin::Set, _) => format!("{told} MB for models, set by {}", view.set_by),
         (BudgetOrigin::Assumed, Some(raw)) if memory.usable_mib == memory.schedulable_mib => {
-            format!("{told} MB for models, assumed: three quarters of {raw} MB")
+            format!("{told} MB for models, estimated: three quarters of {raw} MB")
         }
         (BudgetOrigin::Assumed | BudgetOrigin::Known, Some(raw)) => format!("{told} MB for models, of {raw} MB"),
+        // Its Macs are there: a budget would not help.
+        _ if cluster.is_some() => "Not known while exo tells nothing new".to_owned(),
         (BudgetOrigin::Known | BudgetOrigin::Assumed | BudgetOrigin::Unknown, _) => {
-            "Not known; set PORTEN_VRAM_BUDGET_MB".to_owned()
+            "Not known; set it: porten config set memory.budget_mb MB".to_owned()
         }
     }
 }
 
-fn member(mac: &MemberView, now: Timestamp) -> String {
+/// `stale`: nothing new is told of it, which stands elsewhere.
+fn member(mac: &MemberView, stale: bool, now: Timestamp) -> String {
     let mut said = vec![mac.name.clone()];
     said.extend(mac.installed_mib.map(|mib| format!("{} GB", mib / 1024)));
     said.extend(mac.chip.clone());
@@ -169,9 +221,10 @@ fn member(mac: &MemberView, now: Timestamp) -> String {
     }
     match mac.state {
         MemberState::Online => {}
+        _ if stale => {}
         MemberState::Joining => said.push("Joining".to_owned()),
         MemberState::Late { since } => said.push(format!("last heard of {} ago", age(since, now))),
-        MemberState::Ghost { since } => said.push(format!("ghost of {} ago", age(since, now))),
+        MemberState::Ghost { since } => said.push(format!("old entry of {} ago", age(since, now))),
     }
     said.join(" · ")
 }
@@ -202,21 +255,22 @@ pub(crate) fn model(model: &ModelView, now: Timestamp) -> String {
     match &model.state {
         ModelState::Off => "Off".to_owned(),
         ModelState::OffElsewhere => "Off elsewhere · turned off in exo".to_owned(),
-        ModelState::Withdrawn => "Withdrawn · no engine".to_owned(),
+        ModelState::Withdrawn => "Not offered".to_owned(),
         ModelState::Unmatched { why } | ModelState::Failed { why } => format!("Failed · {why}"),
         ModelState::Unfit { why } => format!("Does not fit · {why}"),
-        ModelState::Cold { since } => format!("Cold · given back {} ago, loads when asked for", age(*since, now)),
+        ModelState::Cold { since } => format!("Unloaded {} ago · loads on the first request", age(*since, now)),
         ModelState::Stalled { why } => format!("Stalled · {why}"),
         ModelState::Broken { why } => format!("Broken · {why}"),
         ModelState::Waiting { why } => format!("Waiting · {why}"),
         ModelState::Placing => "Loading · the engine was asked".to_owned(),
         ModelState::Downloading { percent, mib_per_s } => {
             let speed = mib_per_s.map(|speed| format!(" · {speed} MB/s")).unwrap_or_default();
-            format!("Downloading {percent} %{speed}")
+            format!("Downloading {percent}%{speed}")
         }
         ModelState::Loading { layers, of } => format!("Loading {layers}/{of} layers"),
         ModelState::Warming => "Warming · first token".to_owned(),
-        ModelState::Proving => "Proving".to_owned(),
+        ModelState::Loaded => "Loaded · not tested".to_owned(),
+        ModelState::Proving => "Testing".to_owned(),
         ModelState::Ready { proven } => format!("Ready · proven {} ago{speed}{hub}", age(*proven, now)),
         ModelState::Serving { requests } => format!("Serving {}{speed}", count(*requests, "request")),
         ModelState::Finishing { requests } => format!("Finishing · {}", count(*requests, "request")),

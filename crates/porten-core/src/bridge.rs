@@ -22,6 +22,32 @@ pub struct Scene {
     pub quitting: bool,
 }
 
+impl Scene {
+    /// Shows where a sign-in is that began at the Hub with this address. What came of one at a former address is nothing to
+    /// a person any more.
+    pub fn show_sign_in(&mut self, visit: &Visit) {
+        let now = self.snapshot.as_ref().map(|snapshot| snapshot.hub.url.as_str());
+        self.sign_in = if visit.is_elsewhere(now) { SignInView::Idle } else { visit.view.clone() };
+    }
+}
+
+/// A sign-in with the Hub that it is at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Visit {
+    /// Where it is.
+    pub view: SignInView,
+    /// The Hub's address; `None` where none was asked.
+    pub hub: Option<String>,
+}
+
+impl Visit {
+    /// Whether it is at another Hub than the one whose address holds now, if one does.
+    #[must_use]
+    pub fn is_elsewhere(&self, now: Option<&str>) -> bool {
+        self.hub.as_deref().zip(now).is_some_and(|(begun, now)| begun != now)
+    }
+}
+
 /// Where a sign-in is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
@@ -55,4 +81,28 @@ pub enum SignInView {
         /// What happened and what to do, one sentence.
         text: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture;
+
+    #[test]
+    fn a_sign_in_at_a_former_hub_is_shown_no_more() {
+        let mut scene =
+            Scene { snapshot: Some(picture::example()), sign_in: SignInView::Idle, trouble: None, quitting: false };
+        let failed = SignInView::Failed { text: "The Hub cannot be reached.".into() };
+        let asking = SignInView::Asking;
+        for view in [failed, asking] {
+            let here = scene.snapshot.as_ref().unwrap().hub.url.clone();
+            let mut visit = Visit { view: view.clone(), hub: Some(here.clone()) };
+            scene.show_sign_in(&visit);
+            assert_eq!(scene.sign_in, view);
+            visit.hub = Some("wss://former.test".into());
+            scene.show_sign_in(&visit);
+            assert_eq!(scene.sign_in, SignInView::Idle);
+            assert!(visit.is_elsewhere(Some(&here)) && !visit.is_elsewhere(None));
+        }
+    }
 }

@@ -167,6 +167,10 @@ impl Desk {
     pub fn look(&mut self, view: &View<'_>, now: Moment) -> Vec<Effect> {
         self.settles = None;
         let Some(moving_for) = view.moving_for else { return Vec::new() };
+        if moving_for < APPEARS {
+            // exo's state has had a break: who deleted what during it cannot be told.
+            self.sheets.values_mut().for_each(|sheet| sheet.ready_with = None);
+        }
         self.forget_gone(view, moving_for);
         self.sheets.retain(|model, sheet| {
             // Exo's answer to a question is always told here; what it owes may never come.

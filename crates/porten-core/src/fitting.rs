@@ -37,6 +37,17 @@ pub struct Load<'a> {
     pub context: Option<u64>,
 }
 
+/// Whether a model fits on the Macs that are left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// It does.
+    Fits,
+    /// Nobody can say: too little is known of it.
+    Unknown,
+    /// It does not; one sentence with the sum, without a full stop.
+    Not(String),
+}
+
 impl Fitting<'_> {
     /// Whether a placement that exo offers fits.
     ///
@@ -93,15 +104,22 @@ impl Fitting<'_> {
     }
 
     /// Whether a model would fit as a pipeline on all Macs that are heard of, which is the most there is.
-    ///
-    /// # Errors
-    /// It does not, or nobody can say; one sentence with the sum, without a full stop.
-    pub fn anywhere(&self, load: &Load<'_>) -> Result<(), String> {
+    #[must_use]
+    pub fn elsewhere(&self, load: &Load<'_>) -> Elsewhere {
         let members = &self.telling.cluster().members;
         let heard: Vec<&Member> =
             members.iter().filter(|member| self.telling.member_state(member, self.now).is_heard()).collect();
         let rooms = self.rooms(&heard, load);
-        read(&fit::plan(&ask(load, &rooms), &rooms, Sharding::Pipeline))
+        match fit::plan(&ask(load, &rooms), &rooms, Sharding::Pipeline) {
+            Verdict::Fits { .. } | Verdict::FitsWithLess { .. } => Elsewhere::Fits,
+            Verdict::Unknown { .. } if load.bytes > 0 => {
+                // Its cache is not known, its weights are: more than there is room for cannot fit.
+                let room = rooms.iter().fold(0_u64, |sum, room| sum.saturating_add(room.usable_bytes));
+                if load.bytes > room { Elsewhere::Not(short(load.bytes, room)) } else { Elsewhere::Unknown }
+            }
+            Verdict::Unknown { .. } => Elsewhere::Unknown,
+            verdict @ (Verdict::Missing { .. } | Verdict::NotDivisible { .. }) => Elsewhere::Not(verdict.sentence()),
+        }
     }
 
     /// What each of these Macs can still hold: what its GPU may, less the weights of the other models on it. What it holds
@@ -136,6 +154,12 @@ fn ask<'a>(load: &Load<'_>, rooms: &[Room]) -> Ask<'a> {
         sequences: 1,
         overhead_bytes: OVERHEAD_BYTES.min(smallest / MOST_OVERHEAD),
     }
+}
+
+/// In decimal GB, as the sizes of models are published; rounded so that the difference is never nothing.
+fn short(weights: u64, room: u64) -> String {
+    const GB: u64 = 1_000_000_000;
+    format!("its weights are {} GB, and their GPUs can hold {} GB", weights.div_ceil(GB), room / GB)
 }
 
 fn read(verdict: &Verdict) -> Result<(), String> {
@@ -245,9 +269,14 @@ mod tests {
         let (one, limits) = (telling(&[("a", 128)]), Limits::default());
         let wired = Wired { read_mib: None, limits: &limits };
         let load = Load { id: M2, bytes: M2_BYTES, layers: 62, context: None };
-        let why = Fitting { telling: &one, wired, now: NOW }.anywhere(&load).unwrap_err();
-        assert!(why.contains("a would need"), "{why}");
+        let on_one = Fitting { telling: &one, wired, now: NOW };
+        assert!(matches!(on_one.elsewhere(&load), Elsewhere::Not(why) if why.contains("a would need")));
         let two = telling(&[("a", 512)]);
-        assert!(Fitting { telling: &two, wired, now: NOW }.anywhere(&load).is_ok());
+        assert_eq!(Fitting { telling: &two, wired, now: NOW }.elsewhere(&load), Elsewhere::Fits);
+        // Of an architecture that nobody knows here only the weights can be judged.
+        let unknown = |bytes| on_one.elsewhere(&Load { id: "org/new-thing", bytes, ..load });
+        assert_eq!(unknown(6_000_000), Elsewhere::Unknown);
+        assert!(matches!(unknown(200_000_000_000), Elsewhere::Not(why) if why.contains("200 GB")));
+        assert_eq!(unknown(0), Elsewhere::Unknown);
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::notice::{Code, Notice};
+use crate::remedy::Remedy;
 use crate::time::Now;
 
 /// Icons come late on a busy machine: it is looked this long after the start, and again as long after the first look.
@@ -57,7 +58,8 @@ pub fn notice(since: Now) -> Notice {
         title: "Porten's icon is hidden".to_owned(),
         text: "macOS does not show it: there is no room beside the notch, or System Settings, Menu Bar, does not allow it."
             .to_owned(),
-        remedy: "Quit another icon or allow Porten there; opening Porten once more always shows this.".to_owned(),
+        remedy: Remedy::ShowIcon.advice(),
+        fix: Some(Remedy::ShowIcon),
         since: since.wall,
     }
 }

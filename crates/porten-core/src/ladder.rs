@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::remedy::Remedy;
+
 /// One step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS), ts(export))]
@@ -50,33 +52,41 @@ pub struct Rung {
     pub state: RungState,
     /// Why, in a few words or one sentence.
     pub reason: String,
-    /// What to do, if there is something to do.
+    /// What to do, if there is something to do: one sentence without a full stop.
     pub remedy: Option<String>,
+    /// The same as data, which each front end has its own words for.
+    pub fix: Option<Remedy>,
 }
 
 impl Rung {
     /// A step that is reached.
     #[must_use]
     pub fn reached(step: Step, reason: impl Into<String>) -> Self {
-        Self { step, state: RungState::Reached, reason: reason.into(), remedy: None }
+        Self { step, state: RungState::Reached, reason: reason.into(), remedy: None, fix: None }
     }
 
     /// A step under way.
     #[must_use]
     pub fn pending(step: Step, reason: impl Into<String>) -> Self {
-        Self { step, state: RungState::Pending, reason: reason.into(), remedy: None }
+        Self { step, state: RungState::Pending, reason: reason.into(), remedy: None, fix: None }
     }
 
     /// A step that failed, and what to do.
     #[must_use]
-    pub fn failed(step: Step, reason: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { step, state: RungState::Failed, reason: reason.into(), remedy: Some(remedy.into()) }
+    pub fn failed(step: Step, reason: impl Into<String>, fix: Remedy) -> Self {
+        Self { state: RungState::Failed, ..Self::pending(step, reason) }.with(fix)
+    }
+
+    /// The same with something to do.
+    #[must_use]
+    pub fn with(self, fix: Remedy) -> Self {
+        Self { remedy: Some(fix.advice()), fix: Some(fix), ..self }
     }
 
     /// A step that waits for a lower one.
     #[must_use]
     pub fn unknown(step: Step) -> Self {
-        Self { step, state: RungState::Unknown, reason: String::new(), remedy: None }
+        Self { step, state: RungState::Unknown, reason: String::new(), remedy: None, fix: None }
     }
 }
 

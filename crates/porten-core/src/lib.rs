@@ -12,6 +12,7 @@ pub mod ladder;
 pub mod lasting;
 pub mod machine_name;
 pub mod notice;
+pub mod remedy;
 pub mod reply;
 pub mod route;
 pub mod secret;

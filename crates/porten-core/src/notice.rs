@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::remedy::Remedy;
 use crate::time::{Moment, Now};
 
 /// What a notice is about. Front ends switch on it; the words are for people.
@@ -98,10 +99,12 @@ pub struct Notice {
     pub severity: Severity,
     /// Who and what, a few words.
     pub title: String,
-    /// One sentence.
+    /// One sentence or two, with their full stops.
     pub text: String,
-    /// What to do, one sentence.
+    /// What to do, one sentence without a full stop.
     pub remedy: String,
+    /// The same as data, which each front end has its own words for.
+    pub fix: Option<Remedy>,
     /// Since when.
     #[cfg_attr(feature = "ts", ts(type = "string"))]
     pub since: Timestamp,
@@ -116,10 +119,10 @@ pub struct Raised {
     pub subject: String,
     /// A few words.
     pub title: String,
-    /// One sentence.
+    /// One sentence or two, with their full stops.
     pub text: String,
-    /// One sentence.
-    pub remedy: String,
+    /// What to do.
+    pub fix: Remedy,
 }
 
 impl Code {
@@ -246,7 +249,8 @@ impl Book {
                     severity: one.code.severity(),
                     title: one.title,
                     text: one.text,
-                    remedy: one.remedy,
+                    remedy: one.fix.advice(),
+                    fix: Some(one.fix),
                     since: since.wall,
                 });
             }
@@ -269,7 +273,7 @@ mod tests {
     use super::*;
 
     fn raised(code: Code) -> Raised {
-        Raised { code, subject: String::new(), title: "t".into(), text: "x".into(), remedy: "r".into() }
+        Raised { code, subject: String::new(), title: "t".into(), text: "x".into(), fix: Remedy::Nothing }
     }
 
     fn at(seconds: u64) -> Now {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::notice::{Code, Notice, Severity};
-use crate::snapshot::sentence;
+use crate::snapshot::full_stop;
 use crate::time::Moment;
 
 /// What comes within this time of a first is told with it. What has ended by then is not told at all.
@@ -133,7 +133,7 @@ impl Teller {
             std::mem::take(&mut self.waiting).into_iter().filter(|one| kind(one.code).is_some_and(|of| wants.has(of)));
         let worst = wanted.next()?;
         let others: Vec<String> = wanted.map(|one| one.title).collect();
-        let mut text = format!("{} {}", sentence(&worst.text), sentence(&worst.remedy)).trim().to_owned();
+        let mut text = format!("{} {}", worst.text, full_stop(&worst.remedy)).trim().to_owned();
         if !others.is_empty() {
             text = format!("{text} Also: {}.", others.join("; "));
         }
@@ -159,8 +159,9 @@ mod tests {
             subject: subject.to_owned(),
             severity: code.severity(),
             title: format!("{code:?} {subject}").trim().to_owned(),
-            text: "it happened".to_owned(),
-            remedy: "do this".to_owned(),
+            text: "mbp happened.".to_owned(),
+            remedy: "Do this".to_owned(),
+            fix: None,
             since: Timestamp::UNIX_EPOCH,
         }
     }
@@ -179,7 +180,7 @@ mod tests {
         teller.on(&down, at(100));
         assert_eq!((teller.deadline(), teller.tell(ALL, at(109))), (Some(at(110)), None));
         let told = teller.tell(ALL, at(110)).unwrap();
-        assert_eq!((told.code, told.text.as_str()), (Code::EngineDown, "It happened. Do this."));
+        assert_eq!((told.code, told.text.as_str()), (Code::EngineDown, "mbp happened. Do this."));
         teller.on(&down, at(200));
         assert_eq!(teller.deadline(), None, "it was told");
         teller.on(&[], at(300));
@@ -198,7 +199,7 @@ mod tests {
         assert_eq!(teller.deadline(), Some(at(110)), "the first is not made to wait for the second");
         let told = teller.tell(ALL, at(110)).unwrap();
         assert_eq!((told.code, told.subject.as_str()), (Code::ModelBroken, "qwen"));
-        assert_eq!(told.text, "It happened. Do this. Also: MemberLost mbp.");
+        assert_eq!(told.text, "mbp happened. Do this. Also: MemberLost mbp.");
         assert_eq!((teller.deadline(), teller.tell(ALL, at(200))), (None, None));
     }
 
@@ -216,7 +217,7 @@ mod tests {
         let there = [notice(Code::SignIn, ""), notice(Code::SlowLink, "qwen")];
         teller.on(&there, at(0));
         let told = teller.tell(ALL, at(10)).unwrap();
-        assert_eq!((told.code, told.text.as_str()), (Code::SignIn, "It happened. Do this."));
+        assert_eq!((told.code, told.text.as_str()), (Code::SignIn, "mbp happened. Do this."));
         teller.on(&there, at(60));
         assert_eq!(teller.deadline(), None, "the slow link was there before");
     }

@@ -1,7 +1,7 @@
 //! Reads saved states of exo and draws what the agent would have shown: the same readers, the same picture, no network.
 //!
 //! A saved state tells nothing of the Hub, and nobody can ask it for a token: the Hub is taken as connected, and a model whose
-//! parts are ready as proven.
+//! parts are ready as proven. What is shown of such a model is that it is loaded, no more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,7 +26,7 @@ use crate::reply::Reply;
 use crate::route::Route;
 use crate::seat::Host;
 use crate::snapshot::{
-    AccountView, AwakeView, ClusterView, Freshness, HostView, MemoryView, ModelView, Snapshot, TrafficView,
+    AccountView, AwakeView, ClusterView, Freshness, HostView, MemoryView, ModelState, ModelView, Snapshot, TrafficView,
 };
 use crate::time::{Moment, Now};
 use crate::tunnel::{ConnId, State};
@@ -97,7 +97,7 @@ impl Replay {
             at: self.now.wall,
             cluster: snapshot.cluster.unwrap_or_else(empty),
             memory: snapshot.memory,
-            models: snapshot.models,
+            models: snapshot.models.into_iter().map(unproven).collect(),
             // No Hub is known that could offer anything.
             notices: snapshot.notices.into_iter().filter(|notice| notice.code != Code::NothingToServe).collect(),
         }
@@ -109,6 +109,11 @@ impl Replay {
             let Some(body) = document.path().strip_prefix("/state/").and_then(|key| state.get(key)) else { continue };
             self.telling
                 .on(exo::Input::Told(exo::Answer::read(document, &Reply::answer(200, body.to_string()))), self.now);
+        }
+        // What is gone is believed once a heartbeat has followed.
+        if let Some(beats) = state.get("lastSeen") {
+            let reply = Reply::answer(200, beats.to_string());
+            self.telling.on(exo::Input::Told(exo::Answer::read(Document::LastSeen, &reply)), self.now);
         }
         for (instance, _) in self.telling.instances() {
             if self.placed.iter().any(|pair| pair.engine.as_str() == instance.model) {
@@ -191,6 +196,15 @@ impl Replay {
             self.health.on(engine::Input::Proved(engine, Ok(proof)), self.now);
         }
     }
+}
+
+/// What counts as proven for the picture's sake, so that nothing is missed above it, was asked for no token by anybody.
+fn unproven(model: ModelView) -> ModelView {
+    let state = match model.state {
+        ModelState::Ready { .. } | ModelState::Serving { .. } => ModelState::Loaded,
+        state => state,
+    };
+    ModelView { state, routes: Vec::new(), standing: None, why: None, ..model }
 }
 
 /// The clock of the cluster when the file begins.

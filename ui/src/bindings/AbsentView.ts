@@ -15,4 +15,8 @@ name: string,
 /**
  * When it was last heard of; `None`: only the engine remembers its name.
  */
-since: string | null, };
+since: string | null, 
+/**
+ * What was installed in it (MiB), where that was told.
+ */
+installed_mib: number | null, };

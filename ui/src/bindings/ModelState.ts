@@ -35,7 +35,7 @@ of: number, } | { "state": "warming" } | { "state": "stalled",
 /**
  * One sentence that names it.
  */
-why: string, } | { "state": "proving" } | { "state": "ready", 
+why: string, } | { "state": "loaded" } | { "state": "proving" } | { "state": "ready", 
 /**
  * When it last generated.
  */

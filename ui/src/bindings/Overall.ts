@@ -3,7 +3,7 @@
 /**
  * The state word.
  */
-export type Overall = { "state": "off" } | { "state": "connecting" } | { "state": "serving", 
+export type Overall = { "state": "off" } | { "state": "connecting" } | { "state": "pending" } | { "state": "blocked" } | { "state": "models_off" } | { "state": "serving", 
 /**
  * How many.
  */

@@ -4,6 +4,7 @@ import type { ActivityView } from "./ActivityView";
 import type { AwakeView } from "./AwakeView";
 import type { ClusterView } from "./ClusterView";
 import type { EngineView } from "./EngineView";
+import type { Headline } from "./Headline";
 import type { HostView } from "./HostView";
 import type { HubView } from "./HubView";
 import type { LeftOut } from "./LeftOut";
@@ -27,6 +28,14 @@ seq: number,
  * The state in one word, with what belongs to it.
  */
 overall: Overall, 
+/**
+ * What keeps it from serving, and the next step; `None` where the state's word says all there is.
+ */
+headline: Headline | null, 
+/**
+ * Whether the person wants it online, whatever the link does: a pause does not end the wish.
+ */
+online: boolean, 
 /**
  * The process that hosts the agent.
  */

@@ -7,7 +7,7 @@ import type { MemoryView } from "../bindings/MemoryView";
 import type { SettingView } from "../bindings/SettingView";
 import type { Snapshot } from "../bindings/Snapshot";
 import { howLong } from "../rest";
-import { gb, hub, isOnline, sentence } from "../words";
+import { gb, hub, isOnline, sentence, stop } from "../words";
 import type { Shape } from "../words";
 
 /** A line under a name, with the shape of a state where it says one. */
@@ -68,7 +68,7 @@ export function link(snapshot: Snapshot): Line {
   const why = it.state === "waiting" || it.state === "refused" || it.state === "signed_out" ? it.why : null;
   const who = account ? `signed in${account.name ? ` as ${account.name}` : ""}` : null;
   const text = [said.word, why, who].filter(Boolean).join(" · ");
-  return { shape: said.shape, text: it.state === "refused" ? `${text}. ${sentence(it.remedy)}` : text };
+  return { shape: said.shape, text: it.state === "refused" ? `${text}. ${stop(it.remedy)}` : text };
 }
 
 /** How the engine was found. */
@@ -82,7 +82,7 @@ export function found({ origin, kind, url }: Pick<EngineView, "origin" | "kind" 
 export function consequence(memory: MemoryView, typed: number | null): string {
   const told = typed ?? memory.advertised_mib;
   const says = typed === null || typed === memory.advertised_mib ? "The Hub is told" : "The Hub will be told";
-  const less = memory.missing_mib > 0 ? " Less the share of the Macs that are missing." : "";
+  const less = memory.missing_mib > 0 ? " Less the share of the Macs that are offline." : "";
   if (typed === null && memory.origin !== "set") {
     if (memory.origin === "unknown") return "Nothing is told to the Hub, as the memory is not known: set a fixed budget.";
     return `${says} ${gb(told)} GB, ${memory.origin === "known" ? "all that the GPUs can use" : "as much as the GPUs are assumed to use"}.${less}`;

@@ -43,12 +43,13 @@ const STATES: ModelState[] = [
   { state: "downloading", percent: 7, mib_per_s: null },
   { state: "loading", layers: 43, of: 43 },
   { state: "warming" },
+  { state: "loaded" },
   { state: "proving" },
   { state: "waiting", why: "its turn" },
   { state: "finishing", requests: 12 },
   { state: "stalled", why: "no first token for 300 s on studio-2" },
   { state: "unmatched", why: "the engine lists no model that could be it" },
-  { state: "broken", why: "studio-2, which holds a part of it, is not heard of" },
+  { state: "broken", why: "studio-2, which holds a part of it, stopped responding" },
   { state: "unfit", why: "studio-1 would need 610 GB and its GPU can use 206 GB: 404 GB too much" },
   { state: "failed", why: "exo finds no place for it" },
   { state: "withdrawn" },
@@ -70,12 +71,12 @@ const WHYS: WhyView[] = [
 export const extremes: Record<string, Scene> = {
   "every-notice": scene({
     overall: { state: "needs_you" },
-    notices: CODES.map((code, n) => notice(code, n < URGENT ? "needs_you" : "degraded", `${code.replaceAll("_", " ")} on Margareta’s MacBook Pro in the north studio`, LONG, "free the disk, or delete models there")),
+    notices: CODES.map((code, n) => notice(code, n < URGENT ? "needs_you" : "degraded", `${code.replaceAll("_", " ")} on Margareta’s MacBook Pro in the north studio`, `${LONG}.`, "Free the disk, or delete models there", { action: "free_disk", mac: "mbp" }, `subject-${n}`)),
   }),
   "every-state": scene({
     cluster: {
       freshness: { state: "replaying" },
-      absent: [{ id: "gone", name: "studio-3", since: ago(400_000) }],
+      absent: [{ id: "gone", name: "studio-3", since: ago(400_000), installed_mib: 131_072 }],
       members: [
         mac("studio-1", 256, { this_mac: true, link: null }),
         mac("studio-2", 256, { state: { state: "late", since: ago(4000) }, free_mib: null, gpu_percent: null }),

@@ -1,15 +1,16 @@
 // Every moment of the popover that is worth a picture.
-import type { Notice } from "../bindings/Notice";
 import type { Scene } from "../bindings/Scene";
 import type { Snapshot } from "../bindings/Snapshot";
 import { extremes } from "./extremes";
-import { ago, hour, ladder, mac, model, NOW, notice, on, scene, snapshot } from "./make";
+import { ago, heading, hour, ladder, mac, model, NOW, notice, on, scene, snapshot } from "./make";
 
+const SIGN_IN = notice("sign_in", "needs_you", "Signed out", "Nobody is signed in to the Hub on this machine.", "Sign in", { action: "sign_in", again: false });
 const SIGNED_OUT = snapshot({
   overall: { state: "needs_you" },
+  headline: heading(SIGN_IN),
   account: null,
   hub: { ...snapshot().hub, link: { state: "signed_out", why: null }, rtt_ms: null },
-  notices: [notice("sign_in", "needs_you", "Sign in", "Nobody is signed in to the Hub on this machine.", "Sign in: porten login")],
+  notices: [SIGN_IN],
 });
 /** Installed (GB). */
 const SIZES = [512, 512, 256, 256, 64, 128];
@@ -29,20 +30,28 @@ const THIS_MAC: Snapshot["memory"] = { set_by: { from: "default" }, raw_mib: 131
 const NO_ENGINE = notice(
   "engine_down",
   "needs_you",
-  "The engine does not answer",
-  NO_ANSWER,
-  "Porten notices by itself when one answers",
+  "Can't reach exo",
+  "No engine answers at http://localhost:52415; start it, or correct PORTEN_ENGINE_URL.",
+  "Once it runs, Porten notices by itself",
+  { action: "start_engine" },
 );
-const LOST: Notice = {
-  ...notice(
-    "member_lost",
-    "degraded",
-    "studio-2 has stopped answering",
-    "studio-2 is not heard of; without it deepseek-v4-flash cannot answer. It fits on the Macs that are left, and is loaded there once exo has let go of it.",
-    "See that it is awake, and that exo runs there",
-  ),
-  subject: "studio-2",
-};
+const LOST = notice(
+  "member_lost",
+  "degraded",
+  "studio-2 stopped responding",
+  "Without it deepseek-v4-flash can't run. It fits on the Macs that are left, and Porten loads it there when exo releases it.",
+  "Check that studio-2 is awake and exo is open there",
+  { action: "check_mac", mac: "studio-2" },
+  "studio-2",
+);
+const STALE = notice("cluster_stale", "degraded", "exo isn't responding", "It answers, but has stopped updating: it has lost its leader, or hangs.", "Quit exo on each Mac and open it again", { action: "restart_exo" });
+const REPLAYING = notice("cluster_replaying", "degraded", "exo is replaying its history", "Until it is through, nothing that it says is believed, and the last picture of the Macs stays.", "This can take a few minutes", { action: "await_replay" });
+const STALLED = notice("load_stalled", "needs_you", "deepseek-v4-flash is stuck loading", "No byte for 90 s on mbp.", "Quit exo on that Mac and open it again, or turn the model off and on", { action: "restart_load", model: "deepseek-v4-flash" }, "deepseek-v4-flash");
+const UNFIT = notice("model_unfit", "needs_you", "kimi-k2.7-code needs 610 GB, this cluster holds 480", "studio-1 would need 205 GB and its GPU can use 192 GB: 13 GB too much.", "Turn another model off, or load it anyway, at a Mac's risk", { action: "make_room", model: "kimi-k2.7-code" }, "kimi-k2.7-code");
+const REFUSED = notice("hub_refused", "needs_you", "The Hub rejected the connection", "The server at the Hub's address does not speak Porten's protocol (HTTP 404).", "Check the Hub's address; if it is right, ask whoever runs the Hub", { action: "check_hub_address" });
+const UNMATCHED = notice("model_unmatched", "needs_you", "No model called “qwen-3-codre”", "The engine does not serve qwen-3-codre; it serves qwen3-coder-next.", "Say which of the engine's models it is", { action: "match_model", model: "qwen-3-codre" }, "qwen-3-codre");
+const NOT_OFFERED = notice("not_offered", "degraded", "glm-5 is not offered by the Hub", "The Hub's catalog does not list it, so no requests come.", "Ask whoever runs the Hub to offer it", { action: "ask_hub", model: "glm-5" }, "glm-5");
+const PAUSED: Snapshot["headline"] = { text: "Paused", remedy: "End the pause", fix: { action: "resume" } };
 /** What the models do while no Hub is connected. */
 const AWAY = [
   model("deepseek-v4-flash", { state: "ready", proven: ago(90) }, { standing: null }),
@@ -70,7 +79,7 @@ export const stories: Record<string, Scene> = {
     },
     traffic: { ...snapshot().traffic, in_flight: 0 },
     models: [
-      model("deepseek-v4-flash", { state: "broken", why: "studio-2, which holds a part of it, is not heard of" }),
+      model("deepseek-v4-flash", { state: "broken", why: "studio-2, which holds a part of it, stopped responding" }),
       model("qwen3-coder-next", { state: "ready", proven: ago(20) }, { parts: on("mbp") }),
       model("minimax-m2.7", { state: "off" }),
     ],
@@ -78,10 +87,11 @@ export const stories: Record<string, Scene> = {
   }),
   "mac-left": scene({
     overall: { state: "ready", models: 1, wanted: 1 },
+    traffic: { ...snapshot().traffic, in_flight: 0 },
     memory: { ...THIS_MAC, raw_mib: 262_144, usable_mib: 196_608, schedulable_mib: 196_608, missing_mib: 131_072, advertised_mib: 196_608 },
     cluster: {
       freshness: { state: "fresh" },
-      absent: [{ id: "b", name: "studio-2", since: ago(700) }, { id: "c", name: "old-mini", since: null }],
+      absent: [{ id: "b", name: "studio-2", since: ago(700), installed_mib: 131_072 }, { id: "c", name: "old-mini", since: null, installed_mib: null }],
       members: [
         mac("studio-1", 256, { this_mac: true, link: null, gpu_percent: 2 }),
         mac("mini", 64, { link: "ethernet", gpu_percent: 3 }),
@@ -91,7 +101,8 @@ export const stories: Record<string, Scene> = {
     models: [model("qwen3-coder-next", { state: "ready", proven: ago(20) }, { parts: on("mbp") })],
   }),
   "mac-lost": scene({
-    overall: { state: "connecting" },
+    overall: { state: "blocked" },
+    headline: heading(LOST),
     memory: { ...THIS_MAC, raw_mib: 262_144, usable_mib: 196_608, schedulable_mib: 196_608, missing_mib: 262_144, advertised_mib: 196_608 },
     cluster: {
       freshness: { state: "fresh" },
@@ -102,7 +113,7 @@ export const stories: Record<string, Scene> = {
       ],
     },
     models: [
-      model("deepseek-v4-flash", { state: "broken", why: "studio-2, which holds a part of it, is not heard of" }),
+      model("deepseek-v4-flash", { state: "broken", why: "studio-2, which holds a part of it, stopped responding" }),
       model("kimi-k2.7-code", { state: "unfit", why: "studio-1 would need 610 GB and its GPU can use 206 GB: 404 GB too much" }),
       model("qwen3-coder-next", { state: "stalled", why: "no byte for 90 s on studio-1" }, { parts: on("studio-1") }),
       model("gpt-oss-120b", { state: "cold", since: ago(4_000) }, { parts: [], placed: null }),
@@ -116,25 +127,24 @@ export const stories: Record<string, Scene> = {
         "degraded",
         "A slow link is in use",
         "deepseek-v4-flash is slower than it could be: its parts talk over Wi-Fi, and their Macs have RDMA over Thunderbolt 5.",
-        "Check the cables, then turn the model off and on, so that it is placed anew",
+        "Check the cables, then turn deepseek-v4-flash off and on to place it again",
+        { action: "check_cables", model: "deepseek-v4-flash" },
       ),
-      notice("limit_assumed", "note", "Memory is assumed", "It is good to know, and not shown here.", "Nothing to do"),
+      notice("limit_assumed", "note", "Memory is estimated", "It is good to know, and not shown here.", "If you raised a Mac's limit, tell Porten", { action: "tell_limit", mac: null, mib: null }),
     ],
   }),
   "two-notices": scene({
-    overall: { state: "needs_you" },
+    overall: { state: "ready", models: 1, wanted: 3 },
     models: [
       model("deepseek-v4-flash", { state: "ready", proven: ago(20) }),
       model("glm-5", { state: "ready", proven: ago(60) }, { standing: "not_offered" }),
-      model("qwen-3-codre", { state: "unmatched", why: "the engine lists no model that could be qwen-3-codre; nearest: qwen3-coder-next" }),
+      model("qwen-3-codre", { state: "unmatched", why: "the engine does not serve qwen-3-codre; it serves qwen3-coder-next" }),
     ],
-    notices: [
-      notice("model_unmatched", "needs_you", "qwen-3-codre is not matched", "the engine lists no model that could be qwen-3-codre; nearest: qwen3-coder-next", "Set PORTEN_ENGINE_MODELS to hub-id=engine-id"),
-      notice("not_offered", "degraded", "No requests for glm-5", "glm-5 is not in the Hub's catalog.", "Use an id that the Hub offers in PORTEN_ENGINE_MODELS; the nearest one is glm-5.1"),
-    ],
+    notices: [UNMATCHED, NOT_OFFERED],
   }),
   "nothing-answers": scene({
     overall: { state: "needs_you" },
+    headline: heading(NO_ENGINE),
     hub: { ...snapshot().hub, link: { state: "waiting", until: ago(-12), why: "no network" }, rtt_ms: null },
     cluster: null,
     engine: DOWN,
@@ -142,36 +152,36 @@ export const stories: Record<string, Scene> = {
     models: [model("deepseek-v4-flash", { state: "withdrawn" }), model("minimax-m2.7", { state: "off" }, { size_mib: null })],
     notices: [
       NO_ENGINE,
-      notice("hub_unreachable", "degraded", "No connection to the Hub", "no network", "Porten keeps trying; check the network and wss://hub.example.net"),
+      notice("hub_unreachable", "degraded", "No connection to the Hub", "The Hub cannot be reached (no network).", "Porten keeps trying; check the network and wss://hub.example.net", { action: "check_network", hub: "wss://hub.example.net" }),
     ],
   }),
   stale: scene({
-    overall: { state: "ready", models: 2, wanted: 2 },
-    cluster: { freshness: { state: "stale", since: ago(95) }, absent: [], members: snapshot().cluster?.members ?? [] },
-    models: [
-      model("deepseek-v4-flash", { state: "ready", proven: ago(20) }),
-      model("qwen3-coder-next", { state: "ready", proven: ago(20) }, { parts: on("mbp") }),
-    ],
-    notices: [notice("cluster_stale", "degraded", "exo stands still", "what exo tells of its Macs has stopped moving: it has lost its leader, or hangs", "Quit exo on each Mac and start it again")],
+    overall: { state: "blocked" },
+    headline: heading(STALE),
+    cluster: { freshness: { state: "stale", since: ago(95) }, absent: [], members: (snapshot().cluster?.members ?? []).map((one) => ({ ...one, state: { state: "late", since: ago(95) } })) },
+    memory: { ...THIS_MAC, raw_mib: null, usable_mib: null, schedulable_mib: null, missing_mib: 655_360, advertised_mib: 0, origin: "unknown" },
+    traffic: { ...snapshot().traffic, in_flight: 0 },
+    models: [model("deepseek-v4-flash", { state: "withdrawn" }), model("qwen3-coder-next", { state: "withdrawn" }, { parts: on("mbp") })],
+    notices: [STALE],
   }),
   "catching-up": scene({
-    overall: { state: "connecting" },
+    overall: { state: "pending" },
+    headline: heading(REPLAYING),
     cluster: { freshness: { state: "replaying" }, absent: [], members: snapshot().cluster?.members ?? [] },
-    ladder: ladder({ step: "cluster_complete", state: "pending", reason: "exo catches up", remedy: null }),
+    ladder: ladder({ step: "cluster_complete", state: "pending", reason: REPLAYING.title, remedy: REPLAYING.remedy, fix: REPLAYING.fix }),
     traffic: { ...snapshot().traffic, in_flight: 0 },
     models: [
-      model("deepseek-v4-flash", { state: "waiting", why: "its turn" }),
-      model("qwen3-coder-next", { state: "waiting", why: "its turn" }, { parts: on("mbp") }),
+      model("deepseek-v4-flash", { state: "waiting", why: "exo" }),
+      model("qwen3-coder-next", { state: "waiting", why: "exo" }, { parts: on("mbp") }),
       model("minimax-m2.7", { state: "off" }),
     ],
-    notices: [
-      notice("cluster_replaying", "degraded", "exo catches up", "exo goes through the history of its cluster; until it is through, nothing that it says is believed", "Wait: long histories take minutes"),
-      notice("builds_differ", "degraded", "macOS differs", "The Macs do not run the same macOS: studio-1 has 26.2 (25C56), mbp has 26.1 (25B78).", "Update them all to the same version: RDMA between them wants it"),
-    ],
+    notices: [REPLAYING],
   }),
   loading: scene({
-    overall: { state: "connecting" },
-    ladder: ladder({ step: "model_loaded", state: "pending", reason: "deepseek-v4-flash is loading", remedy: null }),
+    overall: { state: "pending" },
+    headline: { text: "Loading deepseek-v4-flash 28%", remedy: null, fix: null },
+    ladder: ladder({ step: "model_loaded", state: "pending", reason: "Loading deepseek-v4-flash 28%", remedy: null, fix: null }),
+    traffic: { ...snapshot().traffic, in_flight: 0 },
     models: [
       model("deepseek-v4-flash", { state: "loading", layers: 12, of: 43 }, {
         parts: [
@@ -188,7 +198,8 @@ export const stories: Record<string, Scene> = {
   }),
   stalled: scene({
     overall: { state: "needs_you" },
-    ladder: ladder({ step: "model_loaded", state: "failed", reason: "deepseek-v4-flash does not come on", remedy: "turn it off and on" }),
+    headline: heading(STALLED),
+    ladder: ladder({ step: "model_proven", state: "failed", reason: STALLED.title, remedy: STALLED.remedy, fix: STALLED.fix }),
     models: [
       model("deepseek-v4-flash", { state: "stalled", why: "no byte for 90 s on mbp" }, {
         parts: [
@@ -198,16 +209,35 @@ export const stories: Record<string, Scene> = {
       }),
       model("minimax-m2.7", { state: "off" }),
     ],
-    notices: [notice("load_stalled", "needs_you", "deepseek-v4-flash does not come on", "deepseek-v4-flash is not loaded any further: no byte for 90 s on mbp.", "Quit exo on that Mac and start it again, or turn the model off and on")],
+    notices: [STALLED],
+  }),
+  unfit: scene({
+    overall: { state: "needs_you" },
+    headline: heading(UNFIT),
+    ladder: ladder({ step: "model_proven", state: "failed", reason: UNFIT.title, remedy: UNFIT.remedy, fix: UNFIT.fix }),
+    traffic: { ...snapshot().traffic, in_flight: 0 },
+    models: [model("kimi-k2.7-code", { state: "unfit", why: "studio-1 would need 205 GB and its GPU can use 192 GB: 13 GB too much" }, { parts: [] }), model("minimax-m2.7", { state: "off" })],
+    notices: [UNFIT],
+  }),
+  "models-off": scene({
+    overall: { state: "models_off" },
+    headline: { text: "Every model is off", remedy: "Turn minimax-m2.7 on", fix: { action: "turn_on", model: "minimax-m2.7" } },
+    ladder: ladder({ step: "model_proven", state: "failed", reason: "Every model is off", remedy: "Turn minimax-m2.7 on", fix: { action: "turn_on", model: "minimax-m2.7" } }),
+    traffic: { ...snapshot().traffic, in_flight: 0 },
+    activity: STILL,
+    models: [model("minimax-m2.7", { state: "off" })],
   }),
   steps: scene({
-    overall: { state: "connecting" },
-    ladder: ladder({ step: "model_proven", state: "failed", reason: "deepseek-v4-flash gave no token", remedy: "load it again in exo" }),
+    overall: { state: "pending" },
+    headline: { text: "Testing deepseek-v4-flash", remedy: null, fix: null },
+    ladder: ladder({ step: "model_proven", state: "pending", reason: "Testing deepseek-v4-flash", remedy: null, fix: null }),
+    traffic: { ...snapshot().traffic, in_flight: 0 },
     models: [model("deepseek-v4-flash", { state: "proving" }), model("minimax-m2.7", { state: "off" })],
   }),
   paused: scene({
     activity: STILL,
     overall: { state: "paused", until: ago(-14_160) },
+    headline: PAUSED,
     pause: { pause: { how: "until", until: ago(-14_160) }, rests: true, cannot: null },
     hub: { ...snapshot().hub, link: { state: "off" }, rtt_ms: null },
     models: [
@@ -219,6 +249,7 @@ export const stories: Record<string, Scene> = {
   "paused-in-use": scene({
     activity: STILL,
     overall: { state: "paused", until: null },
+    headline: PAUSED,
     pause: { pause: { how: "while_in_use" }, rests: true, cannot: null },
     hub: { ...snapshot().hub, link: { state: "off" }, rtt_ms: null },
     models: [model("deepseek-v4-flash", { state: "ready", proven: ago(600) }, { standing: null }), model("minimax-m2.7", { state: "off" })],
@@ -262,6 +293,8 @@ export const stories: Record<string, Scene> = {
   offline: scene({
     activity: STILL,
     overall: { state: "off" },
+    headline: { text: "Off", remedy: "Go online", fix: { action: "go_online" } },
+    online: false,
     models: [
       model("deepseek-v4-flash", { state: "ready", proven: ago(600) }, { standing: null }),
       model("qwen3-coder-next", { state: "ready", proven: ago(600) }, { parts: on("mbp"), standing: null }),
@@ -272,9 +305,10 @@ export const stories: Record<string, Scene> = {
   }),
   refused: scene({
     overall: { state: "needs_you" },
-    hub: { ...snapshot().hub, link: { state: "refused", why: "no Hub answers there", remedy: "Check PORTEN_HUB_URL" }, rtt_ms: null },
+    headline: heading(REFUSED),
+    hub: { ...snapshot().hub, link: { state: "refused", why: "the server at the Hub's address does not speak Porten's protocol (HTTP 404)", remedy: REFUSED.remedy, fix: REFUSED.fix }, rtt_ms: null },
     ...QUIET,
-    notices: [notice("hub_refused", "needs_you", "The Hub refuses", "what answers at hub.example.net is no Hub", "check PORTEN_HUB_URL")],
+    notices: [REFUSED],
   }),
   "first-start": {
     snapshot: {
@@ -323,6 +357,8 @@ export const stories: Record<string, Scene> = {
   },
   "no-engine": scene({
     overall: { state: "needs_you" },
+    headline: heading(NO_ENGINE),
+    traffic: { ...snapshot().traffic, in_flight: 0 },
     cluster: null,
     engine: DOWN,
     // What the system says of this Mac alone.

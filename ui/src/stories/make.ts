@@ -2,8 +2,10 @@
 import type { MemberView } from "../bindings/MemberView";
 import type { ModelState } from "../bindings/ModelState";
 import type { ModelView } from "../bindings/ModelView";
+import type { Headline } from "../bindings/Headline";
 import type { Notice } from "../bindings/Notice";
 import type { PartView } from "../bindings/PartView";
+import type { Remedy } from "../bindings/Remedy";
 import type { Rung } from "../bindings/Rung";
 import type { Scene } from "../bindings/Scene";
 import type { Snapshot } from "../bindings/Snapshot";
@@ -67,9 +69,12 @@ export function model(id: string, state: ModelState, more: Partial<ModelView> = 
   };
 }
 
-export function notice(code: Notice["code"], severity: Notice["severity"], title: string, text: string, remedy: string): Notice {
-  return { code, subject: "", severity, title, text, remedy, since: ago(120) };
+export function notice(code: Notice["code"], severity: Notice["severity"], title: string, text: string, remedy: string, fix: Remedy, subject = ""): Notice {
+  return { code, subject, severity, title, text, remedy, fix, since: ago(120) };
 }
+
+/** What stands first where a notice says what blocks. */
+export const heading = ({ title: text, remedy, fix }: Pick<Notice, "title" | "remedy" | "fix">): Headline => ({ text, remedy, fix });
 
 /** Tokens a minute of an hour with a quiet quarter in it, `now` tokens a second at its end. */
 export const hour = (now: number) =>
@@ -95,7 +100,7 @@ export function ladder(open?: Rung): Rung[] {
   const at = STEPS.findIndex(([step]) => step === open?.step);
   return STEPS.map(([step, reason], n) => {
     if (open && n === at) return open;
-    return open && n > at ? { step, state: "unknown", reason: "", remedy: null } : { step, state: "reached", reason, remedy: null };
+    return open && n > at ? { step, state: "unknown", reason: "", remedy: null, fix: null } : { step, state: "reached", reason, remedy: null, fix: null };
   });
 }
 
@@ -109,6 +114,8 @@ export function snapshot(more: Partial<Snapshot> = {}): Snapshot {
   return {
     seq: 1,
     overall: { state: "serving", requests: 2 },
+    headline: null,
+    online: true,
     host: { kind: "app", pid: 1, version: "0.1.0", name: "studio-1", node: "n", since: ago(3600) },
     account: { name: "anna", kept_in: "the Keychain" },
     hub: {
@@ -138,7 +145,7 @@ export function snapshot(more: Partial<Snapshot> = {}): Snapshot {
       model("minimax-m2.7", { state: "off" }),
     ],
     traffic: { in_flight: 2, completed: 812, failed: 1, cancelled: 9, refused: 0, tokens: 120_400 },
-    activity: { tokens_a_minute: hour(86) },
+    activity: { tokens_a_minute: hour(25) },
     pause: null,
     awake: { state: "held" },
     ladder: ladder(),

@@ -75,12 +75,17 @@ export function teller(first: Scene): Host {
           for (const model of snapshot.models) if (model.id === command.id) model.wanted = command.on;
         } else if (command.command === "set_online") {
           snapshot.overall = command.online ? { state: "connecting" } : { state: "finishing", requests: snapshot.traffic.in_flight };
+          snapshot.headline = null;
+          snapshot.online = command.online;
           if (command.online) snapshot.hub.link = { state: "connecting" };
         } else if (command.command === "pause") {
           const { pause } = command;
           snapshot.pause = pause && { pause, rests: pause.how === "until", cannot: null };
           if (pause?.how === "until") snapshot.overall = { state: "paused", until: pause.until };
-          else if (snapshot.overall.state === "paused") snapshot.overall = { state: "connecting" };
+          else if (snapshot.overall.state === "paused") {
+            snapshot.overall = { state: "connecting" };
+            snapshot.headline = null;
+          }
         }
       });
     },

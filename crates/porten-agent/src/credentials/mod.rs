@@ -123,7 +123,7 @@ pub enum NoMetadata {
         /// What.
         why: String,
         /// What to do.
-        remedy: &'static str,
+        remedy: String,
         /// As the tunnel knows it.
         failure: Failure,
     },
@@ -140,9 +140,11 @@ pub async fn fetch_metadata(http: &HubHttp, hub: &HubUrl) -> Result<Metadata, No
     match http.get(&format!("{}{}", hub.origin(), metadata::PATH)).await {
         Ok(reply) => Ok(metadata::read(hub, &reply)?),
         Err(failure) => Err(match &failure {
-            Failure::Refused(why) => NoMetadata::Barred { why: why.to_string(), remedy: why.remedy(), failure },
+            Failure::Refused(why) => {
+                NoMetadata::Barred { why: why.to_string(), remedy: why.remedy().advice(), failure }
+            }
             Failure::Lost(why @ Lost::Proxy(_)) => {
-                NoMetadata::Barred { why: why.to_string(), remedy: PROXY_REMEDY, failure }
+                NoMetadata::Barred { why: why.to_string(), remedy: PROXY_REMEDY.to_owned(), failure }
             }
             Failure::Lost(_) => metadata::MetadataError::Lost { hub: hub.as_str().to_owned() }.into(),
         }),

@@ -23,7 +23,7 @@ const A_WHILE: Duration = Duration::from_millis(1300);
 async fn refused(agent: &Agent) -> (String, String) {
     shows(agent, "a refusal", |picture| matches!(picture.hub.link, LinkView::Refused { .. })).await;
     match &agent.client().snapshot().hub.link {
-        LinkView::Refused { why, remedy } => (why.clone(), remedy.clone()),
+        LinkView::Refused { why, remedy, .. } => (why.clone(), remedy.clone()),
         other => panic!("{other:?}"),
     }
 }
@@ -160,7 +160,7 @@ async fn a_node_that_was_replaced_stays_away_and_says_why() {
     link.send(Outgoing::Close { code: close::REPLACED, reason: String::new() }).await;
     let (why, remedy) = refused(&agent).await;
     assert_eq!(why, "this node connected to the Hub from somewhere else");
-    assert!(remedy.contains("porten login"), "{remedy}");
+    assert!(remedy.contains("sign in here again"), "{remedy}");
     tokio::time::sleep(A_WHILE).await;
     assert_eq!((hub.upgrades_seen(), home.stored().len()), (1, 1), "the sign-in is good");
 }

@@ -10,6 +10,7 @@ use porten_core::snapshot::{
     ClusterView, Freshness, LinkKind, MemberState, MemberView, MemoryView, ModelView, PartStateView,
 };
 
+use super::screen::Screen;
 use super::{age, link_words};
 
 /// What there is to say of a cluster.
@@ -22,12 +23,19 @@ pub(crate) struct Cluster<'a> {
 
 /// Everything, a line each.
 pub(crate) fn cluster(told: &Cluster<'_>, now: Timestamp) -> Vec<String> {
+    let mut screen = Screen::default();
+    facts(told, now).into_iter().for_each(|line| screen.line(line));
+    super::notices(&mut screen, told.notices);
+    screen.into_lines()
+}
+
+fn facts(told: &Cluster<'_>, now: Timestamp) -> Vec<String> {
     let mut lines = Vec::new();
     match told.cluster {
         None => lines.push("The engine tells of no Macs.".to_owned()),
         Some(cluster) => {
             lines.push(headline(cluster, now));
-            lines.push(format!("  {}", memory(told.memory)));
+            lines.push(format!("  {}", memory(told.memory, cluster)));
             for mac in &cluster.members {
                 lines.push(String::new());
                 lines.extend(member(mac, now).into_iter().map(|line| format!("  {line}")));
@@ -50,10 +58,6 @@ pub(crate) fn cluster(told: &Cluster<'_>, now: Timestamp) -> Vec<String> {
         lines.extend(placing(model).map(|line| format!("    {line}")));
         lines.extend(parts(model).into_iter().map(|line| format!("    {line}")));
     }
-    if !told.notices.is_empty() {
-        lines.push(String::new());
-    }
-    lines.extend(told.notices.iter().map(super::notice));
     lines
 }
 
@@ -61,21 +65,21 @@ fn headline(cluster: &ClusterView, now: Timestamp) -> String {
     let macs = porten_core::snapshot::count(u32::try_from(cluster.members.len()).unwrap_or(u32::MAX), "Mac");
     match cluster.freshness {
         Freshness::Fresh => macs,
-        Freshness::Replaying => format!("{macs} · exo goes through its history"),
-        Freshness::Stale { since } => format!("{macs} · exo stands still since {} ago", age(since, now)),
+        Freshness::Replaying => format!("{macs} · exo is replaying its history"),
+        Freshness::Stale { since } => format!("{macs} · exo has stopped updating, {} ago", age(since, now)),
     }
 }
 
-fn memory(view: &MemoryView) -> String {
+fn memory(view: &MemoryView, cluster: &ClusterView) -> String {
     let memory = &view.memory;
     let mut said = Vec::new();
     said.extend(memory.raw_mib.map(|raw| format!("{} GB installed", raw / 1024)));
     said.extend(memory.usable_mib.map(|usable| format!("{} GB that the GPUs can hold", usable / 1024)));
     said.extend(memory.schedulable_mib.map(|mib| format!("{} GB as models are cut now", mib / 1024)));
     if memory.missing_mib > 0 {
-        said.push(format!("{} GB missing", memory.missing_mib / 1024));
+        said.push(format!("{} GB offline", memory.missing_mib / 1024));
     }
-    said.push(super::advertised(view));
+    said.push(super::advertised(view, Some(cluster)));
     said.join(" · ")
 }
 
@@ -94,7 +98,7 @@ fn member(mac: &MemberView, now: Timestamp) -> Vec<String> {
         MemberState::Online => {}
         MemberState::Joining => who.push("joining".to_owned()),
         MemberState::Late { since } => who.push(format!("last heard of {} ago", age(since, now))),
-        MemberState::Ghost { since } => who.push(format!("a ghost of {} ago", age(since, now))),
+        MemberState::Ghost { since } => who.push(format!("an old entry of {} ago", age(since, now))),
     }
     let lines = [Some(format!("{}  {}", mac.name, who.join(" · "))), room(mac), load(mac), links(mac, now)];
     lines.into_iter().flatten().enumerate().map(|(n, line)| if n == 0 { line } else { format!("  {line}") }).collect()
@@ -104,9 +108,9 @@ fn room(mac: &MemberView) -> Option<String> {
     let mut said = vec![format!("{} GB", mac.installed_mib? / 1024)];
     said.extend(mac.usable_mib.map(|usable| {
         let origin = match mac.usable_origin {
-            UsableOrigin::Read => "read",
-            UsableOrigin::Told => "told",
-            UsableOrigin::Assumed => "assumed",
+            UsableOrigin::Read => "measured",
+            UsableOrigin::Told => "set by you",
+            UsableOrigin::Assumed => "estimated",
         };
         format!("{} GB for its GPU ({origin})", usable / 1024)
     }));
@@ -123,8 +127,8 @@ fn size(mib: u64) -> String {
 
 fn load(mac: &MemberView) -> Option<String> {
     let said: Vec<String> = [
-        mac.gpu_percent.map(|percent| format!("GPU {percent} %")),
-        mac.cpu_percent.map(|percent| format!("CPU {percent} %")),
+        mac.gpu_percent.map(|percent| format!("GPU {percent}%")),
+        mac.cpu_percent.map(|percent| format!("CPU {percent}%")),
         mac.gpu_celsius.map(|celsius| format!("{celsius} °C")),
         mac.watts.map(|watts| format!("{watts} W")),
         mac.thunderbolt_gbit_per_s.map(|speed| format!("Thunderbolt at {speed} Gb/s")),

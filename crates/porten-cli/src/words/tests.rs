@@ -11,7 +11,7 @@ fn now() -> Timestamp {
 
 /// A node that is ready, as the agent's socket tells it; a test changes what it is about.
 fn ready() -> Value {
-    let rung = |step: &str| json!({ "step": step, "state": "reached", "reason": "so", "remedy": null });
+    let rung = |step: &str| json!({ "step": step, "state": "reached", "reason": "so", "remedy": null, "fix": null });
     json!({
         "seq": 7,
         "overall": { "state": "ready", "models": 1, "wanted": 1 },
@@ -122,12 +122,13 @@ fn what_needs_a_person_is_the_first_line_with_its_remedy() {
     picture["engine"]["reach"] = json!({ "state": "down", "why": "gone", "since": "2026-11-22T11:59:00Z" });
     picture["models"] = json!([model("deepseek-v4-flash", &json!({ "state": "withdrawn" }))]);
     picture["notices"] = json!([{
-        "code": "engine_down", "subject": "", "severity": "needs_you", "title": "The engine does not answer",
-        "text": "no engine answers at http://localhost:8000; start it", "remedy": "Porten notices by itself",
-        "since": "2026-11-22T11:59:00Z",
+        "code": "engine_down", "subject": "", "severity": "needs_you", "title": "Can't reach the engine",
+        "text": "No engine answers at http://localhost:8000.", "remedy": "Once it runs, Porten notices by itself",
+        "fix": { "action": "start_engine" }, "since": "2026-11-22T11:59:00Z",
     }]);
+    picture["headline"] = headline(&picture["notices"][0]);
     assert_snapshot!(told(picture), @r"
-    Needs you · No engine answers at http://localhost:8000; start it. Porten notices by itself.
+    Can't reach the engine · start it; if it is elsewhere: porten config set engine.url URL
 
       Node      studio-1
       Account   anna · kept in the Keychain
@@ -139,9 +140,9 @@ fn what_needs_a_person_is_the_first_line_with_its_remedy() {
       Requests  0 running · 12 answered · 1 failed · 2 given up by clients · 0 refused
       Activity  100 tokens in the last 3 min
 
-      deepseek-v4-flash  Withdrawn · no engine
+      deepseek-v4-flash  Not offered · no engine answers
 
-      ! The engine does not answer: No engine answers at http://localhost:8000; start it. Porten notices by itself.
+      ! No engine answers at http://localhost:8000.
     ");
 }
 
@@ -157,6 +158,9 @@ fn every_state_word_reads_as_it_is_meant() {
         json!({ "state": "finishing", "requests": 0 }),
         json!({ "state": "finishing", "requests": 2 }),
         json!({ "state": "needs_you" }),
+        json!({ "state": "pending" }),
+        json!({ "state": "blocked" }),
+        json!({ "state": "models_off" }),
     ];
     let words = states.map(|state| serde_json::from_value::<Overall>(state).unwrap().words(now()));
     assert_snapshot!(words.join("\n"), @r"
@@ -168,7 +172,10 @@ fn every_state_word_reads_as_it_is_meant() {
     Trying again in 12 s
     Finishing
     Finishing 2 requests
-    Needs you
+    Action needed
+    Getting ready
+    Not serving
+    Every model is off
     ");
 }
 
@@ -195,12 +202,12 @@ fn every_model_state_reads_as_it_is_meant() {
     let lines = models(&serde_json::from_value(picture).unwrap(), now());
     assert_snapshot!(lines.join("\n"), @r"
     a          Off
-    b          Withdrawn · no engine
+    b          Not offered
     c          Failed · the engine does not serve c; it serves d
-    d          Proving
+    d          Testing
     da         Waiting · a
     db         Loading · the engine was asked
-    dc         Downloading 43 % · 1100 MB/s
+    dc         Downloading 43% · 1100 MB/s
     dd         Loading 12/43 layers
     de         Warming · first token
     df         Finishing · 2 requests
@@ -208,5 +215,132 @@ fn every_model_state_reads_as_it_is_meant() {
     e          Ready · proven 2 min ago · 24.8 tok/s · the Hub asks for more memory
     f          Serving 3 requests · 24.8 tok/s
     long-name  Failed · no token in 30 s
+    ");
+}
+
+/// What stands first, of what blocks.
+fn headline(notice: &Value) -> Value {
+    json!({ "text": notice["title"], "remedy": notice["remedy"], "fix": notice["fix"] })
+}
+
+fn first_line(overall: &Value, text: &str, fix: &Value) -> String {
+    let mut picture = ready();
+    picture["overall"] = overall.clone();
+    picture["headline"] = json!({ "text": text, "remedy": null, "fix": fix });
+    super::headline(&serde_json::from_value(picture).unwrap(), now())
+}
+
+#[test]
+fn the_first_line_names_what_blocks_and_what_to_type() {
+    let state = |word: &str| json!({ "state": word });
+    for (overall, text, fix, said) in [
+        (state("off"), "Off", json!({ "action": "go_online" }), "Off · porten online"),
+        (
+            state("models_off"),
+            "Every model is off",
+            json!({ "action": "turn_on", "model": null }),
+            "Every model is off · porten models on ID",
+        ),
+        (
+            state("models_off"),
+            "Every model is off",
+            json!({ "action": "turn_on", "model": "glm-5" }),
+            "Every model is off · porten models on glm-5",
+        ),
+        (state("pending"), "Loading glm-5 40%", Value::Null, "Loading glm-5 40%"),
+        (
+            state("blocked"),
+            "exo isn't responding",
+            json!({ "action": "restart_exo" }),
+            "exo isn't responding · Quit exo on each Mac and open it again",
+        ),
+        (state("needs_you"), "Signed out", json!({ "action": "sign_in", "again": true }), "Signed out · porten login"),
+        (
+            state("blocked"),
+            "glm-5 is not offered by the Hub",
+            json!({ "action": "ask_hub", "model": "glm-5" }),
+            "glm-5 is not offered by the Hub · Ask whoever runs the Hub to offer it",
+        ),
+    ] {
+        assert_eq!(first_line(&overall, text, &fix), said);
+    }
+}
+
+#[test]
+fn no_sentence_stands_twice_in_a_status() {
+    let why = "studio-1 would need 610 GB and its GPU can use 206 GB: 404 GB too much";
+    let mut picture = ready();
+    picture["models"] = json!([
+        model("glm-5", &json!({ "state": "unfit", "why": why })),
+        model("kimi", &json!({ "state": "ready", "proven": "2026-11-22T11:59:52Z" })),
+    ]);
+    picture["models"][1]["standing"] = json!("not_offered");
+    picture["models"][1]["why"] = json!({ "reason": "not_offered", "nearest": "kimi-k3" });
+    let notice = |code: &str, subject: &str, title: &str, text: &str, fix: Value| {
+        let fix_of: porten_core::remedy::Remedy = serde_json::from_value(fix.clone()).unwrap();
+        json!({ "code": code, "subject": subject, "severity": "needs_you", "title": title, "text": text,
+            "remedy": fix_of.advice(), "fix": fix, "since": "2026-11-22T11:59:00Z" })
+    };
+    let unfit = "glm-5 needs 610 GB, this cluster holds 206";
+    picture["notices"] = json!([
+        notice("model_unfit", "glm-5", unfit, &format!("{why}."), json!({ "action": "make_room", "model": "glm-5" })),
+        notice(
+            "not_offered",
+            "kimi",
+            "kimi is not offered by the Hub",
+            "The Hub's catalog does not list it, so no requests come.",
+            json!({ "action": "ask_hub", "model": "kimi" }),
+        ),
+        notice(
+            "hub_refused",
+            "",
+            "The Hub rejected the connection",
+            "mbp was refused.",
+            json!({ "action": "check_date" })
+        ),
+    ]);
+    picture["hub"]["link"] = json!({ "state": "refused", "why": "mbp was refused", "remedy": "x", "fix": null });
+    for (overall, headline) in [("needs_you", headline(&picture["notices"][0])), ("ready", Value::Null)] {
+        let mut picture = picture.clone();
+        picture["overall"] = json!({ "state": overall, "models": 1, "wanted": 2 });
+        picture["headline"] = headline;
+        let said = told(picture);
+        let pieces = said.split(['\n', '.']).flat_map(|line| line.split(" · ")).flat_map(|part| part.split(": "));
+        let mut sentences: Vec<&str> = pieces.map(str::trim).filter(|one| one.split(' ').count() > 3).collect();
+        sentences.sort_unstable();
+        let twice: Vec<&[&str]> = sentences.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+        assert!(twice.is_empty(), "{twice:?} in:\n{said}");
+        assert!(said.contains("mbp was refused."), "a name keeps its letters:\n{said}");
+    }
+}
+
+#[test]
+fn a_frozen_exo_is_said_once_and_no_budget_is_advised() {
+    let mut picture = ready();
+    picture["overall"] = json!({ "state": "blocked" });
+    picture["headline"] = json!({ "text": "exo isn't responding", "remedy": null, "fix": { "action": "restart_exo" } });
+    picture["cluster"]["freshness"] = json!({ "state": "stale", "since": "2026-11-22T11:59:00Z" });
+    for mac in [0, 1] {
+        picture["cluster"]["members"][mac]["state"] = json!({ "state": "late", "since": "2026-11-22T11:59:00Z" });
+    }
+    picture["memory"] = json!({
+        "raw_mib": null, "usable_mib": null, "schedulable_mib": null, "missing_mib": 262_144, "advertised_mib": 0,
+        "origin": "unknown", "set_by": { "from": "default" },
+    });
+    picture["models"] = json!([model("glm-5", &json!({ "state": "withdrawn" }))]);
+    assert_snapshot!(told(picture), @r"
+    exo isn't responding · Quit exo on each Mac and open it again
+
+      Node      studio-1
+      Account   anna · kept in the Keychain
+      Hub       wss://porten.ai · Online for 2 h · 34 ms
+      Engine    http://localhost:52415 (found by looking) · Answering for 1 h
+      Memory    Not known while exo tells nothing new
+      Macs      studio-1 · 128 GB · Apple M3 Ultra · this Mac
+                mbp · 128 GB · Apple M3 Ultra · RDMA
+      Requests  0 running · 12 answered · 1 failed · 2 given up by clients · 0 refused
+      Activity  100 tokens in the last 3 min
+
+      glm-5  Not offered · exo has stopped updating
     ");
 }

@@ -5,12 +5,16 @@ use porten_core::snapshot::{ModelView, Snapshot, WhyView, count};
 
 use super::{age, seconds};
 
-/// A line for each model that could answer and is asked for nothing, then who said so and when.
+/// A line for each model that could answer and that something keeps requests away from, then who said so and when.
 pub(super) fn lines(snapshot: &Snapshot, now: Timestamp) -> Vec<String> {
-    let line = |model: &ModelView| Some(format!("{}: {}", model.id, words(model.why.as_ref()?, now)));
+    let line = |model: &ModelView| {
+        // Nobody asks, or another node answered: nothing stands against it.
+        let why = model.why.as_ref().filter(|why| !matches!(why, WhyView::Idle { .. }))?;
+        Some(format!("{}: {}", model.id, words(why, now)))
+    };
     let mut lines: Vec<String> = snapshot.models.iter().filter_map(line).collect();
     if let (false, Some(said)) = (lines.is_empty(), snapshot.hub.said) {
-        lines.push(format!("Said by the Hub, {} ago.", age(said, now)));
+        lines.push(format!("Reported by the Hub {} ago.", age(said, now)));
     }
     lines
 }

@@ -1,6 +1,6 @@
 //! What exo has told so far, and what of it is believed: a frozen, leaderless or hanging exo still answers 200.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::answer::{Answer, Said};
@@ -56,6 +56,10 @@ pub struct Telling {
     progress: Progress,
     past: Past,
     cluster: Cluster,
+    /// What takes something away, until the heartbeat after it has shown that it is no history.
+    held: BTreeMap<Document, Said>,
+    /// What was told while exo was doubted, and is to be asked again.
+    owed: BTreeSet<Document>,
 }
 
 impl Telling {
@@ -231,11 +235,39 @@ impl Telling {
 
     fn take(&mut self, Answer { document, said }: Answer, now: Now) {
         match said {
-            Said::Lost => return,
-            Said::Refused => {
-                self.refused |= document == Document::Instances;
-                return;
+            Said::Lost => {}
+            Said::Refused => self.refused |= document == Document::Instances,
+            said if document != Document::LastSeen && self.heartbeat.is_doubted() => {
+                drop(said);
+                self.owed.insert(document);
             }
+            said if self.takes_away(&said) => {
+                self.held.insert(document, said);
+                self.rhythm.hasten(&[Document::LastSeen]);
+            }
+            said => {
+                self.held.remove(&document);
+                self.believe(document, said, now);
+            }
+        }
+    }
+
+    /// Whether something would be gone by it that is there.
+    fn takes_away(&self, said: &Said) -> bool {
+        match said {
+            Said::Instances(fresh) => {
+                !self.instances.iter().all(|(instance, _)| fresh.iter().any(|one| one.id == instance.id))
+            }
+            Said::Identities(fresh) => !self.nodes.identities.keys().all(|node| fresh.contains_key(node)),
+            Said::Memory(fresh) => !self.nodes.memory.keys().all(|node| fresh.contains_key(node)),
+            Said::Topology(fresh, _) => !self.nodes.there.iter().all(|node| fresh.contains(node)),
+            _ => false,
+        }
+    }
+
+    fn believe(&mut self, document: Document, said: Said, now: Now) {
+        match said {
+            Said::Lost | Said::Refused => return,
             Said::NodeId(asked) => self.nodes.asked = asked,
             Said::LastSeen(stamps) => self.take_heartbeat(&stamps, now),
             Said::Instances(instances) => self.take_instances(instances),
@@ -268,6 +300,20 @@ impl Telling {
         past.note(cluster, |node| heartbeat.silent_since(node, now).is_none(), now);
     }
 
+    /// After a heartbeat: what was held back holds, or is asked for again once exo is not doubted any more.
+    fn settle(&mut self, now: Now) {
+        let held = std::mem::take(&mut self.held);
+        if self.heartbeat.is_doubted() {
+            self.owed.extend(held.into_keys());
+            return;
+        }
+        let owed: Vec<Document> = std::mem::take(&mut self.owed).into_iter().collect();
+        self.rhythm.hasten(&owed);
+        for (document, said) in held {
+            self.believe(document, said, now);
+        }
+    }
+
     fn take_instances(&mut self, fresh: Vec<Instance>) {
         let known = |one: &Instance| self.instances.iter().any(|(instance, _)| instance.id == one.id);
         if fresh.iter().any(|instance| !known(instance)) {
@@ -279,6 +325,7 @@ impl Telling {
 
     fn take_heartbeat(&mut self, stamps: &Stamps, now: Now) {
         let heard = self.heartbeat.take(stamps, now);
+        self.settle(now);
         if heard.changed {
             self.rhythm.hasten(&[
                 Document::Topology,

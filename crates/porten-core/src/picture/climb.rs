@@ -1,9 +1,12 @@
 //! The ladder, drawn from the rows above it in the picture.
 
-use super::{Facts, is_ready};
-use crate::ladder::{Rung, Step};
-use crate::snapshot::{ClusterView, EngineView, Freshness, LinkView, MemberState, ModelState, ModelView, ReachView};
-use crate::wire::Standing;
+use super::tell::{self, EXO_REPLAYS, EXO_STALE, NOTHING_TO_SERVE};
+use super::{Facts, is_offered, is_ready};
+use crate::ladder::{Rung, RungState, Step};
+use crate::remedy::Remedy;
+use crate::snapshot::{
+    ClusterView, EngineView, Freshness, LinkView, MemberState, ModelState, ModelView, Names, ReachView,
+};
 
 pub(super) fn climb(
     facts: &Facts<'_>,
@@ -11,19 +14,20 @@ pub(super) fn climb(
     engine: &EngineView,
     cluster: Option<&ClusterView>,
     models: &[ModelView],
+    names: &Names<'_>,
 ) -> Vec<Rung> {
-    let hub = hub(link);
-    let offered = offered(link, models);
+    let hub = hub(facts, link, names);
+    let offered = offered(facts, link, cluster, models);
     let serving = match (&offered.state, facts.traffic.in_flight) {
-        (crate::ladder::RungState::Reached, 0) => Rung::reached(Step::Serving, "ready, no requests"),
-        (crate::ladder::RungState::Reached, n) => Rung::reached(Step::Serving, requests(n)),
+        (RungState::Reached, 0) => Rung::reached(Step::Serving, "ready, no requests"),
+        (RungState::Reached, n) => Rung::reached(Step::Serving, requests(n)),
         _ => Rung::unknown(Step::Serving),
     };
-    let mut ladder = vec![signed_in(facts, link), hub, answers(engine)];
+    let mut ladder = vec![signed_in(facts, link, names), hub, answers(engine, names)];
     if let Some(cluster) = cluster {
         ladder.extend([complete(cluster), loaded(models)]);
     }
-    ladder.extend([proven(engine, models), offered, serving]);
+    ladder.extend([proven(facts, engine, cluster, models), offered, serving]);
     ladder
 }
 
@@ -31,57 +35,60 @@ pub(super) fn requests(n: u32) -> String {
     if n == 1 { "1 request".into() } else { format!("{n} requests") }
 }
 
-fn signed_in(facts: &Facts<'_>, link: &LinkView) -> Rung {
+fn signed_in(facts: &Facts<'_>, link: &LinkView, names: &Names<'_>) -> Rung {
+    let step = Step::SignedIn;
     match (facts.account, link) {
-        (_, LinkView::SignedOut { why: Some(why) }) => Rung::failed(Step::SignedIn, why.clone(), SIGN_IN),
-        (None, _) if !facts.read => Rung::pending(Step::SignedIn, "looking for the sign-in"),
-        (None, _) => Rung::failed(Step::SignedIn, "nobody is signed in", SIGN_IN),
-        (Some(account), _) => Rung::reached(Step::SignedIn, account.name.clone().unwrap_or_default()),
+        (_, LinkView::SignedOut { why: Some(why) }) => {
+            Rung::failed(step, names.capital(why), Remedy::SignIn { again: true })
+        }
+        (None, _) if !facts.read => Rung::pending(step, "Looking for the sign-in"),
+        (None, _) => Rung::failed(step, "Nobody is signed in", Remedy::SignIn { again: false }),
+        (Some(account), _) => Rung::reached(step, account.name.clone().unwrap_or_default()),
     }
 }
 
-pub(super) const SIGN_IN: &str = "Sign in: porten login";
-
-fn hub(link: &LinkView) -> Rung {
+fn hub(facts: &Facts<'_>, link: &LinkView, names: &Names<'_>) -> Rung {
     let step = Step::HubConnected;
     match link {
-        LinkView::Off => Rung::failed(step, "offline, as you asked", "Go online: porten online"),
+        LinkView::Off if facts.pause.as_ref().is_some_and(|pause| pause.rests) => {
+            Rung::failed(step, "Paused, as you asked", Remedy::Resume)
+        }
+        LinkView::Off => Rung::failed(step, "Offline, as you asked", Remedy::GoOnline),
         LinkView::SignedOut { .. } => Rung::unknown(step),
-        LinkView::Connecting => Rung::pending(step, "dialling the Hub"),
+        LinkView::Connecting => Rung::pending(step, "Connecting to the Hub"),
         LinkView::Online { .. } => Rung::reached(step, "connected"),
-        LinkView::Waiting { why, .. } => Rung::pending(step, why.clone()),
-        LinkView::Refused { why, remedy } => Rung::failed(step, why.clone(), remedy.clone()),
+        LinkView::Waiting { why, .. } => Rung::pending(step, names.capital(why)),
+        LinkView::Refused { why, fix, .. } => {
+            Rung::failed(step, names.capital(why), fix.clone().unwrap_or(Remedy::CheckHubAddress))
+        }
     }
 }
 
-fn answers(engine: &EngineView) -> Rung {
+fn answers(engine: &EngineView, names: &Names<'_>) -> Rung {
     let step = Step::EngineAnswers;
     match &engine.reach {
-        ReachView::Unknown => Rung::pending(step, "asking"),
+        ReachView::Unknown => Rung::pending(step, "Looking for the engine"),
         ReachView::Up { .. } => Rung::reached(step, engine.url.clone().unwrap_or_default()),
-        ReachView::Down { why, .. } => Rung::failed(step, why.clone(), START_ENGINE),
+        ReachView::Down { why, .. } => Rung::failed(step, names.capital(why), Remedy::StartEngine),
     }
 }
-
-/// The sentence before it says what to start or to set.
-pub(super) const START_ENGINE: &str = "Porten notices by itself when one answers";
 
 fn complete(cluster: &ClusterView) -> Rung {
     let step = Step::ClusterComplete;
     match cluster.freshness {
-        Freshness::Stale { .. } => return Rung::failed(step, CLUSTER_STALE, RESTART_EXO),
-        Freshness::Replaying => return Rung::pending(step, "exo goes through its history"),
+        Freshness::Stale { .. } => return Rung::failed(step, EXO_STALE, Remedy::RestartExo),
+        Freshness::Replaying => return Rung::pending(step, EXO_REPLAYS).with(Remedy::AwaitReplay),
         Freshness::Fresh => {}
     }
     let late = cluster.members.iter().filter(|member| matches!(member.state, MemberState::Late { .. }));
     let left = cluster.absent.iter().filter(|gone| gone.since.is_some());
     let missing: Vec<&str> = late.map(|mac| mac.name.as_str()).chain(left.map(|gone| gone.name.as_str())).collect();
-    if let [one, ..] = missing.as_slice() {
+    if let [first, ..] = missing.as_slice() {
         let reason = match missing.len() {
-            1 => format!("{one} is not heard of"),
-            n => format!("{one} and {} more are not heard of", n - 1),
+            1 => tell::stopped(first),
+            n => tell::stopped(&format!("{first} and {} more", n - 1)),
         };
-        return Rung::failed(step, reason, LOOK_AFTER);
+        return Rung::failed(step, reason, Remedy::CheckMac { mac: (*first).to_owned() });
     }
     match cluster.members.iter().find(|member| member.state == MemberState::Joining) {
         Some(joining) => Rung::pending(step, format!("{} is joining", joining.name)),
@@ -90,115 +97,73 @@ fn complete(cluster: &ClusterView) -> Rung {
     }
 }
 
-/// Of a Mac that is not heard of.
-pub(super) const LOOK_AFTER: &str = "See that it is awake, and that exo runs there";
-pub(super) const CLUSTER_STALE: &str = "what exo tells of its Macs has stopped moving";
-pub(super) const RESTART_EXO: &str = "Quit exo on each Mac and start it again";
+fn ids(models: &[ModelView], which: impl Fn(&ModelView) -> bool) -> Vec<&str> {
+    models.iter().filter(|model| which(model)).map(|model| model.id.as_str()).collect()
+}
+
+fn is_cold(model: &ModelView) -> bool {
+    matches!(model.state, ModelState::Cold { .. })
+}
 
 fn loaded(models: &[ModelView]) -> Rung {
     let step = Step::ModelLoaded;
-    let is_loaded = |model: &&ModelView| is_ready(&model.state) || model.state == ModelState::Proving;
-    let loaded: Vec<&str> = models.iter().filter(is_loaded).map(|model| model.id.as_str()).collect();
+    let loaded = ids(models, |model| is_ready(&model.state) || model.state == ModelState::Proving);
     if !loaded.is_empty() {
         return Rung::reached(step, loaded.join(", "));
     }
-    let coming = models.iter().find_map(|model| Some(format!("{}: {}", model.id, coming(&model.state)?)));
-    match coming {
-        Some(why) => Rung::pending(step, why),
-        None => Rung::unknown(step),
+    if let Some(why) = models.iter().find_map(tell::coming) {
+        return Rung::pending(step, why);
+    }
+    match ids(models, is_cold).as_slice() {
+        [] => Rung::unknown(step),
+        cold => Rung::reached(step, format!("{}, on the first request", cold.join(", "))),
     }
 }
 
-/// How far a wanted model has come that is not in memory yet; `None` for any other state.
-fn coming(state: &ModelState) -> Option<String> {
-    Some(match state {
-        ModelState::Waiting { why } => format!("waiting for {why}"),
-        ModelState::Placing => "being placed".to_owned(),
-        ModelState::Downloading { percent, .. } => format!("downloading {percent} %"),
-        ModelState::Loading { layers, of } => format!("loading {layers}/{of} layers"),
-        ModelState::Warming => "warming up".to_owned(),
-        _ => return None,
-    })
-}
-
-fn proven(engine: &EngineView, models: &[ModelView]) -> Rung {
+fn proven(facts: &Facts<'_>, engine: &EngineView, cluster: Option<&ClusterView>, models: &[ModelView]) -> Rung {
     let step = Step::ModelProven;
     if !matches!(engine.reach, ReachView::Up { .. }) {
         return Rung::unknown(step);
     }
-    let ready: Vec<&str> =
-        models.iter().filter(|model| is_ready(&model.state)).map(|model| model.id.as_str()).collect();
+    let ready = ids(models, |model| is_ready(&model.state) || is_cold(model));
     if !ready.is_empty() {
         return Rung::reached(step, ready.join(", "));
     }
-    if models.iter().any(|model| model.state == ModelState::Proving) {
-        return Rung::pending(step, "asking for one token");
+    if let Some(model) = models.iter().find(|model| model.state == ModelState::Proving) {
+        return Rung::pending(step, format!("Testing {}", model.id));
     }
-    if models.iter().any(|model| coming(&model.state).is_some()) {
+    if models.iter().any(|model| tell::coming(model).is_some()) {
         return Rung::unknown(step);
     }
-    for model in models {
-        match &model.state {
-            ModelState::Unmatched { why } => return Rung::failed(step, why.clone(), "Set PORTEN_ENGINE_MODELS"),
-            ModelState::Broken { why } => {
-                return Rung::failed(step, format!("{}: {why}", model.id), LOOK_AFTER);
-            }
-            ModelState::Failed { why } => {
-                return Rung::failed(step, format!("{}: {why}", model.id), "Load the model in your engine");
-            }
-            _ => {}
-        }
+    if let Some((why, fix)) = models.iter().find_map(|model| tell::failing(facts, cluster, model)) {
+        return Rung::failed(step, why, fix);
     }
-    if models.is_empty() {
-        return Rung::failed(step, "no model to serve", "Set PORTEN_ENGINE_MODELS to an id that the Hub offers");
+    match models {
+        [] => Rung::failed(step, NOTHING_TO_SERVE, Remedy::ChooseModels),
+        models if super::all_off(models) => Rung::failed(step, "Every model is off", turn_on(models)),
+        _ => Rung::unknown(step),
     }
-    Rung::failed(step, "every model is turned off", "Turn one on: porten models on ID")
 }
 
-fn offered(link: &LinkView, models: &[ModelView]) -> Rung {
+/// One model is named; of several a person chooses.
+fn turn_on(models: &[ModelView]) -> Remedy {
+    Remedy::TurnOn { model: if let [one] = models { Some(one.id.clone()) } else { None } }
+}
+
+fn offered(facts: &Facts<'_>, link: &LinkView, cluster: Option<&ClusterView>, models: &[ModelView]) -> Rung {
     let step = Step::Offered;
-    let ready: Vec<&ModelView> = models.iter().filter(|model| is_ready(&model.state)).collect();
+    let ready: Vec<&ModelView> = models.iter().filter(|model| is_ready(&model.state) || is_cold(model)).collect();
     if !matches!(link, LinkView::Online { .. }) || ready.is_empty() {
         return Rung::unknown(step);
     }
-    let eligible: Vec<&str> = ready
-        .iter()
-        .filter(|model| model.standing == Some(Standing::Eligible))
-        .map(|model| model.id.as_str())
-        .collect();
-    if !eligible.is_empty() {
-        return Rung::reached(step, eligible.join(", "));
+    let offered = ids(models, is_offered);
+    if !offered.is_empty() {
+        return Rung::reached(step, offered.join(", "));
     }
-    match ready.iter().find_map(|model| Some((&model.id, refusal(model.standing?)?))) {
-        Some((id, (why, remedy))) => Rung::failed(step, format!("{id} {why}"), remedy),
-        None => Rung::pending(step, "waiting for the Hub's word"),
-    }
-}
-
-/// Why the Hub places nothing, and what to do; `None` where it does, or has not said.
-pub(super) const fn refusal(standing: Standing) -> Option<(&'static str, &'static str)> {
-    match standing {
-        Standing::Eligible | Standing::Unknown => None,
-        Standing::NotOffered => {
-            Some(("is not in the Hub's catalog", "Use an id that the Hub offers in PORTEN_ENGINE_MODELS"))
-        }
-        Standing::NeedsMemory => Some((
-            "needs more memory than this node advertises",
-            "Set PORTEN_VRAM_BUDGET_MB to the pooled total of your Macs",
-        )),
-        Standing::NoRoute => Some(("is offered only on routes that this engine does not answer", "Use another engine")),
-        Standing::Draining => Some(("gets no requests while this node drains", "Wait, or go online: porten online")),
-        Standing::HubDrains => Some((
-            "gets no requests since the Hub asked this node to finish",
-            "Wait: the Hub says when it goes on, or ask whoever runs it",
-        )),
-        Standing::StaleProof => Some((
-            "was not proven for too long by what the Hub knows",
-            "Look again: Porten asks the engine for a token and tells the Hub",
-        )),
-        Standing::Resting => Some((
-            "failed several times in a row here, so other nodes are asked first",
-            "See what the engine says of it; the Hub tries it here again by itself",
-        )),
+    let refusal =
+        |model: &&ModelView| tell::refusal(model, facts.standings.get(&model.id), &facts.memory, cluster.is_some());
+    match ready.iter().find_map(refusal) {
+        Some(refusal) => Rung::failed(step, refusal.title, refusal.fix),
+        None => Rung::pending(step, "Waiting for the Hub's word"),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Facts;
 use crate::engine::Reach;
-use crate::exo::{Member, NodeId, Told};
+use crate::exo::{Absent, Member, NodeId, Told};
 use crate::memory::UsableOrigin;
 use crate::snapshot::{AbsentView, ClusterView, FormerLink, MemberLink, MemberView};
 use crate::time::Now;
@@ -25,7 +25,9 @@ pub(super) fn draw(facts: &Facts<'_>, now: Now) -> Option<ClusterView> {
     Some(ClusterView {
         freshness: facts.telling.freshness(now),
         members: members.iter().map(|member| row(facts, member, &names, now)).collect(),
-        absent: absent.map(|gone| AbsentView { id: gone.id, name: gone.name, since: gone.since }).collect(),
+        absent: absent
+            .map(|Absent { id, name, since, installed_mib }| AbsentView { id, name, since, installed_mib })
+            .collect(),
     })
 }
 

@@ -2,8 +2,10 @@
 
 mod climb;
 mod cluster;
+mod headline;
 mod models;
 mod raise;
+mod tell;
 mod why;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,11 +21,10 @@ use crate::ids::{Matched, ModelId};
 use crate::lingering::Lingering;
 use crate::memory::Memory;
 use crate::notice::Book;
-use crate::pause::Pause;
 use crate::pool::Wired;
 use crate::snapshot::{
-    AccountView, ActivityView, AwakeView, EngineView, HostView, HubView, LinkView, MemoryView, ModelState, ModelView,
-    Overall, PauseView, ProxyView, ReachView, Snapshot, TrafficView,
+    AccountView, ActivityView, AwakeView, ClusterView, EngineView, HostView, HubView, LinkView, MemoryView, ModelState,
+    ModelView, Names, PauseView, ProxyView, ReachView, Snapshot, TrafficView,
 };
 use crate::time::{Moment, Now};
 use crate::tunnel::State;
@@ -104,11 +105,17 @@ pub fn draw(facts: &Facts<'_>, book: &mut Book, now: Now) -> Snapshot {
     let engine = engine(facts);
     let cluster = cluster::draw(facts, now);
     let models = models::draw(facts, now);
-    let ladder = climb::climb(facts, &link, &engine, cluster.as_ref(), &models);
-    let notices = book.draw(raise::raise(facts, &link, &engine, cluster.as_ref(), &models, now), now);
+    let names = names(facts, cluster.as_ref(), &models);
+    let ladder = climb::climb(facts, &link, &engine, cluster.as_ref(), &models, &names);
+    let notices = book.draw(raise::raise(facts, &link, &engine, cluster.as_ref(), &models, &names, now), now);
+    let overall = headline::overall(facts, &link, cluster.as_ref(), &models, &ladder, &notices);
+    let headline = headline::headline(facts, &overall, &engine, cluster.as_ref(), &ladder, &notices);
     let snapshot = Snapshot {
         seq: 0,
-        overall: overall(facts, &link, &models, !notices.is_empty() && needs_you(&notices)),
+        overall,
+        headline,
+        // A rest does not end the wish.
+        online: facts.online || facts.pause.as_ref().is_some_and(|pause| pause.rests),
         host: facts.host.clone(),
         account: facts.account.cloned(),
         hub: HubView {
@@ -136,43 +143,14 @@ pub fn draw(facts: &Facts<'_>, book: &mut Book, now: Now) -> Snapshot {
     snapshot.bounded()
 }
 
-fn needs_you(notices: &[crate::notice::Notice]) -> bool {
-    notices.iter().any(|notice| notice.severity == crate::notice::Severity::NeedsYou)
-}
-
-fn overall(facts: &Facts<'_>, link: &LinkView, models: &[ModelView], needs_you: bool) -> Overall {
-    let requests = facts.traffic.in_flight;
-    if facts.draining || (!facts.online && requests > 0) {
-        return Overall::Finishing { requests };
-    }
-    match link {
-        LinkView::Off => match &facts.pause {
-            Some(PauseView { pause: Pause::Until { until }, rests: true, .. }) => {
-                Overall::Paused { until: Some(*until) }
-            }
-            Some(PauseView { rests: true, .. }) => Overall::Paused { until: None },
-            _ => Overall::Off,
-        },
-        _ if needs_you => Overall::NeedsYou,
-        LinkView::SignedOut { .. } | LinkView::Refused { .. } => Overall::NeedsYou,
-        LinkView::Connecting => Overall::Connecting,
-        LinkView::Waiting { until, .. } => Overall::Waiting { until: *until },
-        LinkView::Online { .. } if requests > 0 => Overall::Serving { requests },
-        LinkView::Online { .. } => {
-            let placed = models.iter().filter(|model| model.standing == Some(wire::Standing::Eligible)).count();
-            let wanted = models.iter().filter(|model| model.wanted).count();
-            if placed == 0 {
-                Overall::Connecting
-            } else {
-                Overall::Ready { models: count(placed), wanted: count(wanted) }
-            }
-        }
-    }
-}
-
-/// No list here comes near four thousand million.
-fn count(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
+/// What a sentence may begin with and is not to be capitalised.
+fn names<'a>(facts: &Facts<'a>, cluster: Option<&'a ClusterView>, models: &'a [ModelView]) -> Names<'a> {
+    let macs = cluster.into_iter().flat_map(|cluster| {
+        let absent = cluster.absent.iter().map(|gone| gone.name.as_str());
+        cluster.members.iter().map(|mac| mac.name.as_str()).chain(absent)
+    });
+    let ids = models.iter().flat_map(|model| [Some(model.id.as_str()), model.engine_id.as_deref()]).flatten();
+    macs.chain(ids).chain(std::iter::once(facts.host.name.as_str())).collect()
 }
 
 fn link(facts: &Facts<'_>, now: Now) -> LinkView {
@@ -183,7 +161,10 @@ fn link(facts: &Facts<'_>, now: Now) -> LinkView {
         State::Dialling { .. } => LinkView::Connecting,
         State::Up { .. } => LinkView::Online { since: facts.link_since.unwrap_or(now.wall) },
         State::Waiting { until, why } => LinkView::Waiting { until: on_the_wall(*until, now), why: why.to_string() },
-        State::Stuck { why, .. } => LinkView::Refused { why: why.to_string(), remedy: why.remedy().to_owned() },
+        State::Stuck { why, .. } => {
+            let fix = why.remedy();
+            LinkView::Refused { why: why.to_string(), remedy: fix.advice(), fix: Some(fix) }
+        }
     }
 }
 
@@ -208,6 +189,16 @@ fn engine(facts: &Facts<'_>) -> EngineView {
 
 fn origin<T>(setting: Option<&Setting<T>>, otherwise: Origin) -> Origin {
     setting.map_or(otherwise, |setting| setting.origin.clone())
+}
+
+/// Whether requests may come for it: the Hub places them here, or has it loaded when it is asked for it.
+fn is_offered(model: &ModelView) -> bool {
+    model.standing == Some(wire::Standing::Eligible) || matches!(model.state, ModelState::Cold { .. })
+}
+
+/// Whether there are models, and a person wants none of them.
+fn all_off(models: &[ModelView]) -> bool {
+    !models.is_empty() && models.iter().all(|model| !model.wanted)
 }
 
 pub(super) fn is_ready(state: &ModelState) -> bool {

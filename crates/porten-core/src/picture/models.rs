@@ -134,13 +134,13 @@ fn loading(facts: &Facts<'_>, engine: &str, now: Now) -> Option<ModelState> {
     }
     match facts.telling.freshness(now) {
         Freshness::Stale { .. } => return Some(ModelState::Withdrawn),
-        Freshness::Replaying => return Some(ModelState::Waiting { why: "exo to catch up with its cluster".into() }),
+        Freshness::Replaying => return Some(ModelState::Waiting { why: "exo".into() }),
         Freshness::Fresh => {}
     }
     let placed = furthest(facts, engine);
     if let Some(lost) = placed.as_ref().and_then(|(instance, _)| facts.telling.unheard(instance, now)) {
         let name = facts.telling.name(lost).unwrap_or(lost);
-        return Some(ModelState::Broken { why: format!("{name}, which holds a part of it, is not heard of") });
+        return Some(ModelState::Broken { why: format!("{name}, which holds a part of it, stopped responding") });
     }
     let stall = placed.as_ref().and_then(|(instance, _)| facts.telling.stall(instance, now));
     if let Some(stall) = stall {

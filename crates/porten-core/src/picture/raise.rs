@@ -2,11 +2,11 @@
 
 mod cluster;
 
-use super::climb::{SIGN_IN, START_ENGINE, refusal};
-use super::{Facts, is_ready};
-use crate::fitting::{Fitting, Load};
+use super::{Facts, is_ready, tell};
+use crate::fitting::{Elsewhere, Fitting, Load};
 use crate::notice::{Code, Raised};
-use crate::snapshot::{AwakeView, ClusterView, EngineView, LinkView, ModelState, ModelView, Placed, ReachView};
+use crate::remedy::Remedy;
+use crate::snapshot::{AwakeView, ClusterView, EngineView, LinkView, ModelState, ModelView, Names, Placed, ReachView};
 use crate::time::Now;
 use crate::wire::Standing;
 
@@ -16,49 +16,48 @@ pub(super) fn raise(
     engine: &EngineView,
     cluster: Option<&ClusterView>,
     models: &[ModelView],
+    names: &Names<'_>,
     now: Now,
 ) -> Vec<Raised> {
     if !facts.online || facts.draining {
         return Vec::new();
     }
-    let mut raised: Vec<Raised> = hub(facts, link).into_iter().collect();
+    let mut raised: Vec<Raised> = hub(facts, link, names).into_iter().collect();
     raised.extend(sleep(facts.awake));
     if let ReachView::Down { why, .. } = &engine.reach {
-        raised.push(one(Code::EngineDown, "", "The engine does not answer", why, START_ENGINE));
+        let title = tell::unreachable(facts, engine);
+        raised.push(one(Code::EngineDown, "", title, &names.sentence(why), Remedy::StartEngine));
     }
     raised.extend(cluster.map(|cluster| cluster::raise(facts, cluster, models, now)).unwrap_or_default());
     let linked = matches!(link, LinkView::Online { .. });
     if linked && models.is_empty() && matches!(engine.reach, ReachView::Up { .. }) {
-        raised.push(one(
-            Code::NothingToServe,
-            "",
-            "Nothing to serve",
-            "The engine serves nothing that this Hub offers.",
-            "Set PORTEN_ENGINE_MODELS to an id that the Hub offers",
-        ));
+        let text = "The engine serves nothing that this Hub offers.";
+        raised.push(one(Code::NothingToServe, "", tell::NOTHING_TO_SERVE, text, Remedy::ChooseModels));
     }
-    raised.extend(models.iter().filter_map(|row| model(facts, row, linked, cluster.is_some(), now)));
+    raised.extend(models.iter().filter_map(|row| model(facts, row, linked, cluster, names, now)));
     raised
 }
 
-fn one(code: Code, subject: &str, title: &str, text: &str, remedy: &str) -> Raised {
-    Raised { code, subject: subject.into(), title: title.into(), text: text.into(), remedy: remedy.into() }
+/// `text` is one sentence or two, with their full stops.
+fn one(code: Code, subject: &str, title: &str, text: &str, fix: Remedy) -> Raised {
+    Raised { code, subject: subject.into(), title: title.into(), text: text.into(), fix }
 }
 
-fn hub(facts: &Facts<'_>, link: &LinkView) -> Option<Raised> {
+fn hub(facts: &Facts<'_>, link: &LinkView, names: &Names<'_>) -> Option<Raised> {
     match link {
         LinkView::SignedOut { why } => {
             let text = why.as_deref().unwrap_or("Nobody is signed in to the Hub on this machine.");
-            Some(one(Code::SignIn, "", "Sign in", text, SIGN_IN))
+            let fix = Remedy::SignIn { again: why.is_some() };
+            Some(one(Code::SignIn, "", tell::SIGNED_OUT, &names.sentence(text), fix))
         }
-        LinkView::Refused { why, remedy } => Some(one(Code::HubRefused, "", "The Hub refuses", why, remedy)),
-        LinkView::Waiting { why, .. } => Some(one(
-            Code::HubUnreachable,
-            "",
-            "No connection to the Hub",
-            why,
-            &format!("Porten keeps trying; check the network and {}", facts.config.hub.value.as_str()),
-        )),
+        LinkView::Refused { why, fix, .. } => {
+            let fix = fix.clone().unwrap_or(Remedy::CheckHubAddress);
+            Some(one(Code::HubRefused, "", tell::REJECTED, &names.sentence(why), fix))
+        }
+        LinkView::Waiting { why, .. } => {
+            let fix = Remedy::CheckNetwork { hub: facts.config.hub.value.as_str().to_owned() };
+            Some(one(Code::HubUnreachable, "", "No connection to the Hub", &names.sentence(why), fix))
+        }
         LinkView::Off | LinkView::Connecting | LinkView::Online { .. } => None,
     }
 }
@@ -71,62 +70,41 @@ fn sleep(awake: &AwakeView) -> Option<Raised> {
             "",
             "On battery: this machine may sleep",
             "It is kept awake on mains power only, and asleep it serves nothing.",
-            "Plug it in, or switch power.keep_awake off",
+            Remedy::PlugIn,
         )),
         AwakeView::Refused { why } => Some(one(
             Code::MaySleep,
             "",
             "This machine may sleep",
             &format!("It is not kept awake: {why}."),
-            "See that the system allows it, or switch power.keep_awake off",
+            Remedy::AllowAwake,
         )),
     }
 }
 
-fn model(facts: &Facts<'_>, model: &ModelView, linked: bool, placing: bool, now: Now) -> Option<Raised> {
+fn model(
+    facts: &Facts<'_>,
+    model: &ModelView,
+    linked: bool,
+    cluster: Option<&ClusterView>,
+    names: &Names<'_>,
+    now: Now,
+) -> Option<Raised> {
+    let failing = |code, text: &str| {
+        let (title, fix) = tell::failing(facts, cluster, model)?;
+        Some(one(code, &model.id, &title, text, fix))
+    };
     match &model.state {
         ModelState::Broken { why } => {
-            let title = format!("{} cannot answer", model.id);
-            Some(one(Code::ModelBroken, &model.id, &title, why, &recovery(facts, model, now)))
+            failing(Code::ModelBroken, &format!("{} {}.", names.sentence(why), recovery(facts, model, now)))
         }
-        ModelState::Stalled { why } => Some(one(
-            Code::LoadStalled,
-            &model.id,
-            &format!("{} does not come on", model.id),
-            &format!("{} is not loaded any further: {why}.", model.id),
-            "Quit exo on that Mac and start it again, or turn the model off and on",
-        )),
-        ModelState::Unfit { why } => Some(one(
-            Code::ModelUnfit,
-            &model.id,
-            &format!("{} does not fit", model.id),
-            &format!("{} does not fit: {why}.", model.id),
-            &format!(
-                "Turn another model off, or load it anyway, at a Mac's risk: porten models on {} --anyway",
-                model.id
-            ),
-        )),
-        ModelState::Unmatched { why } => Some(one(
-            Code::ModelUnmatched,
-            &model.id,
-            &format!("{} is not matched", model.id),
-            why,
-            "Set PORTEN_ENGINE_MODELS to hub-id=engine-id",
-        )),
-        ModelState::Failed { why } if placing && model.placed.is_none() => Some(one(
-            Code::ModelUnplaced,
-            &model.id,
-            &format!("{} is not loaded", model.id),
-            why,
-            "Free memory on the Macs or turn another model off, then look again",
-        )),
-        ModelState::Failed { why } => Some(one(
-            Code::ModelUnproven,
-            &model.id,
-            &format!("{} does not generate", model.id),
-            why,
-            "Load the model in your engine; Porten tries again by itself",
-        )),
+        ModelState::Stalled { why } => failing(Code::LoadStalled, &names.sentence(why)),
+        ModelState::Unfit { why } => failing(Code::ModelUnfit, &names.sentence(why)),
+        ModelState::Unmatched { why } => failing(Code::ModelUnmatched, &names.sentence(why)),
+        ModelState::Failed { why } if cluster.is_some() && model.placed.is_none() => {
+            failing(Code::ModelUnplaced, &names.sentence(why))
+        }
+        ModelState::Failed { why } => failing(Code::ModelUnproven, &names.sentence(why)),
         _ if model.engine_id.as_deref().is_some_and(|engine| facts.lingering.is_busy(engine)) => Some(one(
             Code::StillBusy,
             &model.id,
@@ -135,7 +113,7 @@ fn model(facts: &Facts<'_>, model: &ModelView, linked: bool, placing: bool, now:
                 "A client left its answer, and {} computes on: for that answer, or for somebody who asks exo directly.",
                 model.id
             ),
-            "It ends by itself; if it does not, turn the model off and on",
+            Remedy::AwaitModel { model: model.id.clone() },
         )),
         state if linked && is_ready(state) => {
             let standing = model.standing?;
@@ -143,13 +121,8 @@ fn model(facts: &Facts<'_>, model: &ModelView, linked: bool, placing: bool, now:
             if facts.hub_drains.is_some() && matches!(standing, Standing::Draining | Standing::HubDrains) {
                 return None;
             }
-            let (why, remedy) = refusal(standing)?;
-            let text = format!("{} {why}.", model.id);
-            let remedy = match facts.nearest.get(&model.id) {
-                Some(near) if standing == Standing::NotOffered => format!("{remedy}; the nearest one is {near}"),
-                _ => remedy.to_owned(),
-            };
-            Some(one(Code::NotOffered, &model.id, &format!("No requests for {}", model.id), &text, &remedy))
+            let refusal = tell::refusal(model, facts.standings.get(&model.id), &facts.memory, cluster.is_some())?;
+            Some(one(Code::NotOffered, &model.id, &refusal.title, refusal.text, refusal.fix))
         }
         _ => None,
     }
@@ -159,15 +132,20 @@ fn model(facts: &Facts<'_>, model: &ModelView, linked: bool, placing: bool, now:
 fn recovery(facts: &Facts<'_>, model: &ModelView, now: Now) -> String {
     let engine = model.engine_id.as_deref().unwrap_or_default();
     let placed = facts.telling.instances().find(|(instance, _)| instance.model == engine);
-    let Some((instance, _)) = placed else { return super::climb::LOOK_AFTER.to_owned() };
+    let Some((instance, _)) = placed else { return "Porten loads it again once exo can place it".to_owned() };
     let context = facts.config.contexts.get(&model.id).copied();
     let load = Load { id: engine, bytes: instance.bytes(), layers: instance.layers(), context };
-    match (Fitting { telling: facts.telling, wired: facts.wired, now }).anywhere(&load) {
+    match (Fitting { telling: facts.telling, wired: facts.wired, now }).elsewhere(&load) {
         // What was only found loaded is not wanted any more once it is gone.
-        Ok(()) if facts.config.models.is_none() && model.placed != Some(Placed::Here) => {
+        Elsewhere::Fits if facts.config.models.is_none() && model.placed != Some(Placed::Here) => {
             "It fits on the Macs that are left; turn it on to load it there".to_owned()
         }
-        Ok(()) => "It fits on the Macs that are left, and is loaded there once exo has let go of it".to_owned(),
-        Err(why) => format!("It does not fit on the Macs that are left: {why}"),
+        Elsewhere::Fits => {
+            "It fits on the Macs that are left, and Porten loads it there when exo releases it".to_owned()
+        }
+        Elsewhere::Unknown => {
+            "Whether it fits on the Macs that are left is not known; Porten tries when exo releases it".to_owned()
+        }
+        Elsewhere::Not(why) => format!("It does not fit on the Macs that are left: {why}"),
     }
 }

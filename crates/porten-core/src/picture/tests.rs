@@ -1,5 +1,6 @@
 //! The states a person can see, each made from facts.
 
+mod cluster;
 mod largest;
 
 use std::time::Duration;
@@ -15,9 +16,10 @@ use crate::lingering::{Lingering, Seen};
 use crate::memory::budget;
 use crate::notice::Code;
 use crate::pool::{self, Wired};
+use crate::remedy::Remedy;
 use crate::route::Route;
 use crate::seat::Host;
-use crate::snapshot::{AwakeView, PauseView, ProxyOrigin, ProxyView, WhyView};
+use crate::snapshot::{AwakeView, Overall, PauseView, ProxyOrigin, ProxyView, WhyView};
 use crate::tunnel::{ConnId, Lost, Refused};
 
 /// A picture in which all is well, for the tests of whoever shows one.
@@ -56,6 +58,7 @@ struct Scene {
     by_model: BTreeMap<String, ModelTraffic>,
     online: bool,
     draining: bool,
+    memory: Option<Memory>,
     book: Book,
     now: Now,
 }
@@ -94,6 +97,7 @@ impl Scene {
             by_model: BTreeMap::new(),
             online: true,
             draining: false,
+            memory: None,
             book: Book::default(),
             now,
         };
@@ -138,7 +142,7 @@ impl Scene {
             standings: &self.standings,
             said: Some(Timestamp::UNIX_EPOCH),
             hub_drains: self.hub_drains,
-            memory: budget(&pool::alone(Some(131_072), None), None),
+            memory: self.memory.unwrap_or_else(|| budget(&pool::alone(Some(131_072), None), None)),
             wired: Wired { read_mib: None, limits: &limits },
             pause: self.pause.clone(),
             awake: &self.awake,
@@ -192,7 +196,8 @@ fn nothing_is_ready_before_a_model_generated_a_token() {
     scene.engine_is_up();
     let snapshot = scene.draw();
     assert_eq!(snapshot.models[0].state, ModelState::Proving);
-    assert_eq!(snapshot.overall, Overall::Connecting);
+    assert_eq!(snapshot.overall, Overall::Pending, "it is connected");
+    assert_eq!(snapshot.headline.unwrap().text, "Testing deepseek-v4-flash");
     let refused = ProofFailure::Refused("No instance found".into());
     scene.health.on(Input::Proved(ENGINE_ID.into(), Err(refused)), scene.now);
     let snapshot = scene.draw_later();
@@ -219,7 +224,7 @@ fn signed_out_says_so_at_once_and_nothing_above_it_is_claimed() {
     scene.tunnel = State::SignedOut(Some(Refused::Revoked));
     let snapshot = scene.draw();
     assert_eq!(codes(&snapshot), [Code::SignIn]);
-    assert!(snapshot.notices[0].remedy.contains("porten login"));
+    assert_eq!(snapshot.notices[0].fix, Some(Remedy::SignIn { again: true }));
     assert_eq!(rung(&snapshot, Step::SignedIn), RungState::Failed);
     assert_eq!(rung(&snapshot, Step::HubConnected), RungState::Unknown);
 }
@@ -370,4 +375,49 @@ fn a_model_that_computes_for_a_client_who_left_is_said_and_is_no_fault() {
     assert_eq!(snapshot.notices[0].severity, crate::notice::Severity::Note);
     assert!(snapshot.notices[0].text.contains("asks exo directly"), "{:?}", snapshot.notices);
     assert_eq!(snapshot.overall, Scene::well().draw().overall);
+}
+
+#[test]
+fn a_model_that_the_hub_does_not_offer_is_for_who_runs_it() {
+    let mut scene = Scene::well();
+    scene.standings.extend([told(wire::Standing::NotOffered)]);
+    let snapshot = scene.draw_later();
+    let ask = Some(Remedy::AskHub { model: HUB_ID.into() });
+    assert_eq!((snapshot.overall, snapshot.notices[0].fix.clone()), (Overall::Blocked, ask.clone()));
+    let headline = snapshot.headline.unwrap();
+    assert_eq!((headline.text.as_str(), headline.fix), ("deepseek-v4-flash is not offered by the Hub", ask));
+    assert_eq!(headline.text, snapshot.notices[0].title);
+}
+
+#[test]
+fn off_and_paused_say_how_to_come_back_and_keep_the_wish() {
+    let mut scene = Scene { online: false, tunnel: State::Off, ..Scene::well() };
+    let off = scene.draw();
+    assert_eq!((off.headline.unwrap().fix, off.online), (Some(Remedy::GoOnline), false));
+    scene.pause = Some(PauseView { pause: crate::pause::Pause::WhileInUse, rests: true, cannot: None });
+    let paused = scene.draw();
+    assert_eq!((paused.headline.unwrap().fix, paused.online), (Some(Remedy::Resume), true));
+}
+
+#[test]
+fn signed_out_and_an_engine_that_is_away_are_named() {
+    let text = |scene: &mut Scene| scene.draw_later().headline.map(|headline| headline.text);
+    let mut scene = Scene { account: None, tunnel: State::SignedOut(None), ..Scene::well() };
+    assert_eq!(text(&mut scene).as_deref(), Some("Signed out"));
+    let mut scene = Scene::well();
+    scene.health.on(Input::Nudge, scene.now);
+    scene.health.on(Input::Probed(Err("no engine answers at http://localhost:8000".into())), scene.now);
+    assert_eq!(text(&mut scene).as_deref(), Some("Can't reach the engine"));
+}
+
+#[test]
+fn memory_that_is_short_for_the_hub_is_told_with_both_numbers() {
+    let mut scene = Scene::well();
+    let (id, mut said) = told(wire::Standing::NeedsMemory);
+    said.needs_mib = Some(154_624);
+    scene.standings.insert(id, said);
+    let snapshot = scene.draw_later();
+    let headline = snapshot.headline.unwrap();
+    assert_eq!(headline.text, "deepseek-v4-flash needs 151 GB, this Mac holds 96");
+    assert_eq!(headline.fix, Some(Remedy::SetBudget), "its engine may pool more Macs than it tells of");
 }

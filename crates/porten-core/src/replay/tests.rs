@@ -126,7 +126,8 @@ proptest! {
         replay.step(0.0, &original);
         for t in seconds {
             let step = replay.step(t, &state);
-            prop_assert!(step.cluster.members.len() <= state["topology"]["nodes"].as_array().map_or(4, Vec::len));
+            // While it may be history that is told, the last picture stays: the four Macs of the original.
+            prop_assert!(step.cluster.members.len() <= state["topology"]["nodes"].as_array().map_or(4, Vec::len).max(4));
         }
     }
 }

@@ -57,6 +57,10 @@ impl Snapshot {
             shorten(&mut notice.text, MAX_SENTENCE);
             shorten(&mut notice.remedy, MAX_SENTENCE);
         }
+        if let Some(headline) = &mut self.headline {
+            shorten(&mut headline.text, MAX_SENTENCE);
+            headline.remedy.iter_mut().for_each(|remedy| shorten(remedy, MAX_SENTENCE));
+        }
         for rung in &mut self.ladder {
             shorten(&mut rung.reason, MAX_SENTENCE);
             rung.remedy.iter_mut().for_each(|remedy| shorten(remedy, MAX_SENTENCE));
@@ -78,6 +82,7 @@ fn shorten_model(model: &mut ModelView) {
         | ModelState::Unfit { why }
         | ModelState::Failed { why } => shorten(why, MAX_SENTENCE),
         ModelState::Off
+        | ModelState::Loaded
         | ModelState::OffElsewhere
         | ModelState::Withdrawn
         | ModelState::Placing

@@ -28,6 +28,8 @@ pub struct AbsentView {
     /// When it was last heard of; `None`: only the engine remembers its name.
     #[cfg_attr(feature = "ts", ts(type = "string | null"))]
     pub since: Option<Timestamp>,
+    /// What was installed in it (MiB), where that was told.
+    pub installed_mib: Option<u64>,
 }
 
 /// Whether what the engine tells of its Macs is true now. It is as long as it moves, by this Mac's own clock.

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod cluster;
+mod headline;
 mod host;
 mod model;
 mod why;
@@ -9,10 +10,11 @@ mod words;
 
 pub use bounds::{LeftOut, MAX_SNAPSHOT};
 pub use cluster::{AbsentView, ClusterView, FormerLink, Freshness, LinkKind, MemberLink, MemberState, MemberView};
+pub use headline::Headline;
 pub use host::{ActivityView, AwakeView, PauseView};
 pub use model::{ModelState, ModelView, PartStateView, PartView, Placed};
 pub use why::WhyView;
-pub use words::{count, sentence};
+pub use words::{Names, count, full_stop, sentence};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,7 @@ use crate::config::{EngineKind, Origin};
 use crate::ladder::Rung;
 use crate::memory::Memory;
 use crate::notice::Notice;
+use crate::remedy::Remedy;
 use crate::seat::Host;
 
 /// Everything there is to see.
@@ -31,6 +34,11 @@ pub struct Snapshot {
     pub seq: u64,
     /// The state in one word, with what belongs to it.
     pub overall: Overall,
+    /// What keeps it from serving, and the next step; `None` where the state's word says all there is.
+    pub headline: Option<Headline>,
+    /// Whether the person wants it online, whatever the link does: a pause does not end the wish.
+    #[serde(default)]
+    pub online: bool,
     /// The process that hosts the agent.
     pub host: HostView,
     /// Who is signed in.
@@ -70,8 +78,14 @@ pub struct Snapshot {
 pub enum Overall {
     /// The person wants it off.
     Off,
-    /// On its way.
+    /// The link to the Hub is on its way.
     Connecting,
+    /// Connected; something is awaited before requests can come, as the headline says.
+    Pending,
+    /// Connected; something keeps requests away, as the headline says.
+    Blocked,
+    /// Connected; a person has turned every model off.
+    ModelsOff,
     /// Requests are running.
     Serving {
         /// How many.
@@ -212,6 +226,8 @@ pub enum LinkView {
         why: String,
         /// What to do.
         remedy: String,
+        /// The same as data, which each front end has its own words for.
+        fix: Option<Remedy>,
     },
 }
 

@@ -90,6 +90,8 @@ pub enum ModelState {
         /// One sentence that names it.
         why: String,
     },
+    /// In memory, by a saved state of the engine: nobody could ask it for a token.
+    Loaded,
     /// One token is being asked for.
     Proving,
     /// It generated a token; requests may come.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::remedy::Remedy;
+
 /// Why a connection ended or did not come to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
@@ -134,18 +136,13 @@ pub enum Certificate {
 }
 
 impl Certificate {
-    const fn remedy(&self) -> &'static str {
+    const fn remedy(&self) -> Remedy {
         match self {
-            Self::Expired | Self::NotYet => {
-                "Check this Mac's date; if it is right, the Hub's owner must renew the certificate"
-            }
-            Self::OtherName => {
-                "Open a browser: this network may want a sign-in before it lets anything through; else check PORTEN_HUB_URL"
-            }
-            Self::UnknownIssuer(_) => {
-                "If your network inspects TLS, add that authority to the system's trust store, or ask whoever runs the network; else ask the Hub's owner"
-            }
-            Self::SelfSigned | Self::Other(_) => "Check PORTEN_HUB_URL, or ask the Hub's owner",
+            Self::Expired | Self::NotYet => Remedy::CheckDate,
+            Self::UnknownIssuer(_) => Remedy::TrustAuthority,
+            // A network that wants a sign-in answers for whoever is asked for.
+            Self::OtherName => Remedy::NetworkSignIn,
+            Self::SelfSigned | Self::Other(_) => Remedy::CheckHubAddress,
         }
     }
 }
@@ -157,21 +154,17 @@ impl Refused {
         matches!(self, Self::SignIn | Self::Revoked)
     }
 
-    /// What a person can do, in one sentence.
+    /// What a person can do.
     #[must_use]
-    pub const fn remedy(&self) -> &'static str {
+    pub const fn remedy(&self) -> Remedy {
         match self {
-            Self::SignIn | Self::Revoked => "Sign in again: porten login",
-            Self::Forbidden(_) => "Ask the Hub's owner to allow this node, then: porten login",
-            Self::Replaced => "Stop the other agent, or sign in here again: porten login",
-            Self::NotPorten(_) => "Check PORTEN_HUB_URL, or ask the Hub's owner to enable porten.v1",
-            Self::CaptivePortal(_) => {
-                "Open a browser and sign in to this network; Porten comes back by itself within a minute. Without such a page, check PORTEN_HUB_URL"
-            }
+            Self::SignIn | Self::Revoked => Remedy::SignIn { again: true },
+            Self::Forbidden(_) => Remedy::AskToBeAllowed,
+            Self::Replaced => Remedy::EndOtherAgent,
+            Self::NotPorten(_) => Remedy::CheckHubAddress,
+            Self::CaptivePortal(_) => Remedy::NetworkSignIn,
             Self::Certificate(why) => why.remedy(),
-            Self::Proxy(_) => {
-                "Put user and password into the proxy's address: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT; or exempt the Hub with NO_PROXY"
-            }
+            Self::Proxy(_) => Remedy::ProxyPassword,
         }
     }
 

@@ -132,7 +132,12 @@ async fn a_place_that_would_overcommit_a_mac_is_refused_with_the_sum_and_taken_o
     let why = model(&status, id)["state"]["why"].as_str().unwrap_or_default();
     assert!(why.contains("would need") && why.contains("its GPU can use"), "{why}");
     let notice = status["notices"].as_array().unwrap().iter().find(|one| one["code"] == "model_unfit").unwrap();
-    assert!(notice["remedy"].as_str().is_some_and(|remedy| remedy.contains("--anyway")), "{notice}");
+    assert_eq!(notice["fix"], serde_json::json!({ "action": "make_room", "model": id }), "{notice}");
+    // Of two ways to count, the one that a person can check: its weights, and what all GPUs hold.
+    assert_eq!(status["headline"]["text"], "deepseek-v4-flash needs 145 GB, this cluster holds 144", "{status}");
+    let shown = agent.command(&["status"]).await.stdout;
+    assert!(shown.starts_with("deepseek-v4-flash needs 145 GB, this cluster holds 144 · "), "{shown}");
+    assert!(shown.contains(&format!("porten models on {id} --anyway")), "{shown}");
     assert!(sim.instances_of(LOADED.1).await.is_empty());
     let anyway = agent.command(&["models", "on", id, "--anyway", "--wait"]).await;
     assert_eq!(anyway.code, Some(0), "{anyway:?}");

@@ -94,7 +94,13 @@ async fn a_frozen_exo_is_not_believed() {
             && state(status, LOADED.0) == "withdrawn"
     };
     let scene = Scene::start(&[]).await;
-    scene.after("frozen", 25, "idle: ladder, notice, advert", stale).await;
+    let status = scene.after("frozen", 25, "idle: ladder, notice, advert", stale).await;
+    assert_eq!(
+        (&status["overall"]["state"], &status["headline"]["text"]),
+        (&"blocked".into(), &"exo isn't responding".into())
+    );
+    let shown = scene.agent.command(&["status"]).await.stdout;
+    assert!(!shown.contains("budget") && !shown.contains("no engine"), "{shown}");
     assert!(scene.hub.offered().await.is_empty());
     scene.sim.trouble("thaw").await;
     let scene = scene.looked_at().await;
@@ -255,6 +261,20 @@ async fn a_leaders_clock_that_is_set_changes_nothing() {
     println!("| clock ±3600 | served all along | – | – |");
 }
 
+/// While exo replays the last picture stays, and nothing is said of its Macs.
+fn assert_as_before(status: &Value) {
+    assert_eq!((members(status, "online"), status["memory"]["missing_mib"].as_u64()), (3, Some(0)), "{status}");
+    assert_eq!(status["memory"]["advertised_mib"], 3 * 98_304, "{status}");
+    let held = |mac: &Value| mac["models_mib"].as_u64().unwrap_or(0);
+    let held: u64 = status["cluster"]["members"].as_array().into_iter().flatten().map(held).sum();
+    assert!(held > 0, "{status}");
+    assert_eq!(model(status, LOADED.0)["wanted"], true, "no switch goes off by itself: {status}");
+    for code in ["member_lost", "model_broken", "model_unplaced", "nothing_to_serve"] {
+        assert!(!has_notice(status, code), "{status}");
+    }
+    assert_ne!(status["overall"]["state"], "connecting", "{status}");
+}
+
 #[tokio::test]
 async fn replayed_history_is_not_believed_and_the_truth_is() {
     let scene = Scene::start(&[]).await.looked_at().await;
@@ -263,6 +283,8 @@ async fn replayed_history_is_not_believed_and_the_truth_is() {
     scene.until(SOON, "it is withdrawn", |status| !is_ready(status)).await;
     let mut wrongly = 0;
     while begun.elapsed() < Duration::from_secs(23) {
+        let status = scene.agent.status().await;
+        assert_as_before(&status);
         let answer = scene.hub.client().chat(LOADED.0, "Hi").await;
         // Before anything could be seen of it, a request may still reach the engine, and be refused there.
         wrongly += usize::from(begun.elapsed() > Duration::from_secs(15) && answer.status != 503);

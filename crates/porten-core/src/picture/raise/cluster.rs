@@ -4,7 +4,8 @@ use super::one;
 use crate::memory::{BudgetOrigin, UsableOrigin};
 use crate::notice::{Code, Raised};
 use crate::picture::Facts;
-use crate::picture::climb::{CLUSTER_STALE, LOOK_AFTER, RESTART_EXO};
+use crate::picture::tell::{self, EXO_REPLAYS, EXO_STALE};
+use crate::remedy::Remedy;
 use crate::snapshot::{ClusterView, Freshness, LinkKind, MemberState, MemberView, ModelView, PartStateView};
 use crate::time::Now;
 
@@ -16,13 +17,12 @@ const SWAPPED_PART: u64 = 32;
 pub(super) fn raise(facts: &Facts<'_>, cluster: &ClusterView, models: &[ModelView], now: Now) -> Vec<Raised> {
     match cluster.freshness {
         Freshness::Stale { .. } => {
-            let text = format!("{CLUSTER_STALE}: it has lost its leader, or hangs");
-            return vec![one(Code::ClusterStale, "", "exo stands still", &text, RESTART_EXO)];
+            let text = "It answers, but has stopped updating: it has lost its leader, or hangs.";
+            return vec![one(Code::ClusterStale, "", EXO_STALE, text, Remedy::RestartExo)];
         }
         Freshness::Replaying => {
-            let text =
-                "exo goes through the history of its cluster; until it is through, nothing that it says is believed";
-            return vec![one(Code::ClusterReplaying, "", "exo catches up", text, "Wait: long histories take minutes")];
+            let text = "Until it is through, nothing that it says is believed, and the last picture of the Macs stays.";
+            return vec![one(Code::ClusterReplaying, "", EXO_REPLAYS, text, Remedy::AwaitReplay)];
         }
         Freshness::Fresh => {}
     }
@@ -50,17 +50,14 @@ fn missing(facts: &Facts<'_>, cluster: &ClusterView, models: &[ModelView], now: 
         let held = models.iter().filter(|model| model.parts.iter().any(|part| part.on == name));
         let held: Vec<&ModelView> = held.collect();
         let text = match held.as_slice() {
-            [] => format!("{name} is not heard of; its memory is not counted any more."),
-            [one] => {
-                let recovery = super::recovery(facts, one, now);
-                format!("{name} is not heard of; without it {} cannot answer. {recovery}.", one.id)
-            }
+            [] => "Its memory is not counted any more.".to_owned(),
+            [one] => format!("Without it {} can't run. {}.", one.id, super::recovery(facts, one, now)),
             several => {
                 let ids: Vec<&str> = several.iter().map(|model| model.id.as_str()).collect();
-                format!("{name} is not heard of; without it {} cannot answer.", ids.join(", "))
+                format!("Without it {} can't run.", ids.join(", "))
             }
         };
-        one(Code::MemberLost, name, &format!("{name} has stopped answering"), &text, LOOK_AFTER)
+        one(Code::MemberLost, name, &tell::stopped(name), &text, Remedy::CheckMac { mac: name.to_owned() })
     };
     names.map(word).collect()
 }
@@ -68,8 +65,7 @@ fn missing(facts: &Facts<'_>, cluster: &ClusterView, models: &[ModelView], now: 
 fn ghost(mac: &MemberView) -> Option<Raised> {
     let MemberState::Ghost { .. } = mac.state else { return None };
     let text = format!("exo on {} has started anew, and its cluster still lists what was there before.", mac.name);
-    let remedy = "It goes within a minute; if not, quit exo on each Mac and start it again";
-    Some(one(Code::Ghost, &mac.name, &format!("A ghost of {}", mac.name), &text, remedy))
+    Some(one(Code::Ghost, &mac.name, &format!("Old entry for {}", mac.name), &text, Remedy::AwaitExo))
 }
 
 /// A model whose parts talk over less than their Macs have, or have had.
@@ -94,8 +90,8 @@ fn slow_link(cluster: &ClusterView, model: &ModelView) -> Option<Raised> {
         (None, _) => return None,
     };
     let text = format!("{} is slower than it could be: {why}.", model.id);
-    let remedy = "Check the cables, then turn the model off and on, so that it is placed anew";
-    Some(one(Code::SlowLink, &model.id, "A slow link is in use", &text, remedy))
+    let fix = Remedy::CheckCables { model: model.id.clone() };
+    Some(one(Code::SlowLink, &model.id, "A slow link is in use", &text, fix))
 }
 
 /// What a kind of link is called in a sentence.
@@ -118,14 +114,12 @@ fn rdma(cluster: &ClusterView, mac: &MemberView) -> Option<Raised> {
         return None;
     }
     if has_five(mac) {
-        let text = format!("{} has Thunderbolt 5, and RDMA is off there.", mac.name);
-        let remedy =
-            "Turn it on there: start in Recovery and run rdma_ctl enable in its Terminal (macOS 26.2 or later)";
-        return Some(one(Code::RdmaOff, &mac.name, &format!("RDMA is off on {}", mac.name), &text, remedy));
+        let text = format!("{} has Thunderbolt 5, and does not use it for RDMA.", mac.name);
+        let fix = Remedy::EnableRdma { mac: mac.name.clone() };
+        return Some(one(Code::RdmaOff, &mac.name, &format!("RDMA is off on {}", mac.name), &text, fix));
     }
     let text = format!("{} has no Thunderbolt 5 port, which RDMA needs: it can never do it.", mac.name);
-    let remedy = "Nothing to do; models that it takes part in run over IP";
-    Some(one(Code::Thunderbolt4, &mac.name, &format!("No RDMA with {}", mac.name), &text, remedy))
+    Some(one(Code::Thunderbolt4, &mac.name, &format!("No RDMA with {}", mac.name), &text, Remedy::Nothing))
 }
 
 fn bridge_loop(facts: &Facts<'_>, cluster: &ClusterView) -> Option<Raised> {
@@ -134,8 +128,7 @@ fn bridge_loop(facts: &Facts<'_>, cluster: &ClusterView) -> Option<Raised> {
     let names: Vec<&str> = nodes.iter().filter_map(name).collect();
     let text =
         format!("The Thunderbolt bridges of {} form a loop, in which packets go round for ever.", names.join(", "));
-    let remedy = "Turn Thunderbolt Bridge off on them: System Settings, Network";
-    Some(one(Code::BridgeLoop, "", "A loop of Thunderbolt bridges", &text, remedy))
+    Some(one(Code::BridgeLoop, "", "A loop of Thunderbolt bridges", &text, Remedy::DisableBridges))
 }
 
 fn builds(cluster: &ClusterView) -> Option<Raised> {
@@ -154,14 +147,8 @@ fn builds(cluster: &ClusterView) -> Option<Raised> {
         let (os, build) = (mac.macos.as_deref().unwrap_or_default(), mac.macos_build.as_deref().unwrap_or_default());
         format!("{} has {os} ({build})", mac.name)
     });
-    let text = format!("The Macs do not run the same macOS: {}.", said.collect::<Vec<_>>().join(", "));
-    Some(one(
-        Code::BuildsDiffer,
-        "",
-        "macOS differs",
-        &text,
-        "Update them all to the same version: RDMA between them wants it",
-    ))
+    let text = format!("{}.", said.collect::<Vec<_>>().join(", "));
+    Some(one(Code::BuildsDiffer, "", "Different macOS versions", &text, Remedy::UpdateMacs))
 }
 
 fn pressure(mac: &MemberView) -> Option<Raised> {
@@ -175,19 +162,16 @@ fn pressure(mac: &MemberView) -> Option<Raised> {
     } else {
         return None;
     };
-    let remedy = "Quit other apps there, or turn a model off";
-    Some(one(Code::MemoryPressure, &mac.name, &format!("Memory is short on {}", mac.name), &text, remedy))
+    let fix = Remedy::QuitApps { mac: mac.name.clone() };
+    Some(one(Code::MemoryPressure, &mac.name, &format!("Memory is short on {}", mac.name), &text, fix))
 }
 
 fn limit_forgotten(facts: &Facts<'_>, mac: &MemberView) -> Option<Raised> {
     let mib = facts.wired.limits.forgotten(&mac.name)?;
     let text =
         format!("exo on {} started anew. If the Mac restarted, the limit of {mib} MB that you told is gone.", mac.name);
-    let remedy = format!(
-        "Set it there again (sudo sysctl iogpu.wired_limit_mb={mib}), then: porten cluster limit {} {mib}",
-        mac.name
-    );
-    Some(one(Code::LimitForgotten, &mac.name, &format!("The limit of {} does not count", mac.name), &text, &remedy))
+    let fix = Remedy::TellLimit { mac: Some(mac.name.clone()), mib: Some(mib) };
+    Some(one(Code::LimitForgotten, &mac.name, &format!("The limit of {} does not count", mac.name), &text, fix))
 }
 
 fn limits_assumed(facts: &Facts<'_>, cluster: &ClusterView) -> Option<Raised> {
@@ -196,10 +180,9 @@ fn limits_assumed(facts: &Facts<'_>, cluster: &ClusterView) -> Option<Raised> {
     }
     let assumed = |mac: &&MemberView| mac.state.is_heard() && mac.usable_origin == UsableOrigin::Assumed;
     let names: Vec<&str> = cluster.members.iter().filter(assumed).map(|mac| mac.name.as_str()).collect();
-    let text =
-        format!("What the GPUs can hold is assumed for {}: three quarters of what is installed.", names.join(", "));
-    let remedy = "If you raised a limit, tell it: porten cluster limit NAME MB";
-    (!names.is_empty()).then(|| one(Code::LimitAssumed, "", "Memory is assumed", &text, remedy))
+    let text = format!("The GPUs are taken to hold three quarters of what is installed in {}.", names.join(", "));
+    let fix = Remedy::TellLimit { mac: None, mib: None };
+    (!names.is_empty()).then(|| one(Code::LimitAssumed, "", "Memory is estimated", &text, fix))
 }
 
 /// A download that is larger than the room for it.
@@ -212,13 +195,8 @@ fn disk(cluster: &ClusterView, model: &ModelView) -> Option<Raised> {
     });
     let (mac, left, free) = short?;
     let text = format!("{} needs {} more on the disk of {mac}, and {} is free there.", model.id, gb(left), gb(free));
-    Some(one(
-        Code::DiskShort,
-        &model.id,
-        &format!("The disk of {mac} is too small"),
-        &text,
-        "Delete models there, or free the disk",
-    ))
+    let title = format!("The disk of {mac} is too small");
+    Some(one(Code::DiskShort, &model.id, &title, &text, Remedy::FreeDisk { mac: mac.to_owned() }))
 }
 
 /// A budget that was set above what the GPUs can use.
@@ -234,13 +212,7 @@ fn budget(facts: &Facts<'_>) -> Option<Raised> {
     } else {
         format!("The budget of {set} MB is yours; the GPUs can use about {schedulable} MB.")
     };
-    Some(one(
-        Code::BudgetHigh,
-        "",
-        "The budget is high",
-        &text,
-        "Lower PORTEN_VRAM_BUDGET_MB, or raise the Macs' limits",
-    ))
+    Some(one(Code::BudgetHigh, "", "The budget is high", &text, Remedy::LowerBudget))
 }
 
 /// As the popover writes memory.
