@@ -264,7 +264,8 @@ impl World {
                     // The store may have opened only now.
                     self.read = true;
                     let kept_in = self.kept_in.clone();
-                    self.account = Some(AccountView { name: Some(welcome.account), kept_in });
+                    let since = self.account.as_ref().and_then(|account| account.since);
+                    self.account = Some(AccountView { name: Some(welcome.account), kept_in, since });
                     self.take_catalog(welcome.catalog);
                 }
             }

@@ -5,6 +5,7 @@
 //! setting is a secret: those live in the keychain.
 
 mod address;
+mod aside;
 mod change;
 mod engine_url;
 mod error;
@@ -22,12 +23,12 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-pub use change::{ChangeError, change};
+pub use change::{ChangeError, Changed, change};
 pub use engine_url::{EngineUrl, EngineUrlError};
 pub use error::{ConfigError, Place, Problem, Quoted};
 pub use hub_url::{DEFAULT_HUB, HubUrl, HubUrlError};
 pub use origin::{Origin, Setting};
-pub use shown::shown;
+pub use shown::{shown, typed};
 
 use crate::ids::{Wanted, WantedError};
 use crate::wire::MAX_STREAMS;
