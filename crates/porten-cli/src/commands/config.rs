@@ -67,7 +67,9 @@ pub(crate) async fn change(shell: &Shell, key: &str, value: Option<&str>) -> Res
         Ok(()) => Taken::Now,
         Err(LocalError::NotRunning) => Taken::Later,
         // Told below, in the words of this shell.
-        Err(LocalError::Declined(Declined { code: DeclinedCode::Settings, .. })) if still_wrong.is_some() => Taken::NotYet,
+        Err(LocalError::Declined(Declined { code: DeclinedCode::Settings, .. })) if still_wrong.is_some() => {
+            Taken::NotYet
+        }
         Err(error) => return Err(error.into()),
     };
     let fresh = Setup::read();

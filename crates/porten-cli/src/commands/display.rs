@@ -25,7 +25,9 @@ impl Display {
         let line = words::headline(picture, Timestamp::now());
         let kind = kind(&picture.overall, &line);
         let retries = matches!(picture.overall, Overall::Connecting) && self.last.starts_with(WAITING);
-        if kind == self.last || retries {
+        // Before its first attempt an agent is off.
+        let begins = matches!(picture.overall, Overall::Off) && self.last.is_empty();
+        if kind == self.last || retries || begins {
             return;
         }
         self.last = kind;

@@ -29,10 +29,8 @@ pub(crate) async fn run(shell: Shell) -> Result<Exit> {
         Taken::Held { text, .. } => return Err(Fail::new(Exit::Held, "seat_taken", text).into()),
     };
     if !is_signed_in(&setup).await? {
-        let text = format!(
-            "nobody is signed in at {} on this machine; sign in first: porten login",
-            setup.config.hub.value
-        );
+        let text =
+            format!("nobody is signed in at {} on this machine; sign in first: porten login", setup.config.hub.value);
         return Err(Fail::new(Exit::SignIn, "signed_out", text).into());
     }
     let mut setup = setup;

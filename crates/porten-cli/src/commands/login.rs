@@ -70,7 +70,8 @@ pub(crate) async fn run(shell: Shell, browser: bool, again: bool) -> Result<Exit
     let whom = account.map(|account| format!(" as {account}")).unwrap_or_default();
     say(&format!("Signed in at {hub}{whom}. The credential is in {}.", vault.words()));
     say("");
-    let models: Vec<&str> = setup.config.models.iter().flat_map(|set| &set.value).map(|wanted| wanted.hub.as_str()).collect();
+    let models: Vec<&str> =
+        setup.config.models.iter().flat_map(|set| &set.value).map(|wanted| wanted.hub.as_str()).collect();
     let model = models.first().copied().unwrap_or("MODEL");
     let all = if models.is_empty() { "as `porten models` lists them".to_owned() } else { models.join(", ") };
     for (name, value) in connect::client(&endpoint, model, &all) {

@@ -76,7 +76,9 @@ fn words(hub: &str, revocation: Option<Revocation>) -> String {
     match revocation {
         Some(Revocation::NobodySignedIn) => format!("Nobody was signed in at {hub}."),
         Some(Revocation::Revoked) => {
-            format!("Signed out at {hub}: the Hub has revoked this machine's access, and nothing is stored here any more.")
+            format!(
+                "Signed out at {hub}: the Hub has revoked this machine's access, and nothing is stored here any more."
+            )
         }
         Some(Revocation::Unreachable) => format!(
             "Signed out here: nothing is stored any more. The Hub at {hub} could not be reached and does not know of it, so {there}."
@@ -96,7 +98,10 @@ mod tests {
     fn a_sign_out_says_what_became_of_it_at_the_hub() {
         let said = |revocation| words("wss://hub.example", Some(revocation));
         assert!(said(Revocation::Revoked).contains("has revoked"));
-        assert!(said(Revocation::Unreachable).contains("could not be reached") && said(Revocation::Unreachable).contains("valid"));
+        assert!(
+            said(Revocation::Unreachable).contains("could not be reached")
+                && said(Revocation::Unreachable).contains("valid")
+        );
         assert!(!said(Revocation::NotTaken).contains("reached"));
         for all in [Revocation::Revoked, Revocation::Unreachable, Revocation::NotTaken, Revocation::NobodySignedIn] {
             assert!(said(all).contains("wss://hub.example"));

@@ -42,7 +42,7 @@ pub(crate) async fn run(shell: Shell) -> Result<Exit> {
             "hub": config.hub.value.as_str(),
             "signed_in": signed_in,
             "engine": engine,
-            "next": next,
+            "next": next.iter().map(|(command, why)| json!({ "command": command, "why": why })).collect::<Vec<_>>(),
         }));
         return Ok(Exit::Done);
     }
@@ -55,9 +55,10 @@ pub(crate) async fn run(shell: Shell) -> Result<Exit> {
     let there = if file.exists() { "" } else { " (not there: defaults hold)" };
     say(&format!("  Settings  {}{there}", file.display()));
     say("");
-    for (n, step) in next.iter().enumerate() {
-        say(&format!("{}{step}", if n == 0 { "Next:  " } else { "       " }));
+    for (n, (command, why)) in next.iter().enumerate() {
+        say(&format!("{}{command:<32}  {why}", if n == 0 { "Next:  " } else { "       " }));
     }
+    say("");
     say("All commands: porten --help");
     Ok(Exit::Done)
 }
@@ -90,15 +91,16 @@ const fn sign_in_words(signed_in: Option<bool>) -> &'static str {
     }
 }
 
-fn next(signed_in: Option<bool>, engine: bool) -> Vec<&'static str> {
+/// Each step as it is typed, and what for.
+fn next(signed_in: Option<bool>, engine: bool) -> Vec<(&'static str, &'static str)> {
     let mut steps = Vec::new();
     if !engine {
-        steps.push("start the engine (exo, mlx_lm.server, llama-server, …), or name it: porten config set engine.url URL");
+        steps.push(("porten config set engine.url URL", "where the engine is, if it is not found once it runs"));
     }
     if signed_in == Some(false) {
-        steps.push("porten login            approve this machine in a browser");
+        steps.push(("porten login", "approve this machine in a browser"));
     }
-    steps.push("porten run              serve from this terminal");
-    steps.push("porten service install  serve in the background, also after a restart");
+    steps.push(("porten run", "serve from this terminal"));
+    steps.push(("porten service install", "serve in the background, also after a restart"));
     steps
 }

@@ -64,7 +64,8 @@ fn until(text: &str, now: &Zoned) -> Result<Timestamp, String> {
         day => Date::strptime("%Y-%m-%d", day).map_err(|_| unreadable())?,
     };
     let at = date.to_datetime(time_of_day.unwrap_or_else(|| Time::constant(MORNING, 0, 0, 0)));
-    let at = next(at, now).ok_or_else(|| format!("{text:?} is over already; it is {} now", now.strftime("%Y-%m-%d %H:%M")))?;
+    let at = next(at, now)
+        .ok_or_else(|| format!("{text:?} is over already; it is {} now", now.strftime("%Y-%m-%d %H:%M")))?;
     let most = now.timestamp().saturating_add(SignedDuration::try_from(MOST).unwrap_or_default());
     match most {
         Ok(most) if at > most => {
