@@ -41,7 +41,7 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["config", "set", "hub.url", "wss://other.example"], &["SetConfig"]),
     (&["config", "set", "colour", "blue"], &["SetConfig"]),
     (&["engine", "test"], &["Engine", "EngineFailed"]),
-    (&["pause", "--for", "2h"], &["SetPause"]),
+    (&["pause", "--for", "30m"], &["SetPause"]),
     (&["pause", "--for", "0s"], &["SetPause"]),
     (&["pause", "--for", "-1h"], &["SetPause"]),
     (&["pause", "--until", "noon"], &["SetPause"]),
@@ -122,7 +122,7 @@ fn run(agent: &Agent, arguments: &[&str], sink: Sink) -> Did {
         if let Some(status) = child.try_wait().expect("a child can be asked") {
             break status.code();
         }
-        let by_itself = arguments.first() != Some(&"login") && arguments.first() != Some(&"run");
+        let by_itself = !arguments.iter().any(|word| matches!(*word, "login" | "run"));
         let late = begun.elapsed() > PATIENCE;
         if late || !by_itself && (waits(&read(&out)) || sink != Sink::File && begun.elapsed() > Duration::from_secs(3))
         {
@@ -134,7 +134,9 @@ fn run(agent: &Agent, arguments: &[&str], sink: Sink) -> Did {
         }
         std::thread::sleep(Duration::from_millis(5));
     };
-    let shown = |sink: Sink| matches!(sink, Sink::File | Sink::Terminal);
+    // How far an agent had come when it was ended is chance.
+    let is_chance = code.is_none() && arguments.contains(&"run");
+    let shown = |sink: Sink| matches!(sink, Sink::File | Sink::Terminal) && !is_chance;
     Did { code, stdout: if shown(sink) { read(&out) } else { String::new() }, stderr: read(&err) }
 }
 
@@ -180,7 +182,11 @@ fn is_log(line: &str) -> bool {
 
 /// Numbers that are measured, and times, are others in each run.
 fn redact_line(line: &str) -> String {
-    const UNITS: &[&str] = &["s", "ms", "tok/s", "s."];
+    const UNITS: &[&str] = &["s", "ms", "tok/s"];
+    const DAYS: &[&str] = &["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+    if line.contains("write it like") {
+        return line.to_owned();
+    }
     let words: Vec<&str> = line.split(' ').collect();
     let mut said = Vec::new();
     for (n, word) in words.iter().enumerate() {
@@ -189,12 +195,14 @@ fn redact_line(line: &str) -> String {
         let is_time = number && bare.contains(':') && bare.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
         let is_date = number && bare.len() >= 10 && bare.matches('-').count() == 2;
         let is_measured = number
-            && (words.get(n + 1).is_some_and(|unit| UNITS.contains(&unit.trim_end_matches([',', ';', ':'])))
+            && (words.get(n + 1).is_some_and(|unit| UNITS.contains(&unit.trim_end_matches([',', ';', ':', '.'])))
                 || n > 0 && words[n - 1] == "(process");
         let is_code = word.len() == 9
             && word.as_bytes()[4] == b'-'
             && bare.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
-        if is_time || is_date {
+        if DAYS.contains(word) {
+            // Only late in the evening does it stand there.
+        } else if is_time || is_date {
             said.push(word.replace(bare, if is_date { "DATE" } else { "TIME" }));
         } else if is_measured {
             said.push(word.replace(bare, "N"));

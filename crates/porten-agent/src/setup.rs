@@ -136,7 +136,10 @@ pub(crate) fn settings_file(path: &std::path::Path) -> Result<Option<String>, Se
     let fail = |source| SetupError::File { path: path.to_owned(), source };
     let file = match std::fs::File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // Whose folder cannot even be there has none; whatever is to be written says why it cannot.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(fail(error)),
     };
     let mut text = String::new();

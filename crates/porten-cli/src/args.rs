@@ -85,7 +85,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with = "lasting")]
         until: Option<String>,
         /// Whenever somebody uses the keyboard or the pointer of this machine, until five minutes after
-        #[arg(long, conflicts_with_all = ["lasting", "until"], required_unless_present_any = ["lasting", "until"])]
+        #[arg(long, conflicts_with_all = ["lasting", "until"])]
         while_in_use: bool,
     },
     /// End a rest

@@ -88,7 +88,11 @@ async fn run(args: Args) -> Result<Exit> {
             commands::config::change(&shell, &key, None).await
         }
         Command::Engine { action: EngineAction::Test { url } } => commands::engine::run(shell, url.as_deref()).await,
-        Command::Pause { lasting, until, .. } => {
+        Command::Pause { lasting, until, while_in_use } => {
+            if !while_in_use && lasting.is_none() && until.is_none() {
+                let text = "say how long: porten pause --for 2h, --until 18:00, or --while-in-use";
+                return Err(Fail::usage(text).into());
+            }
             let pause = commands::pause::read(lasting, until.as_deref(), &jiff::Zoned::now())?;
             commands::pause::run(&shell, Some(pause)).await
         }

@@ -62,6 +62,9 @@ pub(crate) fn ask(question: &str) -> Option<bool> {
     }
     let _ = write!(stderr().lock(), "{question} [y/N] ");
     let mut answer = String::new();
-    stdin().read_line(&mut answer).ok()?;
+    if stdin().read_line(&mut answer).ok()? == 0 {
+        // Nobody ended the line.
+        let _ = writeln!(stderr().lock());
+    }
     Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }

@@ -117,7 +117,8 @@ impl Shown {
     }
 
     fn left(&mut self, left: u32) {
-        if self.last.replace(left) == Some(left) {
+        // When none is left, the end is what comes next.
+        if left == 0 || self.last.replace(left) == Some(left) {
             return;
         }
         let line = format!("{} left", count(left, "request"));

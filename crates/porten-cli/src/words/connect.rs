@@ -28,9 +28,9 @@ pub(crate) fn client(endpoint: &str, model: &str, all: &str) -> Vec<(&'static st
 }
 
 fn curl(endpoint: &str, model: &str) -> String {
-    // As JSON has it, and within quotes of the shell: an id has no quotes.
-    let body = serde_json::json!({ "model": model, "messages": [{ "role": "user", "content": "Hello" }] });
-    let body = body.to_string().replace('\'', "");
+    // Within quotes of the shell and of JSON: an id has neither.
+    let model: String = model.chars().filter(|c| !matches!(c, '\'' | '"' | '\\')).collect();
+    let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"Hello"}}]}}"#);
     format!(
         "curl {endpoint}/chat/completions -H \"Authorization: Bearer $API_KEY\" -H 'Content-Type: application/json' -d '{body}'"
     )

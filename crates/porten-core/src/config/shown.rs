@@ -21,6 +21,7 @@ pub fn shown(config: &Config, path: &str) -> Vec<SettingView> {
         said(keys::AT_ONCE, config.at_once.as_ref(), Origin::Default, ToString::to_string),
         said(keys::FREE_AFTER_ALL, config.free_after_all.as_ref(), Origin::Default, ToString::to_string),
         said(keys::BUDGET, config.budget_mib.as_ref(), Origin::Found, ToString::to_string),
+        holds(keys::FORCE, &config.force_budget, ToString::to_string),
     ];
     all.extend(named(keys::WIRED_LIMIT, &config.wired_limits, path));
     all.extend(named(keys::CONTEXT, &config.contexts, path));
@@ -132,6 +133,7 @@ mod tests {
         engine.max_concurrent - default
         engine.free_after_minutes 30 ~/c.toml
         memory.budget_mb - found by looking
+        memory.force false default
         model."a.b".context_tokens 4096 ~/c.toml
         power.keep_awake false default
         notify.needs_you true default
