@@ -49,7 +49,7 @@ pub(crate) async fn drain(agent: &Local, within: Duration, shown: &mut Shown) ->
     let mut seen = agent.look().await?;
     let failed = agent.snapshot().await?.traffic.failed;
     agent.send(&Command::Drain { within_s: within.as_secs() }).await?;
-    if !shown.json {
+    if !shown.json && shown.alone {
         say(&farewell(within));
     }
     let mut begun = false;
@@ -107,13 +107,20 @@ impl Stage {
 /// What was said last, so that each change is said once.
 pub(crate) struct Shown {
     json: bool,
+    /// Whether the drain is what was asked for.
+    alone: bool,
     last: Option<u32>,
     cut: u64,
 }
 
 impl Shown {
     pub(crate) const fn new(json: bool) -> Self {
-        Self { json, last: None, cut: 0 }
+        Self { json, alone: true, last: None, cut: 0 }
+    }
+
+    /// For a drain that is a part of something else.
+    pub(crate) const fn beside(json: bool) -> Self {
+        Self { alone: false, ..Self::new(json) }
     }
 
     fn left(&mut self, left: u32) {
@@ -152,7 +159,7 @@ impl Shown {
     }
 
     /// Leaves the line that was written over.
-    fn over(&mut self) {
+    pub(crate) fn over(&mut self) {
         if !self.json && is_watched() && self.last.take().is_some() {
             say("");
         }

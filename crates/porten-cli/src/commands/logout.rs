@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use porten_agent::local::LocalError;
+use porten_agent::local::{Local, LocalError};
 use porten_agent::node::known_id;
 use porten_core::command::{Command, Revocation};
-use porten_core::snapshot::Overall;
+use porten_core::snapshot::{LinkView, Overall, Snapshot};
 use serde_json::json;
 
 use super::drain::{Drained, Shown, drain};
@@ -23,29 +23,38 @@ pub(crate) async fn run(shell: Shell, within: Duration) -> Result<Exit> {
     };
     shell.same_hub(&picture)?;
     let hub = picture.hub.url.clone();
-    let drains = picture.account.is_some() && picture.traffic.in_flight > 0;
+    let drains = matches!(picture.hub.link, LinkView::Online { .. });
     // Signing out is not a wish to be offline: who signs in again is online again.
-    let online = drains && !matches!(picture.overall, Overall::Off | Overall::Finishing { .. });
+    let online = !matches!(picture.overall, Overall::Off | Overall::Finishing { .. });
     if drains {
-        let again = Command::SetOnline { online: true };
-        match drain(&agent, within, &mut Shown::new(shell.json)).await? {
+        let mut shown = Shown::beside(shell.json);
+        let drained = drain(&agent, within, &mut shown).await?;
+        shown.over();
+        match drained {
             Drained::Offline => {}
             Drained::Left => {
                 if online {
-                    agent.send(&again).await?;
+                    be_online(&agent, &picture).await?;
                 }
                 let text = format!("stopped before the end of the drain; this machine is still signed in at {hub}");
                 return Err(Fail::new(Exit::Broken, "interrupted", text).into());
             }
         }
-        let revocation = agent.ask(&Command::SignOut).await?.revocation;
-        if online {
-            agent.send(&again).await?;
-        }
-        return Ok(tell(shell.json, &hub, revocation));
     }
     let revocation = agent.ask(&Command::SignOut).await?.revocation;
+    if drains && online {
+        be_online(&agent, &picture).await?;
+    }
     Ok(tell(shell.json, &hub, revocation))
+}
+
+/// Wants it online as it was before the drain, with the rest that it had.
+async fn be_online(agent: &Local, before: &Snapshot) -> Result<()> {
+    agent.send(&Command::SetOnline { online: true }).await?;
+    if let Some(rest) = &before.pause {
+        agent.send(&Command::Pause { pause: Some(rest.pause) }).await?;
+    }
+    Ok(())
 }
 
 /// No agent runs: the Hub is told from here.

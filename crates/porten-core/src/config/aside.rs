@@ -6,8 +6,10 @@ use super::SettingsFile;
 use super::error::ConfigError;
 use super::file::syntax;
 
-/// What stands in the place of a line that was put aside, before its number: a comment, so that it stays where it is.
-const MARK: &str = "# porten put line aside: ";
+/// What stands in the place of a line that was put aside, before its number: a key, so that it stays in its table.
+const MARK: &str = "porten-put-aside-";
+/// The same where no key may stand, as in a list: a comment.
+const COMMENT: &str = "# porten-put-aside-";
 /// A file with more broken lines than this is not a settings file.
 const MOST: usize = 64;
 
@@ -24,7 +26,7 @@ impl Aside {
         let mut aside = Self { text: file.text.to_owned(), lines: Vec::new() };
         let Err(first) = Document::parse(file.text) else { return Ok(aside) };
         aside.text = without_broken(file.text, asked);
-        while aside.lines.len() < MOST {
+        for _ in 0..2 * MOST {
             let Err(error) = Document::parse(aside.text.as_str()) else { return Ok(aside) };
             let at = error.span().map_or(0, |span| span.start);
             if !aside.put(at) {
@@ -41,15 +43,24 @@ impl Aside {
         let may_be_wrong = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
         let found = (0..=before).rev().find(|n| lines.get(*n).is_some_and(may_be_wrong));
         let Some(line) = found.and_then(|n| lines.get_mut(n)) else { return false };
-        let mark = format!("{MARK}{}", self.lines.len());
-        self.lines.push(std::mem::replace(line, &mark).to_owned());
+        let mark = match line.strip_prefix(MARK) {
+            Some(number) => format!("{COMMENT}{number}"),
+            None => {
+                self.lines.push((*line).to_owned());
+                format!("{MARK}{} = 0", self.lines.len() - 1)
+            }
+        };
+        *line = &mark;
         self.text = lines.join("\n");
         true
     }
 
     /// The text with all that was put aside where it was.
     pub(super) fn back(&self, text: &str) -> String {
-        let old = |line: &str| self.lines.get(line.strip_prefix(MARK)?.parse::<usize>().ok()?).cloned();
+        let old = |line: &str| {
+            let number = line.strip_prefix(MARK).or_else(|| line.strip_prefix(COMMENT))?;
+            self.lines.get(number.strip_suffix(" = 0")?.parse::<usize>().ok()?).cloned()
+        };
         text.split('\n').map(|line| old(line).unwrap_or_else(|| line.to_owned())).collect::<Vec<_>>().join("\n")
     }
 }

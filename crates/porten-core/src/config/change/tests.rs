@@ -161,6 +161,9 @@ fn lines_that_are_no_toml_stay_and_are_named_or_are_replaced() {
     let list = "[engine]\nmodels = [\"a\",\n  \"b\"\n\n[log]\nlevel = \"info\"\n";
     let (text, wrong) = mended(list, "engine.models", Some("a,b"));
     assert!(text.contains("models = [\"a\", \"b\"]") && wrong.is_empty(), "{text}{wrong}");
+    let (text, wrong) = mended("[memory]\nbudget_mb = \"lots\n", "log.level", Some("warn"));
+    assert_eq!(text, "[memory]\nbudget_mb = \"lots\n\n[log]\nlevel = \"warn\"\n", "it stays in its table");
+    assert!(wrong.contains("(line 2) is not TOML"), "{wrong}");
     let header = "[hub\nurl = \"wss://a.example\"\n";
     let (text, wrong) = mended(header, "log.level", Some("warn"));
     assert!(text.starts_with(header) && wrong.contains("(line 1) is not TOML"), "{text}{wrong}");
