@@ -48,6 +48,7 @@ fn line(view: &SettingView, width: usize) -> String {
 }
 
 /// How far a change has come.
+#[derive(Clone, Copy)]
 enum Taken {
     /// No agent runs.
     Later,
