@@ -15,9 +15,9 @@ into=${DESTDIR:-}$prefix/bin
 case "${1:-}" in
 install)
     has cargo || stop 2 "There is no cargo; get Rust from https://rustup.rs, then run make install again."
-    cargo build --release --locked -p porten-cli -p porten-hub
-    mkdir -p "$into" 2>/dev/null && [ -w "$into" ] ||
+    { mkdir -p "$into" 2>/dev/null && [ -w "$into" ]; } ||
         stop 1 "$into cannot be written; choose another folder, as in: make install PREFIX=\$HOME/.local"
+    cargo build --release --locked -p porten-cli -p porten-hub
     for program in porten porten-hub; do
         # A program that runs is not written over: the new one takes its name.
         install -m 755 "$target/release/$program" "$into/.$program.new"

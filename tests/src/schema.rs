@@ -115,7 +115,7 @@ mod tests {
             (json!({ "online": true, "agent": "gone", "hub": null }), "SetOnline.agent"),
             (json!({ "online": true, "agent": "running" }), "SetOnline.hub is missing"),
             (json!({ "online": true, "agent": "running", "hub": null, "more": 1 }), "SetOnline.more is in no schema"),
-            (json!([]), "SetOnline is []"),
+            (json!({ "online": null, "agent": "running", "hub": 3 }), "SetOnline.hub"),
         ] {
             let told = schema.wrong("SetOnline", &bad).unwrap_or_default();
             assert!(told.contains(place), "{told}");

@@ -204,7 +204,7 @@ async fn an_engine_test_shows_every_model_and_heeds_the_kind() {
 
 /// What was set beyond what exo's Macs have is not taken, but with a force.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_budget_beyond_what_is_installed_is_not_taken_without_a_force() {
+async fn a_budget_beyond_what_is_installed_needs_a_force() {
     let hub = Hub::start_dev().await;
     let sim = porten_tests::Sim::start(&[]).await;
     let mut agent = Agent::new(&hub);

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_beyond_what_is_installed_needs_a_force() {
+    fn more_than_is_installed_is_meant_only_with_a_force() {
         let lost = Room { heard: false, ..mac(128) };
         let rooms = [mac(128), lost];
         assert_eq!(meant(&rooms, Some(262_144), false), Some(262_144));

@@ -170,7 +170,7 @@ fn lines_that_are_no_toml_stay_and_are_named_or_are_replaced() {
 }
 
 #[test]
-fn a_mistake_in_the_environment_is_no_reason_against_a_change_of_the_file() {
+fn a_mistake_in_the_environment_bars_no_change_of_the_file() {
     let environment = BTreeMap::from([("PORTEN_ENGINE_MODLES".to_owned(), "a".to_owned())]);
     let file = SettingsFile { text: "", path: PATH };
     assert!(change(&environment, file, "log.level", Some("debug")).is_ok());
