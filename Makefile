@@ -2,7 +2,7 @@
 # CARGO_TARGET_DIR is respected: everything that is built or downloaded lands there (else in target/).
 
 .DEFAULT_GOAL := help
-.PHONY: help run install uninstall test check-tools deps types fmt ui ui-check clippy build unit soak fuzz doc check-macos real-engine picture pictures app-costs bench audit faults
+.PHONY: help run install uninstall test check-tools deps types fmt ui ui-check clippy build unit soak fuzz doc check-macos real-engine picture pictures app-costs bench isolation audit faults
 
 # What a change must pass, in this order: cheap and telling first.
 STEPS := check-tools deps fmt types ui-check clippy build unit doc check-macos real-engine
@@ -82,6 +82,9 @@ pictures: ## docs/pictures, the popover and the settings in light and dark, from
 
 bench: ## how fast: straight to an engine, and through Hub, tunnel and agent (4 minutes once built)
 	@tools/bench.sh
+
+isolation: ## what attacks do to another account's requests and to memory (15 minutes once built; ONLY=NAME for one alone)
+	@tools/isolation.sh $(if $(ONLY),--only $(ONLY))
 
 audit: ## licences, bans and known vulnerabilities of what we depend on (installs cargo-deny)
 	@tools/audit.sh

@@ -12,7 +12,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COMMANDS = ROOT / "crates/porten-cli/schema/commands.ts"
-TOKEN = re.compile(r'\s*(?:/\*\*(?P<doc>.*?)\*/|//[^\n]*|(?P<text>"[^"]*")|(?P<word>-?\w+)|(?P<sign>[{}<>|&:,;=()]))', re.S)
+TOKEN = re.compile(r'\s*(?:/\*\*(?P<doc>.*?)\*/|//[^\n]*|(?P<text>"[^"]*")|(?P<word>-?\w+)|(?P<sign>[{}<>|&:,;=()?]))', re.S)
 
 
 class Reader:
@@ -102,17 +102,20 @@ class Reader:
         return {"$ref": f"#/$defs/{token}"}
 
     def object(self):
-        keys = {}
+        keys, optional = {}, set()
         while self.peek_past_doc() != "}":
             said = self.doc()
             name = self.take().strip('"')
+            if self.peek() == "?":
+                self.take()
+                optional.add(name)
             self.take(":")
             schema = self.union()
             keys[name] = {"description": said, **schema} if said else schema
             if self.peek() in (",", ";"):
                 self.take()
         self.take("}")
-        return {"type": "object", "properties": keys, "required": list(keys), "additionalProperties": False}
+        return closed(keys, [name for name in keys if name not in optional])
 
     def peek_past_doc(self):
         rest = [token for kind, token in self.tokens[:4] if kind == "token"]
@@ -127,13 +130,20 @@ def merged(schema, defs):
         return schema
     if "allOf" not in schema:
         return {key: merged(part, defs) for key, part in schema.items()}
-    keys = {}
+    keys, required = {}, []
     for part in schema["allOf"]:
         while "$ref" in part:
             part = defs[part["$ref"].rsplit("/", 1)[1]]
-        keys.update(merged(part, defs)["properties"])
+        part = merged(part, defs)
+        keys.update(part["properties"])
+        required += part["required"]
     said = {"description": schema["description"]} if "description" in schema else {}
-    return {**said, "type": "object", "properties": keys, "required": list(keys), "additionalProperties": False}
+    return {**said, **closed(keys, required)}
+
+
+def closed(keys, required):
+    """An object that has these keys, and no others."""
+    return {"type": "object", "properties": keys, "required": required, "additionalProperties": False}
 
 
 def refs(schema):

@@ -5,7 +5,7 @@
 # PORTEN_HUB_URL, PORTEN_ENGINE_URL   used instead of a Hub for development and a cluster made of software
 # STAY=1                              without a display: stays after the first answer, until Ctrl-C
 # HEADLESS=1                          as if there were no display
-# MACS=3x128                          the Macs of the cluster made of software (porten-sim --help)
+# MACS=3x128                          the Macs of the cluster made of software (porten-sim --help); any that exist will do
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 cd "$root"
@@ -45,12 +45,17 @@ has_display() {
     [ "$(uname -s)" = Darwin ] || [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]
 }
 
-step tools tools/check-tools.sh
-step packages tools/deps.sh run
-step page tools/ui.sh build
-step programs cargo build --workspace --bins --locked
 if has_display; then
+    step tools tools/check-tools.sh
+    step packages tools/deps.sh run
+    step page tools/ui.sh build
+    step programs cargo build --workspace --bins --locked
     if [ "$(uname -s)" = Darwin ]; then step bundle tools/bundle.sh; fi
     exec "$target/debug/porten-tour" --app
 fi
+# Without a display there is no app: neither its page (npm) nor its webview (packages, as root) is needed, and two fifths
+# of the crates are not compiled.
+step tools tools/check-tools.sh terminal
+step programs cargo build --locked -p porten-cli -p porten-hub -p porten-sim -p porten-tests \
+    --bin porten --bin porten-hub --bin porten-sim --bin porten-tour
 exec "$target/debug/porten-tour" ${STAY:+--stay}

@@ -3,6 +3,7 @@
 mod bridge;
 mod browser;
 mod hold;
+mod instance;
 mod leave;
 #[cfg(target_os = "linux")]
 mod linux;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Asked::Start { open } => start::run(open),
         Asked::OpenAtLogin(wish) => start::open_at_login(wish),
         Asked::Version => start::say(concat!("porten-app ", env!("CARGO_PKG_VERSION"))),
+        Asked::Help => start::say(start::HELP),
         Asked::Wrong(sentence) => start::refuse(&sentence),
     }
 }

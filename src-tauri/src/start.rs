@@ -1,17 +1,21 @@
 //! Starts the app: one instance of it, its tray, its agent.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::Path;
 use std::process::ExitCode;
 
+use porten_agent::places::Places;
 use porten_agent::setup::Setup;
 use porten_core::config::HOME;
 use porten_core::popover::Input;
+use tauri::webview::PermissionResponse;
 use tauri::{App, AppHandle, Manager as _, RunEvent, WindowEvent};
 
+use crate::instance::{Instance, Started};
 use crate::state::Porten;
 use crate::{
-    bridge, hold, leave, login_item, notifications, popover, scene, settings, settings_window, sign_in_window, stage,
-    tray,
+    bridge, hold, instance, leave, login_item, notifications, popover, scene, settings, settings_window,
+    sign_in_window, stage, tray,
 };
 
 /// What the command line asks for.
@@ -23,9 +27,25 @@ pub(crate) enum Asked {
     OpenAtLogin(Option<bool>),
     /// Say which version this is.
     Version,
+    /// Say what it takes.
+    Help,
     /// One sentence about what cannot be understood.
     Wrong(String),
 }
+
+/// What `--help` says.
+pub(crate) const HELP: &str = "\
+The menu-bar app of Porten: this Mac's cluster, its Hub and its models. It hosts the agent, or shows the one that runs.
+
+Usage: porten-app [OPTIONS]
+
+Options:
+      --open                           Open the popover at once; a second start always does
+      --open-at-login on|off|status    Open at login from now on, or not, or say how it is; then end
+  -V, --version                        Print version
+  -h, --help                           Print help
+
+The same in a terminal, without the app: porten --help. Settings: porten config.";
 
 /// Reads the command line.
 pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Asked {
@@ -39,12 +59,13 @@ pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Asked {
                 Some("status") => Asked::OpenAtLogin(None),
                 _ => return Asked::Wrong("--open-at-login takes on, off or status".to_owned()),
             },
-            "--version" => return Asked::Version,
+            "--version" | "-V" => return Asked::Version,
+            "--help" | "-h" => return Asked::Help,
             // Finder adds one on old systems.
             other if other.starts_with("-psn_") => continue,
             other => {
                 return Asked::Wrong(format!(
-                    "porten-app does not know {other}; it takes --open, --open-at-login on|off|status and --version"
+                    "porten-app does not know {other}; it takes --open, --open-at-login on|off|status, --version and --help"
                 ));
             }
         };
@@ -117,13 +138,17 @@ pub(crate) fn run(open: bool) -> ExitCode {
     porten_log::start(
         Setup::read().map_or(porten_log::LevelFilter::INFO, |setup| porten_log::level(setup.config.log.value)),
     );
+    let instance = match only_instance() {
+        Ok(Started::First(instance)) => instance,
+        Ok(Started::Second) => return ExitCode::SUCCESS,
+        Err(why) => return fail(&why),
+    };
     let mut context = context();
     if let Some(mark) = mark() {
         let identifier = &mut context.config_mut().identifier;
         *identifier = format!("{identifier}.{mark}");
     }
     let built = login_item::with(tauri::Builder::default())
-        .plugin(tauri_plugin_single_instance::init(|app, _, _| popover::on(app, Input::Open)))
         .plugin(tauri_plugin_clipboard_manager::init())
         .invoke_handler(tauri::generate_handler![
             bridge::watch,
@@ -141,7 +166,12 @@ pub(crate) fn run(open: bool) -> ExitCode {
             bridge::fit,
             bridge::quit,
         ])
-        .setup(move |app| Ok(set_up(app, open)?))
+        // No page of ours needs the camera, the microphone or the place, and the Hub's page must not have them.
+        .on_permission_request(|webview, kind| {
+            tracing::warn!(window = webview.label(), ?kind, "a page asked for a permission and was denied it");
+            PermissionResponse::Deny
+        })
+        .setup(move |app| Ok(set_up(app, open, instance)?))
         .build(context);
     match built {
         Ok(app) => {
@@ -153,6 +183,14 @@ pub(crate) fn run(open: bool) -> ExitCode {
             fail("the app cannot start; the line above says why")
         }
     }
+}
+
+/// Whether this is the home's one app; settings that do not read are no obstacle.
+fn only_instance() -> Result<Started, String> {
+    let home = std::env::var_os(HOME).filter(|home| !home.is_empty());
+    let places = Places::find(home.as_deref().map(Path::new)).map_err(|error| error.to_string())?;
+    places.prepare().map_err(|error| error.to_string())?;
+    instance::start(&places).map_err(|error| error.to_string())
 }
 
 /// Something happened to the app or to one of its windows.
@@ -192,10 +230,12 @@ fn has_display() -> bool {
     ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
-fn set_up(app: &mut App, open: bool) -> tauri::Result<()> {
+fn set_up(app: &mut App, open: bool, instance: Instance) -> tauri::Result<()> {
     #[cfg(target_os = "macos")]
     crate::macos::set_up(app)?;
     let handle = app.handle();
+    let opener = handle.clone();
+    instance.listen(move || popover::on(&opener, Input::Open))?;
     let (porten, hands) = Porten::new();
     let (leave, scenes) = (porten.leave.clone(), porten.scenes.clone());
     app.manage(porten);
@@ -245,8 +285,12 @@ mod tests {
         let Asked::Wrong(sentence) = asked(&["--opne"]) else { panic!("it knows --opne") };
         assert_eq!(
             sentence,
-            "porten-app does not know --opne; it takes --open, --open-at-login on|off|status and --version"
+            "porten-app does not know --opne; it takes --open, --open-at-login on|off|status, --version and --help"
         );
+        assert_eq!((asked(&["--help"]), asked(&["-h"])), (Asked::Help, Asked::Help));
+        for option in ["--open", "--open-at-login", "--version", "--help"] {
+            assert!(HELP.contains(option), "{option}");
+        }
         assert_eq!(asked(&["--open-at-login", "on"]), Asked::OpenAtLogin(Some(true)));
         assert_eq!(asked(&["--open-at-login", "off"]), Asked::OpenAtLogin(Some(false)));
         assert_eq!(asked(&["--open-at-login", "status"]), Asked::OpenAtLogin(None));

@@ -76,7 +76,7 @@ enum Seed {
 use Seed::{File, Text};
 
 /// All readers.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     Target {
         name: "control",
         run: laws::control,
@@ -173,6 +173,14 @@ pub const TARGETS: [Target; 11] = [
                 r#"{"issuer":"https://porten.ai","token_endpoint":"https://porten.ai/t","device_authorization_endpoint":"https://porten.ai/d","porten_protocols":["porten.v1"]}"#,
             ),
             Text(r#"{"error":"slow_down","error_description":"x"}"#),
+        ],
+    },
+    Target {
+        name: "display-text",
+        run: laws::display_text,
+        seeds: &[
+            Text("Anna’s Mac\u{1b}[2J\u{1b}]0;x\u{7}\r\n2026-11-30T00:00:00Z  INFO x\u{202e}abc\u{9b}31m"),
+            Text("e\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}x\u{e0041}\u{3164}\u{2800}\u{fe0f}  \t\u{a0}y"),
         ],
     },
     Target {

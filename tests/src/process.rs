@@ -12,6 +12,10 @@ use crate::wait::wait_until;
 /// How much of its output is shown when a test fails (bytes, from the end).
 const SHOWN: usize = 8 * 1024;
 
+/// What stands before a secret: the Hub's prefixes, and the passphrase that a Hub for development prints.
+const SECRETS: [&str; 7] =
+    ["porten_at_", "porten_rt_", "porten_dc_", "porten_key_", "porten_visit_", "\"passphrase\":\"", "passphrase  "];
+
 /// A running program; killed when dropped.
 #[derive(Debug)]
 pub struct Process {
@@ -93,7 +97,7 @@ impl Process {
         wait_until(limit, &what, async || {
             let text = self.stdout();
             let line = text.split_once('\n').map(|(line, _)| line.to_owned());
-            assert!(line.is_some() || self.status().is_none(), "{} ended: {}", self.name, self.stderr());
+            assert!(line.is_some() || self.status().is_none(), "{} ended: {}", self.name, redacted(&self.stderr()));
             line
         })
         .await
@@ -240,12 +244,18 @@ pub fn app() -> PathBuf {
     if bundled.is_file() { bundled } else { program }
 }
 
-/// The path of a program of this workspace, beside the test's own or this program's: `target/PROFILE/`.
+/// The path of a program of this workspace, beside the test's own or this program's: `target/PROFILE/`; or in the folder
+/// that `PORTEN_BIN` names, to hold other builds against the same test.
 ///
 /// # Panics
 /// It was not built.
 #[must_use]
 pub fn binary(program: &str) -> PathBuf {
+    if let Some(folder) = std::env::var_os("PORTEN_BIN") {
+        let path = Path::new(&folder).join(program);
+        assert!(path.is_file(), "{} is missing: PORTEN_BIN names a folder without it", path.display());
+        return path;
+    }
     let this = std::env::current_exe().expect("a program knows its own path");
     let folder = this.parent().expect("a program lies in a folder");
     // Tests lie one deeper, in target/PROFILE/deps.
@@ -259,9 +269,25 @@ fn read(path: &Path) -> String {
     String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
 }
 
-fn tail(text: &str) -> &str {
+/// The end of a program's output, without the secrets in it: a failure is copied into reports.
+fn tail(text: &str) -> String {
     let from = text.len().saturating_sub(SHOWN);
-    text.get(text.ceil_char_boundary(from)..).unwrap_or_default()
+    redacted(text.get(text.ceil_char_boundary(from)..).unwrap_or_default())
+}
+
+/// The same text with each key, token and passphrase replaced by `…`.
+fn redacted(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((at, mark)) = SECRETS.iter().filter_map(|mark| Some((rest.find(mark)?, *mark))).min() {
+        let (before, secret) = rest.split_at(at + mark.len());
+        let end = secret.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(secret.len());
+        shown.push_str(before);
+        shown.push('…');
+        rest = &secret[end..];
+    }
+    shown.push_str(rest);
+    shown
 }
 
 #[expect(clippy::print_stderr, reason = "a failed test shows what its programs said")]
@@ -272,6 +298,14 @@ fn show(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_shows_no_secret() {
+        let said = "{\"api_key\":\"porten_key_0af9\",\"passphrase\":\"wdjb-mjht\",\"url\":\"http://x\"} porten_at_12";
+        let shown = "{\"api_key\":\"porten_key_…\",\"passphrase\":\"…\",\"url\":\"http://x\"} porten_at_…";
+        assert_eq!(redacted(said), shown);
+        assert_eq!(redacted("no secret in it"), "no secret in it");
+    }
 
     #[test]
     fn the_kernels_words_about_memory_are_read() {

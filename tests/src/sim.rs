@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::home::Home;
 use crate::process::Process;
+use crate::wait::wait_until;
 
 /// It is up in this time, on a machine that compiles something else beside.
 const START: Duration = Duration::from_secs(20);
@@ -25,14 +26,33 @@ impl Sim {
     /// # Panics
     /// It does not come up.
     pub async fn start(arguments: &[&str]) -> Self {
+        Self::try_start(arguments).await.unwrap_or_else(|why| panic!("porten-sim {arguments:?} does not start: {why}"))
+    }
+
+    /// The same, or what it complains of if it ends at once.
+    ///
+    /// # Errors
+    /// It refuses its arguments, in its own words.
+    ///
+    /// # Panics
+    /// It neither comes up nor ends.
+    pub async fn try_start(arguments: &[&str]) -> Result<Self, String> {
         let home = Home::new();
         let mut all = vec!["--json", "--api-port", "0"];
         all.extend(arguments);
         let mut process = Process::start("porten-sim", &all, &home.environment(), home.path());
-        let line = process.first_line(START).await;
+        let line = wait_until(START, "porten-sim prints a line", async || {
+            // Asked first: what it printed before it ended is there by then.
+            let ended = !process.is_running();
+            match process.stdout().split_once('\n') {
+                Some((line, _)) => Some(Ok(line.to_owned())),
+                None => ended.then(|| Err(process.stderr())),
+            }
+        })
+        .await?;
         let told: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("porten-sim printed {line}"));
         let url = told["url"].as_str().unwrap_or_else(|| panic!("porten-sim told no address: {line}")).to_owned();
-        Self { url, process, _home: home }
+        Ok(Self { url, process, _home: home })
     }
 
     /// `http://localhost:PORT`, as a person would write it.

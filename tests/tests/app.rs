@@ -166,6 +166,10 @@ const TRIES: &str = r"
     await ask('ipc', () => fetch('ipc://localhost/quit', { method: 'POST', body: '{}' }).then((r) => r.ok ? 0 : Promise.reject(r.status)));
     await ask('tauri', () => fetch('tauri://localhost/index.html').then((r) => r.ok ? 0 : Promise.reject(r.status)));
     try { window.ipc.postMessage(JSON.stringify({ cmd: 'quit', callback: 1, error: 2, payload: {}, options: {} })); } catch { /* as well */ }
+    await ask('place', () => new Promise((found, not) => navigator.geolocation.getCurrentPosition(found, (e) => not(e.code))));
+    for (const device of ['audio', 'video']) {
+        await ask(device, () => navigator.mediaDevices ? navigator.mediaDevices.getUserMedia({ [device]: true }) : Promise.reject('none'));
+    }
     await tell('popup: ' + (window.open('/popup') === null ? 'refused' : 'done'));
     for (const address of ['tauri://localhost/index.html', 'ipc://localhost/quit', 'data:text/html,<p>x', 'about:blank',
         URL.createObjectURL(new Blob(['<p>x'], { type: 'text/html' })), 'file:///etc/passwd']) {
@@ -181,14 +185,14 @@ const TRIES: &str = r"
 ";
 
 /// Fault E10: the page reaches no command, by any way it knows.
-/// Fault E11: popups, downloads and the app's own schemes go nowhere.
+/// Fault E11: popups, downloads and the app's own schemes go nowhere; place, camera and microphone are denied.
 #[tokio::test]
 async fn the_sign_in_page_can_reach_no_command_no_popup_and_no_other_place() {
     if !inside::desktop("the_sign_in_page_can_reach_no_command_no_popup_and_no_other_place") {
         return;
     }
     let hub = HostileHub::start(TRIES).await;
-    let (_agent, browser, page) = signing_in(&hub).await;
+    let (agent, browser, page) = signing_in(&hub).await;
     wait_until(SOON, "the page has tried all", async || {
         hub.told().iter().any(|line| line == "all tried").then_some(())
     })
@@ -197,7 +201,9 @@ async fn the_sign_in_page_can_reach_no_command_no_popup_and_no_other_place() {
     let done: Vec<&String> =
         told.iter().filter(|line| line.contains(": done") || line.starts_with("asked for /")).collect();
     assert!(done.is_empty(), "{done:?}");
-    assert_eq!(told.iter().filter(|line| line.contains(": refused")).count(), 15, "{told:?}");
+    assert_eq!(told.iter().filter(|line| line.contains(": refused")).count(), 18, "{told:?}");
+    let denied = agent.home().files_with("a page asked for a permission and was denied it");
+    assert!(!denied.is_empty(), "the app itself says no to the place, and not the system's default: {told:?}");
     assert_eq!(told.iter().filter(|line| line.starts_with("still here")).count(), 6, "{told:?}");
     assert_eq!(windows(".").len(), 2, "the popover and the sign-in window, and no other: {:?}", windows("."));
     assert_eq!(browser.opened(), Vec::<String>::new());

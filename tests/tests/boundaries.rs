@@ -14,7 +14,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("porten-app", &["porten-agent", "porten-core", "porten-log"]),
     ("porten-hub", &["porten-core", "porten-link", "porten-log"]),
     ("porten-sim", &["porten-core", "porten-log"]),
-    ("porten-bench", &["porten-tests"]),
+    ("porten-bench", &["porten-link", "porten-tests"]),
     ("porten-cluster-tests", &["porten-tests"]),
     ("porten-tests", &["porten-agent", "porten-core", "porten-hub", "porten-link", "porten-sim"]),
 ];

@@ -6,6 +6,7 @@ pub mod client;
 pub mod clock;
 pub mod credentials;
 pub mod engine;
+mod heavy;
 pub mod hub_http;
 pub mod in_use;
 pub mod kept;

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use porten_core::machine_name::sanitize_machine_name;
+
 use crate::places::replace;
 
 /// The node id cannot be kept.
@@ -46,20 +48,10 @@ fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// A machine's name is shown up to this length (characters); a Hub takes no longer one (docs/protocol.md).
-const MAX_NAME: usize = 64;
-
-/// What this machine is called; "this machine" if it has no name.
+/// What this machine is called, as a Hub shows it: both make a name readable in the same way.
 #[must_use]
 pub fn machine_name() -> String {
-    presentable(&sysinfo::System::host_name().unwrap_or_default())
-}
-
-/// A name in one visible line, as a Hub takes it.
-fn presentable(name: &str) -> String {
-    let visible: String = name.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
-    let visible = visible.trim();
-    if visible.is_empty() { "this machine".to_owned() } else { visible.to_owned() }
+    sanitize_machine_name(&sysinfo::System::host_name().unwrap_or_default())
 }
 
 /// Operating system and architecture, such as `macos aarch64`.
@@ -106,13 +98,6 @@ mod tests {
             let second = node_id(state.path()).unwrap();
             assert!(is_id(&second) && second != first);
         }
-    }
-
-    #[test]
-    fn a_name_is_one_visible_line_that_a_hub_takes() {
-        assert_eq!(presentable(" Anna’s Mac Studio\n"), "Anna’s Mac Studio");
-        assert_eq!(presentable("\u{7}\n "), "this machine");
-        assert_eq!(presentable(&"ü".repeat(200)).chars().count(), 64);
     }
 
     #[test]

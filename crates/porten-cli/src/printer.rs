@@ -1,12 +1,13 @@
-//! The only place that writes to the terminal.
+//! The only place that writes to the terminal. What it is given is text: a terminal gets nothing to obey but what is added here.
 
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _, stderr, stdin, stdout};
 
+use porten_core::display_text::terminal_safe;
 use serde_json::Value;
 
 /// One line to standard output.
 pub(crate) fn say(line: &str) {
-    written(writeln!(stdout().lock(), "{line}"));
+    written(writeln!(stdout().lock(), "{}", terminal_safe(line)));
 }
 
 /// One line of JSON to standard output.
@@ -30,17 +31,17 @@ pub(crate) fn written(done: io::Result<()>) {
 /// One sentence to standard error.
 pub(crate) fn complain(text: &str) {
     // With nobody to read it there is nothing more to do.
-    let _ = writeln!(stderr().lock(), "porten: {text}");
+    let _ = writeln!(stderr().lock(), "porten: {}", terminal_safe(text));
 }
 
 /// What is good to know beside the answer; to standard error, where it spoils no pipe.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(stderr().lock(), "porten: note: {text}");
+    let _ = writeln!(stderr().lock(), "porten: note: {}", terminal_safe(text));
 }
 
 /// A line in the place of the last one, while a person is watching.
 pub(crate) fn say_over(line: &str) {
-    written(write!(stdout().lock(), "\r\x1b[K{line}").and_then(|()| stdout().flush()));
+    written(write!(stdout().lock(), "\r\x1b[K{}", terminal_safe(line)).and_then(|()| stdout().flush()));
 }
 
 /// Clears the screen before the next picture, if a person is watching.
@@ -60,7 +61,7 @@ pub(crate) fn ask(question: &str) -> Option<bool> {
     if !stdin().is_terminal() || !stderr().is_terminal() {
         return None;
     }
-    let _ = write!(stderr().lock(), "{question} [y/N] ");
+    let _ = write!(stderr().lock(), "{} [y/N] ", terminal_safe(question));
     let mut answer = String::new();
     if stdin().read_line(&mut answer).ok()? == 0 {
         // Nobody ended the line.

@@ -54,7 +54,7 @@ mod tests {
 
     use super::*;
     use crate::config::{self, SettingsFile};
-    use crate::exo::{Document, Input, Telling};
+    use crate::exo::{Answer, Document, Input, Telling};
     use crate::ids::{EngineId, ModelId};
     use crate::limits::Limits;
     use crate::pool::Wired;
@@ -77,7 +77,7 @@ mod tests {
     fn exo(macs: &[u64]) -> Telling {
         let mut telling = Telling::default();
         let mut tell = |document, body: Value| {
-            let _ = telling.on(Input::Told(document, Reply::answer(200, body.to_string())), NOW);
+            let _ = telling.on(Input::Told(Answer::read(document, &Reply::answer(200, body.to_string()))), NOW);
         };
         let each = |value: &dyn Fn(usize, u64) -> Value, name: &str| -> Value {
             Value::Object(macs.iter().enumerate().map(|(at, gib)| (format!("{name}{at}"), value(at, *gib))).collect())

@@ -17,6 +17,9 @@ const MAX_MARKS: usize = 4;
 /// and the null note head.
 const BLANK: [char; 2] = ['\u{2800}', '\u{1d159}'];
 
+/// They say how the character before them is drawn: 🖥️ has one.
+const VARIATION_SELECTORS: std::ops::RangeInclusive<char> = '\u{fe00}'..='\u{fe0f}';
+
 /// Ends a text that was longer than its limit.
 const ELLIPSIS: char = '…';
 
@@ -28,6 +31,21 @@ pub fn is_visible(c: char) -> bool {
         return c.is_ascii_graphic();
     }
     !is_space(c) && is_shown(c)
+}
+
+/// Whether a character could make a name look like another one, or turn or break the text around it: controls, format
+/// and direction characters, line separators and fillers. What names something is refused for one of these instead of
+/// being shown without it. Selectors of an emoji's form are none.
+#[must_use]
+pub fn is_disguise(c: char) -> bool {
+    use GeneralCategory::{Control, Format, LineSeparator, ParagraphSeparator};
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    let ignorable = || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c);
+    matches!(category(c), Control | Format | LineSeparator | ParagraphSeparator)
+        || BLANK.contains(&c)
+        || (!VARIATION_SELECTORS.contains(&c) && ignorable())
 }
 
 /// One line of at most `max_chars` characters without anything invisible: line breaks, tabs and other spaces become
@@ -130,7 +148,9 @@ mod tests {
         {
             assert_eq!(sanitize(text, 64), text);
             assert_eq!(terminal_safe(text), text);
+            assert!(!text.contains(is_disguise), "{text}");
         }
+        assert!(!"/Users/anna/🖥\u{fe0f} models".contains(is_disguise));
     }
 
     #[test]
@@ -165,6 +185,8 @@ mod tests {
         ];
         for c in invisible {
             assert!(!is_visible(c), "{c:?}");
+            let harmless = matches!(c, '\u{202f}' | '\u{e000}' | '\u{378}');
+            assert_eq!(is_disguise(c), !harmless, "{c:?}");
             assert_eq!(sanitize(&c.to_string(), 10), "", "{c:?}");
         }
         assert_eq!(sanitize(&format!("e{}x", "\u{301}".repeat(60)), 64), format!("e{}x", "\u{301}".repeat(4)));

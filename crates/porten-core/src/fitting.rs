@@ -148,7 +148,7 @@ fn read(verdict: &Verdict) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exo::{Document, Input, Preview, read_previews};
+    use crate::exo::{Answer, Document, Input, Preview, read_previews};
     use crate::limits::Limits;
     use crate::reply::Reply;
     use crate::time::Moment;
@@ -161,7 +161,7 @@ mod tests {
         let bytes = |gib: u64| json!({ "inBytes": gib << 30 });
         let mut telling = Telling::default();
         let mut tell = |document, body: Value| {
-            let _ = telling.on(Input::Told(document, Reply::answer(200, body.to_string())), NOW);
+            let _ = telling.on(Input::Told(Answer::read(document, &Reply::answer(200, body.to_string()))), NOW);
         };
         let ids: Vec<&str> = macs.iter().map(|(id, _)| *id).collect();
         let each = |value: &dyn Fn(&str, u64) -> Value| {

@@ -28,6 +28,7 @@ pub mod nearest;
 
 // The decisions and machines.
 pub mod capacity;
+pub mod catalog_pace;
 pub mod desk;
 pub mod engine;
 pub mod exo;

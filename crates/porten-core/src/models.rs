@@ -10,7 +10,7 @@ use crate::idle::Idle;
 use crate::ids::{EngineId, Matched, ModelId, Pair, Unmatched, Wanted, match_catalog, match_wanted};
 use crate::relay::{Served, Serving};
 use crate::time::{Moment, Now};
-use crate::wire::{Advert, AdvertModel, Offer};
+use crate::wire::{Advert, AdvertModel, MAX_ADVERT_MODELS, Offer};
 
 /// What an engine serves, as far as it matters for pairing.
 #[derive(Debug, Clone, Copy)]
@@ -73,8 +73,12 @@ pub struct Said<'a> {
     pub off: &'a BTreeSet<ModelId>,
 }
 
-/// The paired models that are not wanted now. Where nobody said anything: what the settings list is wanted; else what
-/// the engine serves, and of exo, which lists all it knows, what is loaded there.
+/// Of an engine that does not tell what it has loaded so many models are wanted that nobody asked for: each is proven, and
+/// for that many engines load it. What a Hub offers must not keep them at that.
+const MAX_UNASKED: usize = 3;
+
+/// The paired models that are not wanted now. Where nobody said anything: what the settings list is wanted; else the first
+/// few of what the Hub offers and the engine serves, and of exo, which tells what it has loaded, just that.
 #[must_use]
 pub fn unwanted(
     matched: &Matched,
@@ -85,12 +89,20 @@ pub fn unwanted(
 ) -> BTreeSet<ModelId> {
     let cluster = is_exo(health) && telling.told() != Told::Nothing;
     let mut unwanted = said.off.clone();
+    let mut unasked = 0;
     for pair in &matched.pairs {
         let engine = pair.engine.as_str();
         let placed = || telling.instances().any(|(instance, _)| instance.model == engine);
         let unsaid = !said.listed && !said.on.contains(&pair.hub);
-        if cluster && (desk.is_elsewhere(engine) || (unsaid && !placed())) {
-            unwanted.insert(pair.hub.clone());
+        if cluster {
+            if desk.is_elsewhere(engine) || (unsaid && !placed()) {
+                unwanted.insert(pair.hub.clone());
+            }
+        } else if unsaid && !unwanted.contains(&pair.hub) {
+            unasked += 1;
+            if unasked > MAX_UNASKED {
+                unwanted.insert(pair.hub.clone());
+            }
         }
     }
     unwanted
@@ -143,10 +155,12 @@ pub fn advert(
         routes: served.routes.clone(),
         proven_s: health.proof_age(&served.engine_id, now).map(|age| age.as_secs() / AGE_STEP * AGE_STEP),
     };
-    let models = serving.iter().map(model);
+    // A Hub ends the link over a longer one.
+    let models = serving.iter().take(MAX_ADVERT_MODELS).map(model);
     let engine_up = matches!(health.reach(), Reach::Up { .. });
-    let cold = idle.cold().map(|id| id.as_str().to_owned());
-    Advert { seq: 0, memory_mib, models: models.collect(), max_streams, engine_up, cold: cold.collect() }
+    let models: Vec<AdvertModel> = models.collect();
+    let cold = idle.cold().map(|id| id.as_str().to_owned()).take(MAX_ADVERT_MODELS - models.len());
+    Advert { seq: 0, memory_mib, max_streams, engine_up, cold: cold.collect(), models }
 }
 
 #[cfg(test)]
@@ -232,7 +246,7 @@ mod tests {
         health.on(Input::Probed(Ok(listing)), now());
         let mut telling = Telling::default();
         if let Some(instances) = instances {
-            let told = exo::Input::Told(exo::Document::Instances, Reply::answer(200, instances));
+            let told = exo::Input::Told(exo::Answer::read(exo::Document::Instances, &Reply::answer(200, instances)));
             telling.on(told, now());
         }
         let matched = plan(&[Wanted::read("gpt-oss-120b").unwrap()], &[], shelf(&[EngineId::read(EXO_ID).unwrap()]));
@@ -259,6 +273,37 @@ mod tests {
     }
 
     #[test]
+    fn a_long_catalog_does_not_make_an_engine_prove_all_that_it_lists() {
+        let ids: Vec<String> = (0..40).map(|n| format!("model-{n:02}")).collect();
+        let listed: Vec<EngineId> = ids.iter().map(|id| EngineId::read(id).unwrap()).collect();
+        let catalog: Vec<Offer> =
+            ids.iter().map(|id| Offer { id: id.clone(), memory_mib: 1, routes: vec![] }).collect();
+        let (health, telling, none) = (up("model-00"), Telling::default(), BTreeSet::new());
+        let wanted = |listed_by_settings, on: &BTreeSet<ModelId>, wanted: &[Wanted]| {
+            let matched = plan(wanted, &catalog, shelf(&listed));
+            let said = Said { listed: listed_by_settings, on, off: &none };
+            40 - unwanted(&matched, said, &health, &telling, &Desk::default()).len()
+        };
+        assert_eq!(wanted(false, &none, &[]), MAX_UNASKED);
+        let on = BTreeSet::from([ModelId::read("model-39").unwrap()]);
+        assert_eq!(wanted(false, &on, &[]), MAX_UNASKED + 1, "a person asked for one more");
+        let all: Vec<Wanted> = ids.iter().map(|id| Wanted::read(id).unwrap()).collect();
+        assert_eq!(wanted(true, &none, &all), 40, "the settings list them");
+    }
+
+    #[test]
+    fn an_advert_is_never_longer_than_a_hub_takes() {
+        let route = vec![Route::ChatCompletions];
+        let served = |id: String| (id.clone(), Served { engine_id: id, routes: route.clone() });
+        let serving: Serving = (0..400).map(|n| served(format!("{}{n:03}", "x".repeat(197)))).collect();
+        let health = up("m");
+        let told = advert(&serving, &Idle::default(), u64::MAX, u32::MAX, &health, Moment::START);
+        assert_eq!(told.models.len() + told.cold.len(), MAX_ADVERT_MODELS);
+        let text = crate::wire::write(&crate::wire::FromAgent::Advert(told));
+        assert!(text.len() < crate::wire::MAX_MESSAGE_TAKEN / 8, "{}", text.len());
+    }
+
+    #[test]
     fn a_model_that_exo_has_not_loaded_is_not_asked_for_a_token() {
         let loaded = |instances| {
             let (health, telling, _) = exo(instances);
@@ -266,7 +311,10 @@ mod tests {
         };
         assert!(!loaded(None) && !loaded(Some("{}")) && !loaded(Some(PLACED)));
         let (health, mut telling, _) = exo(Some(PLACED));
-        let ready = exo::Input::Told(exo::Document::Runners, Reply::answer(200, r#"{"r":{"RunnerReady":{}}}"#));
+        let ready = exo::Input::Told(exo::Answer::read(
+            exo::Document::Runners,
+            &Reply::answer(200, r#"{"r":{"RunnerReady":{}}}"#),
+        ));
         telling.on(ready, now());
         assert!(is_loaded(EXO_ID, &health, &telling, now()));
         assert!(is_loaded("anything", &up("other"), &Telling::default(), now()), "other engines list what is loaded");

@@ -107,7 +107,8 @@ impl Replay {
     fn tell(&mut self, state: &Value) {
         for document in Document::ALL {
             let Some(body) = document.path().strip_prefix("/state/").and_then(|key| state.get(key)) else { continue };
-            self.telling.on(exo::Input::Told(document, Reply::answer(200, body.to_string())), self.now);
+            self.telling
+                .on(exo::Input::Told(exo::Answer::read(document, &Reply::answer(200, body.to_string()))), self.now);
         }
         for (instance, _) in self.telling.instances() {
             if self.placed.iter().any(|pair| pair.engine.as_str() == instance.model) {
@@ -159,7 +160,7 @@ impl Replay {
             desk: &Desk::default(),
             idle: &Idle::default(),
             lingering: &Lingering::default(),
-            catalog: &[],
+            nearest: &BTreeMap::new(),
             matched: &matched,
             off: &off,
             standings: &standings,

@@ -25,6 +25,15 @@ impl Reply {
     pub fn answer(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self::Answer { status, body: body.into(), retry_after: None }
     }
+
+    /// What came; empty if nothing did.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        match self {
+            Self::Lost => &[],
+            Self::Answer { body, .. } => body,
+        }
+    }
 }
 
 impl fmt::Debug for Reply {

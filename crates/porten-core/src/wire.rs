@@ -3,6 +3,9 @@
 //! Each message is one JSON object with a `type`. Unknown types and unknown fields are ignored, so that either side
 //! may be newer; a message of a known type that does not read is a protocol violation.
 
+mod from_hub;
+
+pub use from_hub::{LeftOut, take_from_hub};
 use serde::{Deserialize, Serialize};
 
 use crate::route::Route;
@@ -230,7 +233,7 @@ pub struct ModelTraffic {
     /// Whether the node has as many requests as it takes at a time.
     #[serde(default, skip_serializing_if = "is_false")]
     pub at_cap: bool,
-    /// With `not_offered`: the catalog's id that is nearest, if one is near.
+    /// Not read any more: an agent looks for the nearest id in its own catalog.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nearest: Option<String>,
     /// With `needs_memory`: what the catalog asks for (MiB).
@@ -372,12 +375,12 @@ pub enum WireError {
     },
 }
 
-/// Reads what a Hub sent. `Ok(None)` is a type this version does not know, to be ignored.
+/// Reads what a Hub sent, bounded and plain as [`take_from_hub`] has it. `Ok(None)` is a type this version does not know, to be ignored.
 ///
 /// # Errors
 /// The peer broke the protocol: close with [`close::PROTOCOL`].
 pub fn read_from_hub(text: &str) -> Result<Option<FromHub>, WireError> {
-    read(text, &["welcome", "catalog", "traffic", "wake", "drained", "drain", "goodbye"])
+    Ok(take_from_hub(text)?.map(|(said, _)| said))
 }
 
 /// Reads what an agent sent. `Ok(None)` is a type this version does not know, to be ignored.
@@ -397,7 +400,13 @@ pub fn write(message: &impl Serialize) -> String {
 
 fn known_routes<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Route>, D::Error> {
     let paths = Vec::<String>::deserialize(from)?;
-    Ok(paths.iter().filter_map(|path| Route::read(path)).collect())
+    let mut routes = Vec::new();
+    for route in paths.iter().filter_map(|path| Route::read(path)) {
+        if !routes.contains(&route) {
+            routes.push(route);
+        }
+    }
+    Ok(routes)
 }
 
 fn read<T: serde::de::DeserializeOwned>(text: &str, known: &[&str]) -> Result<Option<T>, WireError> {
@@ -469,7 +478,7 @@ mod tests {
                 models: vec![
                     ModelTraffic::new("a", Standing::HubDrains),
                     ModelTraffic { failures: Some(3), retry_s: Some(9), ..ModelTraffic::new("b", Standing::Resting) },
-                    ModelTraffic { nearest: Some("d".into()), ..ModelTraffic::new("c", Standing::NotOffered) },
+                    ModelTraffic { needs_mib: Some(7), ..ModelTraffic::new("c", Standing::NeedsMemory) },
                 ],
             }),
             FromHub::Drained(Drained { in_flight: 2 }),

@@ -52,6 +52,9 @@ pub(crate) struct Serve {
     /// The address that people and agents use, if a proxy stands in front, like https://hub.example.net
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
+    /// A proxy in front whose X-Forwarded-For is believed: an address, or a network like 10.0.0.0/8; may be repeated
+    #[arg(long = "trusted-proxy", value_name = "CIDR")]
+    pub(crate) trusted_proxies: Vec<porten_hub::TrustedProxy>,
     #[command(flatten)]
     pub(crate) state: State,
     /// The models to offer (TOML) [default: a built-in list]; read again on SIGHUP
@@ -127,6 +130,7 @@ pub(crate) enum Node {
         state: State,
     },
     /// Sign a node out
+    #[command(visible_alias = "remove")]
     Revoke {
         number: i64,
         #[command(flatten)]

@@ -1,17 +1,14 @@
 //! Reads the catalog: which models this Hub offers, what each needs, and on which routes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use porten_core::route::Route;
-use porten_core::wire::{self, Offer};
+use porten_core::wire::{self, MAX_CATALOG_MODELS, MAX_MODEL_ID, Offer};
 use serde::Deserialize;
 
 /// The catalog of a Hub that was given none.
 const BUILT_IN: &str = include_str!("../catalog.toml");
-/// The most models one catalog may hold; all of them travel in one control message (64 KiB).
-const MAX_MODELS: usize = 200;
-/// The longest model id (bytes).
-const MAX_ID: usize = 100;
 /// No pool of Macs has this much memory (MiB): a number above it is bytes or a slip of the keyboard.
 const MAX_MEMORY_MIB: u64 = 1 << 30;
 /// The model of `--dev` that any node can serve.
@@ -21,6 +18,8 @@ pub const TINY: &str = "tiny";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Catalog {
     offers: Vec<Arc<Offer>>,
+    /// The same by id.
+    by_id: HashMap<String, Arc<Offer>>,
 }
 
 /// A catalog that cannot be used; each message is one whole sentence.
@@ -38,10 +37,10 @@ pub enum CatalogError {
     #[error("the catalog has no [[model]]: a Hub that offers nothing answers nobody")]
     Empty,
     /// Too much in it.
-    #[error("the catalog has {0} models: the most is {MAX_MODELS}")]
+    #[error("the catalog has {0} models: the most is {MAX_CATALOG_MODELS}; leave out those that no node serves")]
     TooMany(usize),
     /// An id that clients could not write or a page could not show.
-    #[error("the model id {0:?} is not 1 to {MAX_ID} of the characters A-Z a-z 0-9 . _ : @ -")]
+    #[error("the model id {0:?} is not 1 to {MAX_MODEL_ID} of the characters A-Z a-z 0-9 . _ : @ -")]
     Id(String),
     /// The same id twice.
     #[error("the model {0:?} stands in the catalog twice: keep one of them")]
@@ -95,18 +94,24 @@ impl Catalog {
         if file.model.is_empty() {
             return Err(CatalogError::Empty);
         }
-        if file.model.len() > MAX_MODELS {
+        if file.model.len() > MAX_CATALOG_MODELS {
             return Err(CatalogError::TooMany(file.model.len()));
         }
-        let mut offers: Vec<Arc<Offer>> = Vec::with_capacity(file.model.len());
+        let mut catalog = Self { offers: Vec::new(), by_id: HashMap::new() };
         for entry in file.model {
             let offer = offer(entry)?;
-            if offers.iter().any(|other| other.id == offer.id) {
+            if catalog.by_id.contains_key(&offer.id) {
                 return Err(CatalogError::Twice(offer.id));
             }
-            offers.push(Arc::new(offer));
+            catalog.insert(catalog.offers.len(), offer);
         }
-        Ok(Self { offers })
+        Ok(catalog)
+    }
+
+    fn insert(&mut self, at: usize, offer: Offer) {
+        let offer = Arc::new(offer);
+        self.by_id.insert(offer.id.clone(), Arc::clone(&offer));
+        self.offers.insert(at, offer);
     }
 
     /// The catalog of a Hub that was given none.
@@ -121,15 +126,14 @@ impl Catalog {
     #[must_use]
     pub fn with_tiny(mut self) -> Self {
         self.offers.retain(|offer| offer.id != TINY);
-        let tiny = Offer { id: TINY.to_owned(), memory_mib: 1, routes: Route::ALL.to_vec() };
-        self.offers.insert(0, Arc::new(tiny));
+        self.insert(0, Offer { id: TINY.to_owned(), memory_mib: 1, routes: Route::ALL.to_vec() });
         self
     }
 
     /// What is offered under an id.
     #[must_use]
     pub fn offer(&self, id: &str) -> Option<&Arc<Offer>> {
-        self.offers.iter().find(|offer| offer.id == id)
+        self.by_id.get(id)
     }
 
     /// Everything that is offered, in the file's order.
@@ -152,7 +156,7 @@ impl Catalog {
 fn offer(entry: Entry) -> Result<Offer, CatalogError> {
     let Entry { id, memory_mib, routes } = entry;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:@-".contains(&byte);
-    if id.is_empty() || id.len() > MAX_ID || !id.bytes().all(plain) {
+    if id.is_empty() || id.len() > MAX_MODEL_ID || !id.bytes().all(plain) {
         return Err(CatalogError::Id(id));
     }
     if memory_mib == 0 || memory_mib > MAX_MEMORY_MIB {
@@ -190,8 +194,8 @@ mod tests {
 
     #[test]
     fn the_largest_legal_catalog_fits_one_control_message() {
-        let text: String = (0..MAX_MODELS)
-            .map(|n| format!("[[model]]\nid = \"{n:0>MAX_ID$}\"\nmemory_mib = {MAX_MEMORY_MIB}\n"))
+        let text: String = (0..MAX_CATALOG_MODELS)
+            .map(|n| format!("[[model]]\nid = \"{n:0>MAX_MODEL_ID$}\"\nmemory_mib = {MAX_MEMORY_MIB}\n"))
             .collect();
         assert!(Catalog::read(&text).unwrap().message().len() < wire::MAX_MESSAGE_SENT);
     }
@@ -199,7 +203,10 @@ mod tests {
     #[test]
     fn each_mistake_is_one_sentence() {
         let one = |body: &str| Catalog::read(&format!("[[model]]\n{body}")).unwrap_err().to_string();
+        let many: String =
+            (0..=MAX_CATALOG_MODELS).map(|n| format!("[[model]]\nid = \"m{n}\"\nmemory_mib = 1\n")).collect();
         let said = [
+            Catalog::read(&many).unwrap_err().to_string(),
             Catalog::read("").unwrap_err().to_string(),
             Catalog::read("[[model]]\nid = 3").unwrap_err().to_string(),
             one("id = \"a\"\nmemory_mib = 1\nmemroy = 2"),
@@ -212,7 +219,8 @@ mod tests {
         for sentence in &said {
             assert!(!sentence.contains('\n') && sentence.len() < 160, "{sentence}");
         }
-        assert!(said[1].contains("line 2"), "{}", said[1]);
-        assert!(said[6].contains("/state"), "{}", said[6]);
+        assert!(said[0].contains("201") && said[0].contains("200"), "{}", said[0]);
+        assert!(said[2].contains("line 2"), "{}", said[2]);
+        assert!(said[7].contains("/state"), "{}", said[7]);
     }
 }

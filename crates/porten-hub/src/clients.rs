@@ -11,8 +11,9 @@ use tracing::Instrument as _;
 use crate::answer;
 use crate::bearer;
 use crate::hub::Hub;
-use crate::relay::{self, Job};
-use crate::secret;
+use crate::relay::{self, Job, Pass};
+use crate::secret::{self, Digest};
+use crate::strangers::Connection;
 
 pub(crate) mod intake;
 pub(crate) mod models;
@@ -24,21 +25,48 @@ const MAX_REQUEST_ID: usize = 64;
 const MAX_SHOWN: usize = 100;
 
 /// `POST` on one of the relayed routes.
-pub(crate) async fn relayed(hub: &Hub, route: Route, request: Request<Incoming>) -> Response {
+pub(crate) async fn relayed(hub: &Hub, who: &Connection, route: Route, request: Request<Incoming>) -> Response {
     let id = request_id(request.headers());
     let span = tracing::debug_span!("request", id = id.to_str().unwrap_or_default(), route = route.path());
-    let mut response =
-        serve(hub, route, request, id.clone()).instrument(span).await.unwrap_or_else(|error| answer::error(&error));
+    let mut response = serve(hub, who, route, request, id.clone())
+        .instrument(span)
+        .await
+        .unwrap_or_else(|error| answer::error(&error));
     response.headers_mut().insert(REQUEST_ID_NAME, id);
     response
 }
 
-async fn serve(hub: &Hub, route: Route, request: Request<Incoming>, id: HeaderValue) -> Result<Response, ApiError> {
-    let account = account(hub, request.headers()).await?;
+async fn serve(
+    hub: &Hub,
+    who: &Connection,
+    route: Route,
+    request: Request<Incoming>,
+    id: HeaderValue,
+) -> Result<Response, ApiError> {
+    let digest = bearer::read(request.headers()).ok_or_else(no_good_key)?;
+    // Before it is looked up: a key that ends in between is not missed.
+    let key = hub.keys.begin(digest);
+    let account = key_account(hub, who, digest).await?;
+    let seat = hub.quotas.request(account).ok_or_else(|| intake::account_busy(hub))?;
+    let end = key.end();
+    tokio::select! {
+        biased;
+        answer = ask(hub, route, request, id, Pass { account, key, seat }) => answer,
+        () = end.wait() => Err(relay::key_ended()),
+    }
+}
+
+async fn ask(
+    hub: &Hub,
+    route: Route,
+    request: Request<Incoming>,
+    id: HeaderValue,
+    pass: Pass,
+) -> Result<Response, ApiError> {
     if hub.nodes.is_stopping() {
         return Err(relay::stopping());
     }
-    let taken = intake::read(hub, request).await?;
+    let taken = intake::read(hub, pass.account, request).await?;
     let offer = hub.catalog.borrow().offer(&taken.ask.model).cloned();
     let Some(offer) = offer else {
         let text = format!("This Hub has no model {:?}. GET /v1/models lists what it has.", shown(&taken.ask.model));
@@ -49,7 +77,7 @@ async fn serve(hub: &Hub, route: Route, request: Request<Incoming>, id: HeaderVa
         return Err(ApiError::invalid("route_not_offered", text));
     }
     let patience = if taken.ask.stream { hub.timing.stream_patience } else { hub.timing.document_patience };
-    relay::run(hub, Job { account, route, offer, id, patience, body: taken.body, room: taken.room }).await
+    relay::run(hub, Job { pass, route, offer, id, patience, body: taken.body, room: taken.room }).await
 }
 
 /// So much of a client's own text as an error may repeat.
@@ -58,18 +86,23 @@ fn shown(model: &str) -> &str {
 }
 
 /// Whose key a request carries.
-pub(crate) async fn account(hub: &Hub, headers: &HeaderMap) -> Result<i64, ApiError> {
-    let found = match bearer::read(headers) {
-        Some(key) => hub.store.key_account(key).await.map_err(|error| {
-            hub.broken(&error);
-            answer::broken()
-        })?,
-        None => None,
-    };
-    found.ok_or_else(|| {
-        let text = "This API key is not good. Make one on the Hub's machine with `porten-hub key add`.";
-        ApiError::new(401, "invalid_request_error", "invalid_api_key", text)
-    })
+pub(crate) async fn account(hub: &Hub, who: &Connection, headers: &HeaderMap) -> Result<i64, ApiError> {
+    key_account(hub, who, bearer::read(headers).ok_or_else(no_good_key)?).await
+}
+
+async fn key_account(hub: &Hub, who: &Connection, key: Digest) -> Result<i64, ApiError> {
+    let found = hub.store.key_account(key).await.map_err(|error| {
+        hub.broken(&error);
+        answer::broken()
+    })?;
+    let account = found.ok_or_else(no_good_key)?;
+    who.shows_key(&hub.quotas, account);
+    Ok(account)
+}
+
+fn no_good_key() -> ApiError {
+    let text = "This API key is not good. Make one on the Hub's machine with `porten-hub key add`.";
+    ApiError::new(401, "invalid_request_error", "invalid_api_key", text)
 }
 
 /// The client's own request id if it can stand in a log, else a new one.

@@ -6,7 +6,7 @@ use porten_core::secret::Secret;
 use crate::clock::{self, Millis};
 use crate::passphrase::{self, PassphraseError};
 use crate::secret::{self, Kind};
-use crate::store::{Store, StoreError};
+use crate::store::{EndedGrant, RemovedAccount, Store, StoreError, is_lapsed};
 
 /// The longest account name or key label (bytes).
 const MAX_NAME: usize = 64;
@@ -56,7 +56,8 @@ pub async fn add_account(store: &Store, name: &str) -> Result<Secret, CommandErr
     if added { Ok(passphrase) } else { Err(CommandError::AccountTaken(name.to_owned())) }
 }
 
-/// Gives an account a new passphrase, which is told this once.
+/// Gives an account a new passphrase, which is told this once. Who is signed in on the page under the old one is not any
+/// more, and what they answered there and no node has collected yet is void.
 ///
 /// # Errors
 /// There is no such account, or the state file cannot be written.
@@ -66,13 +67,23 @@ pub async fn renew_passphrase(store: &Store, account: &str) -> Result<Secret, Co
     if changed { Ok(passphrase) } else { Err(CommandError::NoAccount(account.to_owned())) }
 }
 
-/// Removes an account, its keys and its sign-ins; its nodes are disconnected.
+/// Removes an account, its keys and its sign-ins; its nodes are disconnected. One sentence that says what ended with it.
 ///
 /// # Errors
 /// There is no such account, or the state file cannot be written.
-pub async fn remove_account(store: &Store, account: &str) -> Result<(), CommandError> {
-    let removed = store.remove_account(account).await?;
-    if removed { Ok(()) } else { Err(CommandError::NoAccount(account.to_owned())) }
+pub async fn remove_account(store: &Store, account: &str) -> Result<String, CommandError> {
+    let removed = store.remove_account(account).await?.ok_or_else(|| CommandError::NoAccount(account.to_owned()))?;
+    let RemovedAccount { keys, grants } = removed;
+    let (keys, grants) = (counted(keys, "API key"), counted(grants, "node sign-in"));
+    Ok(format!("Ended with it: {keys}, {grants}, and who is signed in on the page as {account}."))
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        0 => format!("no {what}"),
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
 }
 
 /// The names of all accounts, one a line.
@@ -112,12 +123,17 @@ pub async fn list_keys(store: &Store) -> Result<Vec<String>, CommandError> {
     Ok(keys.iter().map(|key| format!("{}\t{}\t{}\t{}", key.id, key.account, key.label, day(key.made))).collect())
 }
 
-/// Signs a node out; a running Hub disconnects it within two seconds.
+/// Signs a node out; a running Hub disconnects it within two seconds. Who is signed in on the page in its account's name
+/// is not any more. One sentence that says so.
 ///
 /// # Errors
 /// There is no sign-in of this number, or the state file cannot be written.
-pub async fn revoke_node(store: &Store, number: i64) -> Result<(), CommandError> {
-    if store.end_grant(number).await? { Ok(()) } else { Err(CommandError::NoGrant(number)) }
+pub async fn revoke_node(store: &Store, number: i64) -> Result<String, CommandError> {
+    let EndedGrant { account, name } = store.end_grant(number).await?.ok_or(CommandError::NoGrant(number))?;
+    Ok(format!(
+        "Sign-in number {number} has ended: the tokens of {name} are refused, and it is disconnected. Who was signed in on \
+         the page as {account} is not any more."
+    ))
 }
 
 /// Places nothing more on a node, or places on it again; a running Hub does so within a second. What runs is finished,
@@ -130,17 +146,19 @@ pub async fn drain_node(store: &Store, number: i64, drained: bool) -> Result<(),
 }
 
 /// All sign-ins of nodes, one a line: number, account, node id, name, since when, last connected, and whether it is
-/// drained.
+/// drained, or has lapsed.
 ///
 /// # Errors
 /// The state file cannot be read.
 pub async fn list_nodes(store: &Store) -> Result<Vec<String>, CommandError> {
     let nodes = store.nodes().await?;
+    let now = clock::now();
     let line = |node: &crate::store::NodeLine| {
         let connected = node.connected.map_or_else(|| "never".to_owned(), day);
         let drained = if node.drained { "\tdrained" } else { "" };
         let (name, made) = (&node.name, day(node.made));
-        format!("{}\t{}\t{}\t{name}\t{made}\t{connected}{drained}", node.id, node.account, node.node)
+        let lapsed = if is_lapsed(node.seen, now) { "\tlapsed" } else { "" };
+        format!("{}\t{}\t{}\t{name}\t{made}\t{connected}{drained}{lapsed}", node.id, node.account, node.node)
     };
     Ok(nodes.iter().map(line).collect())
 }
@@ -166,6 +184,28 @@ fn day(at: Millis) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{NewGrant, Pair};
+
+    #[tokio::test]
+    async fn a_list_of_nodes_names_those_that_lapsed_and_an_end_says_what_ended() {
+        let store = Store::in_memory().unwrap();
+        add_account(&store, "anna").await.unwrap();
+        let account = store.account("anna").await.unwrap().unwrap();
+        let last_year = clock::now() - 365 * 24 * 60 * 60 * 1000;
+        for (n, made) in [(1, last_year), (2, clock::now())] {
+            let (node, name) = (format!("n{n}"), format!("studio-{n}"));
+            let new = NewGrant { account: account.id, epoch: account.epoch, node, name };
+            let pair = Pair { access: [n; 32], refresh: [n + 10; 32], expires: made };
+            store.issue_grant(new, pair, made).await.unwrap();
+        }
+        let listed = list_nodes(&store).await.unwrap();
+        assert!(listed[0].ends_with("\tnever\tlapsed") && listed[1].ends_with("\tnever"), "{listed:?}");
+        let told = revoke_node(&store, 2).await.unwrap();
+        assert!(told.contains("studio-2") && told.contains("the page as anna"), "{told}");
+        assert!(matches!(revoke_node(&store, 2).await, Err(CommandError::NoGrant(2))));
+        let told = remove_account(&store, "anna").await.unwrap();
+        assert!(told.contains("no API key, 1 node sign-in,"), "{told}");
+    }
 
     #[tokio::test]
     async fn an_account_a_key_and_their_end() {

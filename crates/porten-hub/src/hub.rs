@@ -5,16 +5,24 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
 use porten_link::Beat;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
+use crate::body_budget::BodyBudget;
+use crate::capacity::Capacity;
 use crate::catalog::Catalog;
-use crate::clients::intake;
+use crate::client_address::TrustedProxies;
+use crate::clock;
+use crate::guesses::Guesses;
+use crate::keys_in_use::KeysInUse;
 use crate::nodes::Nodes;
 use crate::oauth::OAuthError;
+use crate::oauth::pending::Pending;
 use crate::origin::Origin;
 use crate::passphrase::Checker;
+use crate::quota::Quotas;
 use crate::store::{Store, StoreError};
+use crate::strangers::Strangers;
 use crate::visits::Visits;
 
 /// How long things take; tests lower them.
@@ -26,6 +34,8 @@ pub struct Timing {
     pub device_lifetime: Duration,
     /// How long an access token is good.
     pub access_lifetime: Duration,
+    /// How long a new connection may take to send the whole head of its first request.
+    pub first_head: Duration,
     /// How long after the upgrade a node may take to say hello, and then to begin HTTP/2.
     pub hello_patience: Duration,
     /// How long nodes may take to begin a streamed answer. Longer than the agent's own 10 minutes, so that the agent's
@@ -47,6 +57,7 @@ impl Default for Timing {
             device_interval: Duration::from_secs(5),
             device_lifetime: Duration::from_secs(600),
             access_lifetime: Duration::from_secs(3600),
+            first_head: Duration::from_secs(10),
             hello_patience: Duration::from_secs(10),
             stream_patience: Duration::from_secs(660),
             document_patience: Duration::from_secs(3600),
@@ -61,29 +72,52 @@ impl Default for Timing {
 #[derive(Debug)]
 pub(crate) struct Hub {
     pub(crate) origin: Origin,
+    pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) timing: Timing,
     pub(crate) store: Store,
     pub(crate) catalog: watch::Sender<Arc<Catalog>>,
     pub(crate) nodes: Arc<Nodes>,
+    /// Sign-ins that wait for a person.
+    pub(crate) pending: Pending,
     pub(crate) visits: Visits,
+    pub(crate) guesses: Guesses,
     pub(crate) passphrases: Checker,
-    /// Room for request bodies that wait for a node, in units of [`intake::ROOM_UNIT`].
-    pub(crate) room: Arc<Semaphore>,
+    /// Room for request bodies that wait for a node.
+    pub(crate) bodies: Arc<BodyBudget>,
+    /// The keys of running requests.
+    pub(crate) keys: Arc<KeysInUse>,
+    /// Connections that have not shown a key or token.
+    pub(crate) strangers: Arc<Strangers>,
+    /// Each account's share.
+    pub(crate) quotas: Arc<Quotas>,
     /// One task for each tunnel.
     pub(crate) tunnels: TaskTracker,
 }
 
 impl Hub {
-    pub(crate) fn new(origin: Origin, timing: Timing, store: Store, catalog: Catalog) -> Self {
+    pub(crate) fn new(
+        origin: Origin,
+        trusted_proxies: TrustedProxies,
+        timing: Timing,
+        capacity: &Capacity,
+        store: Store,
+        catalog: Catalog,
+    ) -> Self {
         Self {
             origin,
+            trusted_proxies,
             timing,
             store,
             catalog: watch::Sender::new(Arc::new(catalog)),
-            nodes: Arc::default(),
+            nodes: Arc::new(Nodes::new(capacity.nodes)),
+            pending: Pending::new(clock::millis(timing.device_interval)),
             visits: Visits::new(),
+            guesses: Guesses::new(),
             passphrases: Checker::new(),
-            room: Arc::new(Semaphore::new(intake::ROOM)),
+            bodies: Arc::default(),
+            keys: Arc::default(),
+            strangers: Arc::new(Strangers::new(capacity)),
+            quotas: Arc::new(Quotas::new(capacity.of_account)),
             tunnels: TaskTracker::new(),
         }
     }

@@ -46,12 +46,12 @@ impl Tally {
 #[derive(Debug)]
 pub(crate) struct Tallies<K> {
     rule: Rule,
-    /// The most keys that are remembered; beyond it those whose window is over go, then nobody new is allowed.
+    /// The most keys that are remembered; beyond it those whose window is over go, then the one that began first.
     most: usize,
     by_key: HashMap<K, Tally>,
 }
 
-impl<K: Eq + Hash> Tallies<K> {
+impl<K: Eq + Hash + Clone> Tallies<K> {
     pub(crate) fn new(rule: Rule, most: usize) -> Self {
         Self { rule, most, by_key: HashMap::new() }
     }
@@ -67,7 +67,8 @@ impl<K: Eq + Hash> Tallies<K> {
             let rule = self.rule;
             self.by_key.retain(|_, tally| !tally.is_over(rule, now));
             if self.by_key.len() >= self.most {
-                return false;
+                let oldest = self.by_key.iter().min_by_key(|(_, tally)| tally.since).map(|(key, _)| key.clone());
+                oldest.map(|key| self.by_key.remove(&key));
             }
         }
         self.by_key.entry(key).or_insert(Tally { since: now, count: 0 }).count(self.rule, now)
@@ -76,6 +77,40 @@ impl<K: Eq + Hash> Tallies<K> {
     /// Forgets what this key did: it got it right.
     pub(crate) fn forget(&mut self, key: &K) {
         self.by_key.remove(key);
+    }
+}
+
+/// How many places each of many has taken, each under its own key.
+#[derive(Debug)]
+pub(crate) struct Shares<K> {
+    most: usize,
+    taken: HashMap<K, usize>,
+}
+
+impl<K: Eq + Hash> Shares<K> {
+    /// No key may take more than `most` places.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, taken: HashMap::new() }
+    }
+
+    /// Whether this key may take another place.
+    pub(crate) fn has_room(&self, key: &K) -> bool {
+        self.taken.get(key).is_none_or(|taken| *taken < self.most)
+    }
+
+    /// Takes a place.
+    pub(crate) fn take(&mut self, key: K) {
+        *self.taken.entry(key).or_default() += 1;
+    }
+
+    /// Gives a place back.
+    pub(crate) fn give_back(&mut self, key: &K) {
+        if let Some(taken) = self.taken.get_mut(key) {
+            *taken = taken.saturating_sub(1);
+            if *taken == 0 {
+                self.taken.remove(key);
+            }
+        }
     }
 }
 
@@ -105,15 +140,29 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_keys_does_not_push_out_the_ones_that_are_counted() {
+    fn a_flood_of_keys_costs_as_many_tries_as_are_remembered() {
         let mut tallies = Tallies::new(RULE, 2);
         for _ in 0..4 {
             tallies.count("a", 0);
         }
-        assert!(tallies.count("b", 0));
-        assert!(!tallies.count("c", 10), "full");
-        assert!(!tallies.allows(&"a", 10));
-        assert!(tallies.count("c", 1000), "the old windows are over");
+        assert!(tallies.count("b", 1));
+        assert!(!tallies.allows(&"a", 10), "there is room for two");
+        assert!(tallies.count("c", 10));
+        assert!(tallies.allows(&"a", 10) && tallies.by_key.len() == 2, "the oldest is forgotten, never more are kept");
+        assert!(tallies.count("d", 1001), "the old windows are over");
+        assert_eq!(tallies.by_key.len(), 2);
+    }
+
+    #[test]
+    fn nobody_takes_more_than_their_share_and_what_is_given_back_is_forgotten() {
+        let mut shares = Shares::new(2);
+        shares.take("a");
+        shares.take("a");
+        assert!(!shares.has_room(&"a") && shares.has_room(&"b"));
+        shares.give_back(&"a");
+        assert!(shares.has_room(&"a"));
+        shares.give_back(&"a");
+        assert!(shares.taken.is_empty());
     }
 
     #[test]

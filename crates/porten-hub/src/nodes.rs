@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::client::SendRequest;
 use porten_core::route::Route;
 use porten_core::time::Moment;
-use porten_core::wire::{Advert, Offer};
+use porten_core::wire::Offer;
 use tokio::sync::{Notify, mpsc};
 
 use crate::demand::Demand;
@@ -17,14 +17,18 @@ use crate::store::Bearer;
 
 mod live;
 mod member;
+mod opening;
 mod seat;
 
 use live::Live;
 pub(crate) use member::Member;
+pub(crate) use opening::{Full, Opening};
 pub(crate) use seat::{Outcome, Place};
 
 /// Nodes connected at a time, over all accounts.
 pub(crate) const MAX_NODES: usize = 1024;
+/// Nodes connected at a time of one account, and tunnels that it is opening.
+pub(crate) const MAX_ACCOUNT_NODES: usize = 64;
 
 /// Wakes that may wait for a tunnel: a node has a handful of models.
 const WAKES: usize = 16;
@@ -32,6 +36,11 @@ const WAKES: usize = 16;
 /// How many nodes may come back in one second after a restart, each with its TLS handshake: a few are back at once, a
 /// thousand over forty seconds.
 const RETURNS: usize = 25;
+
+/// What a list of models takes, measured and rounded up: the message, each model in it, and each look at a node.
+const ONE_ANSWER: Duration = Duration::from_micros(20);
+const ONE_MODEL: Duration = Duration::from_micros(2);
+const ONE_LOOK: Duration = Duration::from_nanos(200);
 
 /// Why a tunnel must end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,25 +51,27 @@ pub(crate) enum Farewell {
     Revoked,
     /// The same node connected again.
     Replaced,
+    /// The same node signed in anew, so this sign-in has ended. Its agent is not told that it was signed out: the new
+    /// sign-in is most often its own.
+    Superseded,
 }
 
 /// The connected nodes.
 #[derive(Debug)]
 pub(crate) struct Nodes {
     inside: Mutex<Inside>,
+    /// Nodes at a time, over all accounts.
+    most: usize,
     born: Instant,
-}
-
-impl Default for Nodes {
-    fn default() -> Self {
-        Self { inside: Mutex::default(), born: Instant::now() }
-    }
 }
 
 #[derive(Debug, Default)]
 struct Inside {
-    /// By account and node id.
-    live: BTreeMap<(i64, Arc<str>), Live>,
+    /// By account: nothing that one account asks for walks the nodes of another.
+    accounts: BTreeMap<i64, Account>,
+    /// The nodes of all accounts, and the tunnels that are being opened.
+    connected: usize,
+    opening: usize,
     /// Connections counted so far: a dead one's late words are not taken for the new one's.
     connections: u64,
     /// What clients asked for.
@@ -69,6 +80,14 @@ struct Inside {
     stopping: bool,
     /// The Hub has stopped: nobody joins any more.
     closed: bool,
+}
+
+/// The nodes of one account.
+#[derive(Debug, Default)]
+struct Account {
+    live: BTreeMap<Arc<str>, Live>,
+    /// Tunnels that are being opened.
+    opening: usize,
 }
 
 /// Why the Hub asks a node to finish.
@@ -102,15 +121,26 @@ pub(crate) enum Taken {
 }
 
 impl Nodes {
-    /// Lets a node in. An older connection of the same node is told to go: the newest wins.
+    /// Room for so many nodes.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { inside: Mutex::default(), most, born: Instant::now() }
+    }
+
+    /// Lets a node in, whose tunnel has been opened. An older connection of the same node is told to go: the newest wins.
     /// None if there are too many, or the Hub stops.
-    pub(crate) fn join(self: &Arc<Self>, bearer: &Bearer, calls: SendRequest<Bytes>) -> Option<Member> {
-        let key = (bearer.account, Arc::from(bearer.node.as_str()));
+    pub(crate) fn join(
+        self: &Arc<Self>,
+        bearer: &Bearer,
+        calls: SendRequest<Bytes>,
+        opening: Opening,
+    ) -> Option<Member> {
+        drop(opening);
+        let (account, node) = (bearer.account, Arc::from(bearer.node.as_str()));
         // One farewell is all a tunnel waits for.
         let (farewell, farewells) = mpsc::channel(1);
         let (wakes, wakes_seen) = mpsc::channel(WAKES);
         let mut inside = self.lock();
-        if inside.closed || (inside.live.len() >= MAX_NODES && !inside.live.contains_key(&key)) {
+        if self.is_full(&inside, account, &node).is_some() {
             return None;
         }
         inside.connections += 1;
@@ -120,27 +150,31 @@ impl Nodes {
             stir.notify_one();
         }
         let live = Live::new(connection, bearer.grant, calls, (farewell, wakes, Arc::clone(&stir)));
-        if let Some(older) = inside.live.insert(key.clone(), live) {
-            older.bid(Farewell::Replaced);
+        match inside.accounts.entry(account).or_default().live.insert(Arc::clone(&node), live) {
+            Some(older) => older.bid(Farewell::Replaced),
+            None => inside.connected += 1,
         }
-        Some(Member { nodes: Arc::clone(self), key, connection, farewell: farewells, wakes: wakes_seen, stir })
-    }
-
-    /// Whether nobody may join.
-    pub(crate) fn is_full(&self) -> bool {
-        let inside = self.lock();
-        inside.closed || inside.live.len() >= MAX_NODES
+        Some(Member {
+            nodes: Arc::clone(self),
+            account,
+            node,
+            connection,
+            farewell: farewells,
+            wakes: wakes_seen,
+            stir,
+        })
     }
 
     /// Takes the best place for a request, of those whose connection is not in `tried`.
     pub(crate) fn take(self: &Arc<Self>, account: i64, offer: &Arc<Offer>, route: Route, tried: &[u64]) -> Taken {
         let now = self.now();
         let mut inside = self.lock();
+        let inside = &mut *inside;
         if tried.is_empty() {
             inside.demand.note(account, &offer.id, now);
         }
-        let mut live: Vec<(&Arc<str>, &mut Live)> =
-            inside.live.iter_mut().filter(|(key, _)| key.0 == account).map(|(key, live)| (&key.1, live)).collect();
+        let Some(own) = inside.accounts.get_mut(&account) else { return Taken::Nobody };
+        let mut live: Vec<(&Arc<str>, &mut Live)> = own.live.iter_mut().collect();
         let candidates: Vec<Candidate<'_>> = live
             .iter()
             .map(|(node, live)| live.candidate(node, tried.contains(&live.connection), &offer.id, now))
@@ -173,29 +207,40 @@ impl Nodes {
     /// Asks the node that has this model cold, if one does and could serve it, to load it again.
     pub(crate) fn wake(&self, account: i64, offer: &Offer) -> bool {
         let inside = self.lock();
-        let mut own = inside.live.iter().filter(|(key, _)| key.0 == account).map(|(_, live)| live);
-        let cold = own.find(|live| {
-            let has = |advert: &Advert| advert.memory_mib >= offer.memory_mib && advert.cold.contains(&offer.id);
-            !live.is_draining() && live.advert.as_ref().is_some_and(has)
-        });
+        let mut own = inside.accounts.get(&account).into_iter().flat_map(|own| own.live.values());
+        let cold = own.find(|live| live.is_cold(&offer.id, offer.memory_mib));
         // Full: it was asked already.
         cold.is_some_and(|live| live.wakes.try_send(offer.id.clone()).is_ok() || !live.wakes.is_closed())
     }
 
+    /// How much work it is to look for so many models at each node of an account, and to write them down.
+    pub(crate) fn work(&self, account: i64, models: usize) -> Duration {
+        self.lock().work(account, models)
+    }
+
     /// Ends the tunnels of these grants.
     pub(crate) fn revoke(&self, grants: &[i64]) {
+        self.bid(grants, Farewell::Revoked);
+    }
+
+    /// Ends the tunnels of these grants, in whose place there is a newer one of the same node.
+    pub(crate) fn supersede(&self, grants: &[i64]) {
+        self.bid(grants, Farewell::Superseded);
+    }
+
+    fn bid(&self, grants: &[i64], farewell: Farewell) {
         let inside = self.lock();
-        inside.live.values().filter(|live| grants.contains(&live.grant)).for_each(|live| live.bid(Farewell::Revoked));
+        inside.all().filter(|live| grants.contains(&live.grant)).for_each(|live| live.bid(farewell));
     }
 
     /// The grants of all connected nodes.
     pub(crate) fn grants(&self) -> Vec<i64> {
-        self.lock().live.values().map(|live| live.grant).collect()
+        self.lock().all().map(|live| live.grant).collect()
     }
 
     /// Places nothing more on the nodes of these grants, and places again on all others.
     pub(crate) fn hold(&self, grants: &[i64]) {
-        for live in self.lock().live.values_mut() {
+        for live in self.lock().accounts.values_mut().flat_map(|account| account.live.values_mut()) {
             live.hold(grants.contains(&live.grant));
         }
     }
@@ -204,7 +249,7 @@ impl Nodes {
     pub(crate) fn begin_stop(&self) {
         let mut inside = self.lock();
         inside.stopping = true;
-        inside.live.values().for_each(|live| live.stir.notify_one());
+        inside.all().for_each(|live| live.stir.notify_one());
     }
 
     /// Whether the Hub stops.
@@ -216,8 +261,8 @@ impl Nodes {
     pub(crate) fn close(&self) {
         let mut inside = self.lock();
         inside.closed = true;
-        let within_s = time_to_return(inside.live.len());
-        inside.live.values().for_each(|live| live.bid(Farewell::Restart { within_s }));
+        let within_s = time_to_return(inside.connected);
+        inside.all().for_each(|live| live.bid(Farewell::Restart { within_s }));
     }
 
     /// On a clock that is never set.
@@ -232,11 +277,29 @@ impl Nodes {
 }
 
 impl Inside {
+    fn work(&self, account: i64, models: usize) -> Duration {
+        let nodes = self.accounts.get(&account).map_or(0, |account| account.live.len());
+        let times = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        ONE_ANSWER + ONE_MODEL * times(models) + ONE_LOOK * times(models * nodes)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Live> {
+        self.accounts.values().flat_map(|account| account.live.values())
+    }
+
+    fn live(&self, account: i64, node: &str) -> Option<&Live> {
+        self.accounts.get(&account)?.live.get(node)
+    }
+
+    fn live_mut(&mut self, account: i64, node: &str) -> Option<&mut Live> {
+        self.accounts.get_mut(&account)?.live.get_mut(node)
+    }
+
     /// The account's nodes that could answer for this model, on any route, if they were not busy.
     fn able<'a>(&'a self, account: i64, offer: &'a Offer, now: Moment) -> impl Iterator<Item = &'a Live> {
-        let own = self.live.iter().filter(move |(key, _)| key.0 == account);
-        own.filter(move |(key, live)| {
-            let candidate = live.candidate(&key.1, false, &offer.id, now);
+        let own = self.accounts.get(&account).into_iter().flat_map(|own| &own.live);
+        own.filter(move |(node, live)| {
+            let candidate = live.candidate(node, false, &offer.id, now);
             offer.routes.iter().any(|&route| place::can(&candidate, offer, route))
         })
         .map(|(_, live)| live)

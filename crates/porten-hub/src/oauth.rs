@@ -7,8 +7,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 pub(crate) mod device;
+mod device_code;
 pub(crate) mod metadata;
-pub(crate) mod poll;
+pub(crate) mod pending;
+mod poll;
 pub(crate) mod revoke;
 pub(crate) mod rotation;
 pub(crate) mod token;

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
+use jiff::Timestamp;
 
+use crate::clock::Millis;
 use crate::secret;
 
 /// Where a person approves.
@@ -28,6 +30,8 @@ pub(crate) enum Page<'a> {
     },
     /// Which code does the machine show?
     Code {
+        /// Guards the form.
+        csrf: &'a str,
         /// What went wrong with the last code.
         notice: Option<&'a str>,
     },
@@ -41,6 +45,12 @@ pub(crate) enum Page<'a> {
         machine: &'a str,
         /// Who is signed in.
         account: &'a str,
+        /// When the machine asked, see [`asked`].
+        asked: &'a str,
+        /// The address it asked from.
+        from: &'a str,
+        /// Whether the person is at the same address.
+        from_here: bool,
     },
     /// Nothing more to do.
     Done {
@@ -56,10 +66,8 @@ impl Page<'_> {
     pub(crate) fn draw(self, nonce: &str) -> String {
         let (title, main) = match self {
             Page::SignIn { csrf, user_code, notice } => ("Sign in", sign_in(csrf, user_code, notice)),
-            Page::Code { notice } => ("Connect a machine", code(notice)),
-            Page::Question { csrf, user_code, machine, account } => {
-                ("Connect this machine?", question(csrf, user_code, machine, account))
-            }
+            Page::Code { csrf, notice } => ("Connect a machine", code(csrf, notice)),
+            Page::Question { .. } => ("Connect this machine?", question(self)),
             Page::Done { title, text } => (title, format!("<p>{}</p>", escape(text))),
         };
         let title = escape(title);
@@ -110,28 +118,48 @@ fn sign_in(csrf: &str, user_code: &str, notice: Option<&str>) -> String {
     )
 }
 
-fn code(notice: Option<&str>) -> String {
+fn code(csrf: &str, notice: Option<&str>) -> String {
     format!(
-        "{}<form method=\"get\" action=\"{PATH}\">\n\
+        "{}<form method=\"post\" action=\"{PATH}\">\n{}\
          <label>The code that the machine shows<input name=\"user_code\" required maxlength=\"20\" autocomplete=\"off\" autocapitalize=\"characters\" autofocus></label>\n\
          <div class=\"buttons\"><button class=\"first\">Go on</button></div>\n</form>",
         notice_line(notice),
+        hidden("csrf", csrf),
     )
 }
 
-fn question(csrf: &str, user_code: &str, machine: &str, account: &str) -> String {
+fn question(page: Page<'_>) -> String {
+    let Page::Question { csrf, user_code, machine, account, asked, from, from_here } = page else {
+        return String::new();
+    };
+    let here = if from_here { "the address that you are at too" } else { "not the address that you are at" };
     format!(
         "<p><b>{}</b> asks to serve models for the account <b>{}</b>.</p>\n\
          <p class=\"code\">{}</p>\n<p class=\"small\">Go on only if the machine shows this code.</p>\n\
+         <p>If you connect it, prompts that are sent to this Hub with your account’s keys go to that machine: whoever \
+         has it can read them, and writes the answers. It stays connected until it is signed out.</p>\n\
+         <p class=\"small\">The machine asked {} from {}, {here}.</p>\n\
          <form method=\"post\" action=\"{PATH}\">\n{}{}\
          <div class=\"buttons\"><button name=\"answer\" value=\"refuse\">Don’t connect</button>\
          <button class=\"first\" name=\"answer\" value=\"connect\">Connect</button></div>\n</form>",
         escape(machine),
         escape(account),
         escape(user_code),
+        escape(asked),
+        escape(from),
         hidden("csrf", csrf),
         hidden("user_code", user_code),
     )
+}
+
+/// When a machine asked, for a person: `2 minutes ago (19:24 UTC)`.
+pub(crate) fn asked(at: Millis, now: Millis) -> String {
+    let ago = match now.saturating_sub(at) / 60_000 {
+        ..=0 => "just now".to_owned(),
+        1 => "1 minute ago".to_owned(),
+        minutes => format!("{minutes} minutes ago"),
+    };
+    format!("{ago} ({} UTC)", Timestamp::from_millisecond(at).unwrap_or_default().strftime("%H:%M"))
 }
 
 fn notice_line(notice: Option<&str>) -> String {
@@ -168,18 +196,28 @@ mod tests {
             user_code: "WDJB-MJHT",
             machine: "\"><script>alert(1)</script>",
             account: "a&b",
+            asked: &asked(1_700_000_000_000, 1_700_000_130_000),
+            from: "192.0.2.7",
+            from_here: false,
         };
         let html = page.draw("n");
+        assert!(html.contains("asked 2 minutes ago (22:13 UTC) from 192.0.2.7, not the address"), "{html}");
         assert!(!html.contains("<script"), "{html}");
         assert!(html.contains("&#60;script&#62;") && html.contains("a&#38;b"));
         let html = Page::SignIn { csrf: "t", user_code: "'\"<img>", notice: None }.draw("n");
         assert!(html.contains("value=\"&#39;&#34;&#60;img&#62;\""), "{html}");
     }
 
+    #[test]
+    fn a_clock_set_back_does_not_confuse_when_it_was() {
+        assert_eq!(asked(60_000, 0), "just now (00:01 UTC)");
+        assert_eq!(asked(0, 61_000), "1 minute ago (00:00 UTC)");
+    }
+
     /// Fault E9: the page loads nothing and may not be framed.
     #[test]
     fn the_page_may_load_nothing_and_be_framed_by_nobody() {
-        let answer = Page::Code { notice: None }.answer(StatusCode::OK);
+        let answer = Page::Code { csrf: "t", notice: None }.answer(StatusCode::OK);
         let policy = answer.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; style-src 'nonce-"), "{policy}");
         assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"));

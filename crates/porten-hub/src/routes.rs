@@ -18,31 +18,59 @@ use porten_core::api_error::ApiError;
 use porten_core::route::Route;
 use porten_core::wire::TUNNEL_PATH;
 
+use crate::client_address::ClientAddress;
 use crate::clients::{self, models};
 use crate::hub::Hub;
 use crate::oauth::{device, metadata, revoke, token};
+use crate::strangers::Connection;
 use crate::{answer, approve, page, tunnel};
 
 /// The largest form (bytes).
 const MAX_FORM: usize = 8 * 1024;
+/// For a year browsers come back by https alone, whatever a link says (RFC 6797).
+const HTTPS_ONLY: &str = "max-age=31536000";
 /// How long a form and its answer may take; checking a passphrase may have to wait for its turn.
 const FORM_PATIENCE: Duration = Duration::from_secs(20);
 
-/// Answers one request. Nearly all are to be relayed: they have no need of the router, which was a twenty-fifth of what
-/// the Hub does for a short answer.
+/// Answers one request.
 pub(crate) async fn respond(
     hub: Arc<Hub>,
     others: Router,
+    who: Arc<Connection>,
     request: http::Request<Incoming>,
 ) -> Result<Response, Infallible> {
+    who.begins();
+    let mut response = route(&hub, others, &who, request).await?;
+    who.ends();
+    // Nobody who answers here may have what it says taken for something else.
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if hub.origin.is_https() {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS_ONLY));
+    }
+    Ok(response)
+}
+
+/// Nearly all requests are to be relayed: they have no need of the router, which was a twenty-fifth of what the Hub does for
+/// a short answer.
+async fn route(
+    hub: &Arc<Hub>,
+    others: Router,
+    who: &Arc<Connection>,
+    mut request: http::Request<Incoming>,
+) -> Result<Response, Infallible> {
     match Route::read(request.uri().path()) {
-        Some(route) if *request.method() == route.method() => Ok(clients::relayed(&hub, route, request).await),
+        Some(route) if *request.method() == route.method() => Ok(clients::relayed(hub, who, route, request).await),
         Some(_) => {
             let mut refusal = answer::error(&answer::wrong_method());
             refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
             Ok(refusal)
         }
-        None => TowerToHyperService::new(others).call(request.map(Body::new)).await,
+        None => {
+            let from = ClientAddress::of(who.peer, request.headers(), &hub.trusted_proxies);
+            request.extensions_mut().insert(from);
+            request.extensions_mut().insert(Arc::clone(who));
+            TowerToHyperService::new(others).call(request.map(Body::new)).await
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use porten_hub::commands::{self, CommandError};
 use porten_hub::{
-    Catalog, CatalogError, Config, Origin, OriginError, Running, Seeded, StartError, Store, StoreError, Timing,
+    Capacity, Catalog, CatalogError, Config, Origin, OriginError, Running, Seeded, StartError, Store, StoreError,
+    Timing,
 };
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -86,11 +87,15 @@ async fn account(wanted: Account) -> Result<(), Failure> {
         }
         Account::Passphrase { name, state } => {
             let passphrase = commands::renew_passphrase(&Store::open(&state.file())?, &name).await?;
-            print(&format!("New passphrase of {name}, shown this once:\n{}", passphrase.expose()))
+            print(&format!(
+                "New passphrase of {name}, shown this once:\n{}\nWho was signed in on the page as {name} is not any \
+                 more. Nodes and API keys stay as they are.",
+                passphrase.expose()
+            ))
         }
         Account::Remove { name, state } => {
-            commands::remove_account(&Store::open(&state.file())?, &name).await?;
-            print(&format!("Account {name} is removed, with its keys and nodes."))
+            let ended = commands::remove_account(&Store::open(&state.file())?, &name).await?;
+            print(&format!("Account {name} is removed. {ended}"))
         }
         Account::List { state } => print_lines(&commands::list_accounts(&Store::open(&state.file())?).await?),
     }
@@ -113,10 +118,7 @@ async fn key(wanted: Key) -> Result<(), Failure> {
 async fn node(wanted: Node) -> Result<(), Failure> {
     match wanted {
         Node::List { state } => print_lines(&commands::list_nodes(&Store::open(&state.file())?).await?),
-        Node::Revoke { number, state } => {
-            commands::revoke_node(&Store::open(&state.file())?, number).await?;
-            print(&format!("Sign-in number {number} has ended."))
-        }
+        Node::Revoke { number, state } => print(&commands::revoke_node(&Store::open(&state.file())?, number).await?),
         Node::Drain { number, state } => {
             commands::drain_node(&Store::open(&state.file())?, number, true).await?;
             print(&format!("The node of sign-in number {number} gets no more requests; `node resume` takes that back."))
@@ -143,7 +145,10 @@ async fn serve(wanted: Serve) -> Result<(), Failure> {
     // Signals are caught before anybody is told that the Hub is there.
     let mut signals = Signals::new()?;
     let drain_within = wanted.drain_within.unwrap_or(if wanted.dev { DEV_DRAIN } else { DRAIN });
-    let config = Config { listen: wanted.listen, public, store, catalog, timing, drain_within };
+    let trusted_proxies = wanted.trusted_proxies.into_iter().collect();
+    let capacity = Capacity::of(porten_hub::raise_open_files());
+    let config =
+        Config { listen: wanted.listen, public, trusted_proxies, store, catalog, capacity, timing, drain_within };
     let running = porten_hub::start(config).await?;
     print(&announcement(&running, seeded.as_ref(), wanted.json))?;
     while signals.next().await == Signal::Reload {

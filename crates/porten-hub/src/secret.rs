@@ -20,8 +20,6 @@ pub(crate) enum Kind {
     Access,
     /// Renews an access token.
     Refresh,
-    /// Collects the tokens once a person has said yes.
-    Device,
     /// Lets a client ask for answers.
     ApiKey,
     /// A browser's visit to the approval page.
@@ -33,7 +31,6 @@ pub(crate) fn make(kind: Kind) -> Secret {
     let prefix = match kind {
         Kind::Access => "porten_at_",
         Kind::Refresh => "porten_rt_",
-        Kind::Device => "porten_dc_",
         Kind::ApiKey => "porten_key_",
         Kind::Visit => "porten_visit_",
     };
@@ -65,6 +62,17 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         text.push(digit(byte & 15));
     }
     text
+}
+
+/// The bytes of lower-case hexadecimal.
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(|pair| if let [high, low] = pair { Some(value(*high)? << 4 | value(*low)?) } else { None }).collect()
 }
 
 /// A code a person reads from one screen and types into another, as it is stored: `WDJBMJHT`.
@@ -116,6 +124,15 @@ mod tests {
         let secret = make(Kind::Access);
         assert_eq!(secret.expose().len(), "porten_at_".len() + 64);
         assert_ne!(secret, make(Kind::Access));
+    }
+
+    #[test]
+    fn hexadecimal_reads_back_and_nothing_else_does() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        assert_eq!(unhex(&hex(&bytes)), Some(bytes));
+        for none in ["0", "0g", "AB", "é", " 0"] {
+            assert_eq!(unhex(none), None, "{none:?}");
+        }
     }
 
     #[test]

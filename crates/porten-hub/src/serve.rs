@@ -1,8 +1,10 @@
 //! Runs a Hub: listens, serves connections, and stops in order.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,17 +16,19 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::capacity::Capacity;
 use crate::catalog::Catalog;
+use crate::client_address::TrustedProxies;
+use crate::clock::{self, Millis};
 use crate::hub::{Hub, Timing};
 use crate::origin::Origin;
 use crate::routes;
 use crate::stall::Patient;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
+use crate::strangers::Connection;
 
 /// Connections that wait to be accepted: 512 clients that come at once must not be told to try again in a second.
 const BACKLOG: u32 = 1024;
-/// Connections at a time, besides the tunnels, of which there are [`crate::nodes::MAX_NODES`].
-const MAX_CONNECTIONS: usize = 8192;
 /// How long a connection may wait for a request's whole head, the pause since the last request included.
 const HEAD_PATIENCE: Duration = Duration::from_secs(75);
 /// hyper's buffer for each connection: an answer waits in the tunnel's window, not here (bytes).
@@ -33,6 +37,8 @@ const BUFFER: usize = 64 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often the state file is looked at for what `porten-hub` commands changed.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often it is written down which nodes are connected, so that none of them lapses (milliseconds): a day.
+const NOTE_SEEN: Millis = 24 * 60 * 60 * 1000;
 /// When the Hub stops: how long nodes may take to say goodbye.
 const NODE_GRACE: Duration = Duration::from_secs(3);
 
@@ -43,10 +49,14 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The address that people and agents use, if not the one it listens on.
     pub public: Option<Origin>,
+    /// The proxies in front that are believed about where a request comes from.
+    pub trusted_proxies: TrustedProxies,
     /// Accounts, keys and grants.
     pub store: Store,
     /// What is offered.
     pub catalog: Catalog,
+    /// How much it takes at a time.
+    pub capacity: Capacity,
     /// How long things take.
     pub timing: Timing,
     /// How long running requests may still take when the Hub stops.
@@ -114,14 +124,14 @@ impl Running {
 /// # Errors
 /// It cannot listen.
 pub async fn start(config: Config) -> Result<Running, StartError> {
-    let Config { listen, public, store, catalog, timing, drain_within } = config;
+    let Config { listen, public, trusted_proxies, store, catalog, capacity, timing, drain_within } = config;
     let refused = |source| StartError::Listen { address: listen, source };
     let listener = bind(listen).map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     let origin = public.unwrap_or_else(|| Origin::listening(address));
-    let hub = Arc::new(Hub::new(origin, timing, store, catalog));
+    let hub = Arc::new(Hub::new(origin, trusted_proxies, timing, &capacity, store, catalog));
     let stop = Stop { asked: CancellationToken::new(), now: CancellationToken::new(), within: drain_within };
-    let done = tokio::spawn(run(Arc::clone(&hub), listener, stop.clone()));
+    let done = tokio::spawn(run(Arc::clone(&hub), listener, capacity, stop.clone()));
     Ok(Running { hub, address, stop, done })
 }
 
@@ -143,13 +153,14 @@ struct Stop {
     within: Duration,
 }
 
-async fn run(hub: Arc<Hub>, listener: TcpListener, stop: Stop) {
+async fn run(hub: Arc<Hub>, listener: TcpListener, capacity: Capacity, stop: Stop) {
     let connections = TaskTracker::new();
+    let seats = Arc::new(Semaphore::new(capacity.connections));
     let (finish, kill) = (CancellationToken::new(), CancellationToken::new());
     let lives = Lives { finish: finish.clone(), kill: kill.clone() };
     tokio::select! {
         () = stop.asked.cancelled() => {}
-        () = accept(&hub, &listener, &connections, &lives) => {}
+        () = accept(&hub, &listener, &seats, &connections, &lives) => {}
         () = look(&hub) => {}
     }
     tracing::info!(within = ?stop.within, "stopping");
@@ -163,7 +174,7 @@ async fn run(hub: Arc<Hub>, listener: TcpListener, stop: Stop) {
         () = stop.now.cancelled() => {}
         () = tokio::time::sleep(stop.within) => {}
         // Whoever comes now is told in words that the Hub stops, not by a refused connection.
-        () = accept(&hub, &listener, &connections, &lives) => {}
+        () = accept(&hub, &listener, &seats, &connections, &lives) => {}
     }
     drop(listener);
     hub.nodes.close();
@@ -180,21 +191,27 @@ struct Lives {
     kill: CancellationToken,
 }
 
-async fn accept(hub: &Arc<Hub>, listener: &TcpListener, connections: &TaskTracker, lives: &Lives) {
+async fn accept(
+    hub: &Arc<Hub>,
+    listener: &TcpListener,
+    seats: &Arc<Semaphore>,
+    connections: &TaskTracker,
+    lives: &Lives,
+) {
     let others = routes::others(Arc::clone(hub));
-    let seats = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         // Beyond the limit connections wait in the backlog. The semaphore is never closed.
-        let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return };
-        let socket = match listener.accept().await {
-            Ok((socket, _)) => socket,
+        let Ok(seat) = Arc::clone(seats).acquire_owned().await else { return };
+        let (socket, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        let served = serve(socket, Arc::clone(hub), others.clone(), lives.clone());
+        let who = hub.strangers.enter(peer.ip(), hub.trusted_proxies.contains(peer.ip()));
+        let served = serve(socket, who, Arc::clone(hub), others.clone(), lives.clone());
         connections.spawn(async move {
             served.await;
             drop(seat);
@@ -202,7 +219,7 @@ async fn accept(hub: &Arc<Hub>, listener: &TcpListener, connections: &TaskTracke
     }
 }
 
-async fn serve(socket: TcpStream, hub: Arc<Hub>, others: Router, lives: Lives) {
+async fn serve(socket: TcpStream, who: Arc<Connection>, hub: Arc<Hub>, others: Router, lives: Lives) {
     if porten_link::tune(&socket).is_err() {
         return; // gone already
     }
@@ -216,9 +233,13 @@ async fn serve(socket: TcpStream, hub: Arc<Hub>, others: Router, lives: Lives) {
         // A chunk's size, its bytes and its end are copied together: less work than to write three small pieces as one.
         .writev(false)
         .keep_alive(!finishing)
-        .serve_connection(io, service_fn(|request| routes::respond(Arc::clone(&hub), others.clone(), request)))
+        .serve_connection(
+            io,
+            service_fn(|request| routes::respond(Arc::clone(&hub), others.clone(), Arc::clone(&who), request)),
+        )
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
+    let mut first_head = std::pin::pin!(tokio::time::sleep(hub.timing.first_head));
     loop {
         tokio::select! {
             // Most often it is the connection that has news: the wishes are asked for only when it has none.
@@ -229,6 +250,11 @@ async fn serve(socket: TcpStream, hub: Arc<Hub>, others: Router, lives: Lives) {
                 }
                 return;
             }
+            // A stranger that says nothing, or that has to make room for another.
+            () = std::future::poll_fn(|cx| {
+                let is_late = !who.has_asked() && first_head.as_mut().poll(cx).is_ready();
+                if is_late { Poll::Ready(()) } else { who.poll_must_go(cx) }
+            }) => return,
             () = lives.finish.cancelled(), if !finishing => {
                 finishing = true;
                 connection.as_mut().graceful_shutdown();
@@ -239,28 +265,41 @@ async fn serve(socket: TcpStream, hub: Arc<Hub>, others: Router, lives: Lives) {
 }
 
 /// Does what `porten-hub` commands, which are other processes, have changed: ends the tunnels of nodes that were signed
-/// out, and drains those that are to be drained.
+/// out and the requests of keys that have ended, and drains the nodes that are to be drained.
 async fn look(hub: &Hub) {
     let mut seen = None;
+    let mut noted = clock::now();
     loop {
         tokio::time::sleep(LOOK).await;
-        let version = match hub.store.foreign_version().await {
-            Ok(version) => version,
-            Err(error) => {
+        let now = clock::now();
+        if now < noted || now - noted >= NOTE_SEEN {
+            noted = now;
+            if let Err(error) = hub.store.note_seen(hub.nodes.grants(), now).await {
                 hub.broken(&error);
-                continue;
             }
-        };
-        if seen.replace(version) == Some(version) {
-            continue;
         }
-        match hub.store.ended(hub.nodes.grants()).await {
-            Ok(ended) => hub.nodes.revoke(&ended),
-            Err(error) => drop(hub.broken(&error)),
-        }
-        match hub.store.drained().await {
-            Ok(drained) => hub.nodes.hold(&drained),
+        // What failed is done a second later.
+        match heed_commands(hub, seen).await {
+            Ok(version) => seen = Some(version),
             Err(error) => drop(hub.broken(&error)),
         }
     }
+}
+
+/// Does what was changed since the state had the version `seen`; its version now.
+async fn heed_commands(hub: &Hub, seen: Option<i64>) -> Result<i64, StoreError> {
+    let version = hub.store.foreign_version().await?;
+    if seen == Some(version) {
+        return Ok(version);
+    }
+    hub.nodes.revoke(&hub.store.ended(hub.nodes.grants()).await?);
+    hub.nodes.hold(&hub.store.drained().await?);
+    let mut ended = BTreeSet::new();
+    for key in hub.keys.keys() {
+        if hub.store.key_account(key).await?.is_none() {
+            ended.insert(key);
+        }
+    }
+    hub.keys.end(&ended);
+    Ok(version)
 }

@@ -1,4 +1,4 @@
-//! Keeps accounts, keys, grants and pending sign-ins in one SQLite file, which one thread owns.
+//! Keeps accounts, keys and grants in one SQLite file, which one thread owns.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -11,19 +11,16 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::clock;
+
 mod accounts;
-mod devices;
 mod grants;
 mod keys;
+mod migrate;
 
-pub(crate) use devices::{Asked, NewDevice, Polled};
-pub(crate) use grants::{Bearer, NodeLine, Pair, Renewed};
+pub(crate) use accounts::RemovedAccount;
+pub(crate) use grants::{Bearer, EndedGrant, Issued, MAX_GRANTS, NewGrant, NodeLine, Pair, Renewed, is_lapsed};
 
-/// The shape of the file; a Hub refuses a file of a newer shape.
-const SCHEMA_VERSION: i64 = 2;
-const SCHEMA: &str = include_str!("store/schema.sql");
-/// What a file of shape 1 lacks.
-const SINCE_1: &str = "ALTER TABLE node_grant ADD COLUMN drained INTEGER NOT NULL DEFAULT 0";
 /// Calls that wait for the owner thread; a caller beyond them waits its turn.
 const QUEUE: usize = 256;
 /// How long a write waits for another process (the `porten-hub` commands) to finish its own.
@@ -92,23 +89,9 @@ impl Store {
         db.pragma_update(None, "journal_mode", "WAL")?;
         // A refresh token that was handed out must not be forgotten in a power cut: its agent would be signed out.
         db.pragma_update(None, "synchronous", "FULL")?;
-        db.pragma_update(None, "foreign_keys", true)?;
         // A transaction that reads first and writes later would fail at once, not wait, when a command writes meanwhile.
         db.set_transaction_behavior(rusqlite::TransactionBehavior::Immediate);
-        let change = db.transaction()?;
-        match change.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? {
-            0 => {
-                change.execute_batch(SCHEMA)?;
-                change.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-            }
-            1 => {
-                change.execute_batch(SINCE_1)?;
-                change.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-            }
-            SCHEMA_VERSION => {}
-            _ => return Err(StoreError::Newer),
-        }
-        change.commit()?;
+        migrate::migrate(&mut db, clock::now())?;
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
         std::thread::Builder::new()
             .name("store".to_owned())
@@ -173,28 +156,6 @@ mod tests {
         assert_eq!(store.foreign_version().await.unwrap(), before);
         other.add_account("two", "x".into(), 0).await.unwrap();
         assert_ne!(store.foreign_version().await.unwrap(), before);
-    }
-
-    #[tokio::test]
-    async fn a_file_of_an_older_hub_is_taken_over_with_what_is_in_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("older.sqlite");
-        let older = Connection::open(&path).unwrap();
-        let (from, to) = (SCHEMA.find("    drained ").unwrap(), SCHEMA.find("    current_pair ").unwrap());
-        older.execute_batch(&format!("{}{}", &SCHEMA[..from], &SCHEMA[to..])).unwrap();
-        older
-            .execute_batch(
-                "PRAGMA user_version = 1; INSERT INTO account (id, name, passphrase, made) VALUES (1, 'anna', 'x', 0);
-                 INSERT INTO node_grant (id, account, node, name, made) VALUES (7, 1, 'n', 'studio', 0)",
-            )
-            .unwrap();
-        drop(older);
-        let store = Store::open(&path).unwrap();
-        assert!(store.drained().await.unwrap().is_empty());
-        assert!(store.set_drained(7, true).await.unwrap());
-        assert_eq!(Store::open(&path).unwrap().drained().await.unwrap(), [7]);
-        assert_eq!(store.note_connected(7, 5).await.unwrap(), Some(true));
-        assert_eq!(store.note_connected(8, 5).await.unwrap(), None);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use porten_core::nearest::{distance, nearest};
-use porten_core::wire::{Advert, AdvertModel, ModelTraffic, Offer, Standing, Traffic};
+use porten_core::route::Route;
+use porten_core::wire::{ModelTraffic, Offer, Standing, Traffic};
 
 use crate::catalog::Catalog;
 
@@ -25,6 +25,8 @@ pub(crate) struct Known {
 /// A node as a whole.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Whole {
+    /// The memory it advertised (MiB).
+    pub(crate) memory_mib: u64,
     /// It said that it drains.
     pub(crate) draining: bool,
     /// The Hub drains: it, or itself.
@@ -35,34 +37,33 @@ pub(crate) struct Whole {
     pub(crate) counted: Duration,
 }
 
-/// Why requests come to a node, or do not, for each model it advertised. The first reason that applies is told.
-pub(crate) fn traffic(
-    advert: &Advert,
+/// Why requests come to a node, or do not, for each model it advertised, which comes with its routes. The first reason that
+/// applies is told.
+pub(crate) fn traffic<'a>(
+    models: impl Iterator<Item = (&'a str, &'a [Route])>,
     whole: Whole,
     catalog: &Catalog,
     mut known: impl FnMut(&Offer) -> Known,
 ) -> Traffic {
-    let mut say = |model: &AdvertModel| {
-        let Some(offer) = catalog.offer(&model.id) else {
-            let nearest = near(&model.id, catalog).map(str::to_owned);
-            return ModelTraffic { nearest, ..ModelTraffic::new(&model.id, Standing::NotOffered) };
-        };
+    let say = |(id, routes): (&str, &[Route])| {
+        // Which id may be meant, the node itself can find: it has the catalog.
+        let Some(offer) = catalog.offer(id) else { return ModelTraffic::new(id, Standing::NotOffered) };
         let known = known(offer);
         let mut said = ModelTraffic {
             asked_s: known.asked.map(|asked| asked.as_secs()),
             counted_s: Some(whole.counted.as_secs()),
             nodes: Some(known.nodes),
             at_cap: whole.at_cap,
-            ..ModelTraffic::new(&model.id, Standing::Eligible)
+            ..ModelTraffic::new(id, Standing::Eligible)
         };
         said.standing = match known.resting {
             _ if whole.draining => Standing::Draining,
             _ if whole.hub_drains => Standing::HubDrains,
-            _ if advert.memory_mib < offer.memory_mib => {
+            _ if whole.memory_mib < offer.memory_mib => {
                 said.needs_mib = Some(offer.memory_mib);
                 Standing::NeedsMemory
             }
-            _ if !model.routes.iter().any(|route| offer.routes.contains(route)) => Standing::NoRoute,
+            _ if !routes.iter().any(|route| offer.routes.contains(route)) => Standing::NoRoute,
             _ if known.stale => Standing::StaleProof,
             // Where no other could, it is asked all the same.
             Some((failures, left)) if known.nodes > u32::from(known.among) => {
@@ -73,13 +74,7 @@ pub(crate) fn traffic(
         };
         said
     };
-    Traffic { models: advert.models.iter().map(&mut say).collect() }
-}
-
-/// The catalog's id that somebody may have meant: fewer than half of its letters are others.
-fn near<'a>(id: &str, catalog: &'a Catalog) -> Option<&'a str> {
-    let nearest = nearest(id, catalog.offers().iter().map(|offer| offer.id.as_str()))?;
-    (distance(id, nearest) * 2 < id.chars().count()).then_some(nearest)
+    Traffic { models: models.map(say).collect() }
 }
 
 /// Whether a node has to be told anew: time that passes is no news, but that somebody asked is.
@@ -95,67 +90,61 @@ pub(crate) fn is_news(told: &Traffic, fresh: &Traffic, since: Duration) -> bool 
 
 #[cfg(test)]
 mod tests {
-    use porten_core::route::Route;
-
     use super::*;
+
+    const CHAT: &[Route] = &[Route::ChatCompletions];
 
     fn catalog() -> Catalog {
         Catalog::read("[[model]]\nid = \"tiny-one\"\nmemory_mib = 100\nroutes = [\"/v1/chat/completions\"]").unwrap()
     }
 
-    fn advert(id: &str, memory_mib: u64, route: Route) -> Advert {
-        let models = vec![AdvertModel { id: id.into(), routes: vec![route], proven_s: None }];
-        Advert { seq: 1, memory_mib, models, max_streams: 8, engine_up: true, cold: vec![] }
-    }
+    const FITS: Whole =
+        Whole { memory_mib: 100, draining: false, hub_drains: false, at_cap: false, counted: Duration::ZERO };
 
-    fn told(advert: &Advert, whole: Whole, known: Known) -> ModelTraffic {
-        traffic(advert, whole, &catalog(), |_| known).models.remove(0)
+    fn told(id: &str, routes: &[Route], whole: Whole, known: Known) -> ModelTraffic {
+        traffic([(id, routes)].into_iter(), whole, &catalog(), |_| known).models.remove(0)
     }
 
     #[test]
     fn each_advertised_model_is_told_the_first_reason_that_applies() {
-        let chat = Route::ChatCompletions;
-        let fits = advert("tiny-one", 100, chat);
-        let standing = |advert: &Advert, whole, known| told(advert, whole, known).standing;
-        let (whole, alone) = (Whole::default(), Known { nodes: 1, among: true, ..Known::default() });
-        assert_eq!(standing(&fits, whole, alone), Standing::Eligible);
-        assert_eq!(standing(&advert("tiny-one", 100, Route::Completions), whole, alone), Standing::NoRoute);
-        assert_eq!(standing(&fits, Whole { draining: true, hub_drains: true, ..whole }, alone), Standing::Draining);
-        assert_eq!(standing(&fits, Whole { hub_drains: true, ..whole }, alone), Standing::HubDrains);
-        assert_eq!(standing(&fits, whole, Known { stale: true, ..alone }), Standing::StaleProof);
-        let small = told(&advert("tiny-one", 99, chat), whole, alone);
+        let standing = |routes, whole, known| told("tiny-one", routes, whole, known).standing;
+        let alone = Known { nodes: 1, among: true, ..Known::default() };
+        assert_eq!(standing(CHAT, FITS, alone), Standing::Eligible);
+        assert_eq!(standing(&[Route::Completions], FITS, alone), Standing::NoRoute);
+        assert_eq!(standing(CHAT, Whole { draining: true, hub_drains: true, ..FITS }, alone), Standing::Draining);
+        assert_eq!(standing(CHAT, Whole { hub_drains: true, ..FITS }, alone), Standing::HubDrains);
+        assert_eq!(standing(CHAT, FITS, Known { stale: true, ..alone }), Standing::StaleProof);
+        let small = told("tiny-one", CHAT, Whole { memory_mib: 99, ..FITS }, alone);
         assert_eq!((small.standing, small.needs_mib), (Standing::NeedsMemory, Some(100)));
     }
 
     #[test]
-    fn an_id_that_is_not_offered_is_told_the_nearest_one_if_it_is_near() {
-        let near = |id| told(&advert(id, 100, Route::ChatCompletions), Whole::default(), Known::default()).nearest;
-        assert_eq!(near("tiny_one").as_deref(), Some("tiny-one"));
-        assert_eq!(near("deepseek-v4-flash"), None);
+    fn an_id_that_is_not_offered_is_told_so_and_nothing_is_searched() {
+        let said = told("tiny_one", CHAT, FITS, Known::default());
+        assert_eq!((said.standing, said.nearest), (Standing::NotOffered, None));
     }
 
     #[test]
     fn a_node_that_failed_rests_only_where_another_one_can_answer() {
-        let fits = advert("tiny-one", 100, Route::ChatCompletions);
         let resting = Known { resting: Some((3, Duration::from_secs(9))), ..Known::default() };
-        let said = told(&fits, Whole::default(), Known { nodes: 1, ..resting });
+        let said = told("tiny-one", CHAT, FITS, Known { nodes: 1, ..resting });
         assert_eq!((said.standing, said.failures, said.retry_s), (Standing::Resting, Some(3), Some(9)));
-        assert_eq!(told(&fits, Whole::default(), resting).standing, Standing::Eligible, "it is the only one");
+        assert_eq!(told("tiny-one", CHAT, FITS, resting).standing, Standing::Eligible, "it is the only one");
     }
 
     #[test]
     fn that_somebody_asked_is_news_and_that_time_passed_is_none() {
-        let fits = advert("tiny-one", 100, Route::ChatCompletions);
         let at = |asked: Option<u64>, counted| {
-            let whole = Whole { counted: Duration::from_secs(counted), ..Whole::default() };
-            traffic(&fits, whole, &catalog(), |_| Known { asked: asked.map(Duration::from_secs), ..Known::default() })
+            let whole = Whole { counted: Duration::from_secs(counted), ..FITS };
+            let known = Known { asked: asked.map(Duration::from_secs), ..Known::default() };
+            Traffic { models: vec![told("tiny-one", CHAT, whole, known)] }
         };
         let half = Duration::from_secs(30);
         assert!(!is_news(&at(Some(5), 10), &at(Some(35), 40), half));
         assert!(!is_news(&at(None, 10), &at(None, 40), half));
         assert!(is_news(&at(Some(5), 10), &at(Some(12), 40), half), "somebody asked since");
         assert!(is_news(&at(None, 10), &at(Some(12), 40), half));
-        let full = Whole { at_cap: true, ..Whole::default() };
-        assert!(is_news(&at(None, 10), &traffic(&fits, full, &catalog(), |_| Known::default()), half));
+        let full = told("tiny-one", CHAT, Whole { at_cap: true, ..FITS }, Known::default());
+        assert!(is_news(&at(None, 10), &Traffic { models: vec![full] }, half));
     }
 }

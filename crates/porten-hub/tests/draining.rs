@@ -166,7 +166,7 @@ async fn a_node_is_told_whether_anybody_asks_and_how_many_could_answer() {
     let quiet = node.advertise(&["tiny", "tiny-1"], 1).await.models;
     assert_eq!((quiet[0].asked_s, quiet[0].nodes, quiet[0].at_cap), (None, Some(1), false));
     assert!(quiet[0].counted_s.is_some());
-    assert_eq!((quiet[1].standing, quiet[1].nearest.as_deref()), (Standing::NotOffered, Some("tiny")));
+    assert_eq!((quiet[1].standing, quiet[1].nearest.as_deref()), (Standing::NotOffered, None));
     hub.chat("tiny").await;
     let tiny = node.advertise(&["tiny"], 1).await.models.remove(0);
     assert!(tiny.asked_s.is_some_and(|seconds| seconds < 10), "{tiny:?}");

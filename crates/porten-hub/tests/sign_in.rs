@@ -172,6 +172,18 @@ async fn a_sign_in_survives_a_restart_of_the_hub() {
     }
 }
 
+/// A sign-in that waits ends with the Hub's process, and its agent hears at once that it has to begin anew.
+#[tokio::test]
+async fn a_restart_of_the_hub_ends_the_sign_ins_that_wait() {
+    let store = Store::in_memory().unwrap();
+    let hub = hub_with(Timing::dev(), store.clone()).await;
+    let codes = hub.begin("node-1").await;
+    hub.running.stop().await;
+    let hub = hub_with(Timing::dev(), store).await;
+    let answer = hub.poll(&codes).await;
+    assert!(answer.error() == "expired_token" && answer.body.contains("restarted"), "{}", answer.body);
+}
+
 #[tokio::test]
 async fn an_access_token_that_ran_out_opens_no_tunnel() {
     let timing = Timing { access_lifetime: Duration::ZERO, ..Timing::dev() };

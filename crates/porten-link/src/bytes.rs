@@ -275,6 +275,7 @@ impl<S: Io> WsBytes<S> {
         self.pulse.hear(now);
         match message {
             Message::Binary(data) => self.inbound = data,
+            Message::Text(text) if text.len() > self.wires.longest => return Err(End::TooBig),
             Message::Text(text) => {
                 // The owner reads these one by one; a peer that fills the queue is not talking but flooding. A closed
                 // queue means that the owner has left already.

@@ -7,7 +7,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL};
+use http::header::{
+    AUTHORIZATION, HeaderValue, LOCATION, RETRY_AFTER, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL,
+};
 use http::{Response, StatusCode};
 use porten_core::secret::Secret;
 use porten_core::tunnel::{Failure, Lost, Refused};
@@ -69,7 +71,10 @@ pub fn tcp() -> Connect {
 /// refreshes the token once before it believes it.
 pub async fn dial(request: DialRequest) -> Result<Opened<Transport>, Failure> {
     let transport = reach(&request.url, &request.tls, &request.connect).await?;
-    let (ws, response) = client_async_with_config(upgrade(&request)?, transport, Some(limits())).await.map_err(read)?;
+    let host = request.url.host_str().unwrap_or_default();
+    let (ws, response) = client_async_with_config(upgrade(&request)?, transport, Some(limits()))
+        .await
+        .map_err(|error| read(error, host))?;
     let agreed = response.headers().get(SEC_WEBSOCKET_PROTOCOL).map(HeaderValue::as_bytes);
     if agreed != Some(SUBPROTOCOL.as_bytes()) {
         return Err(not_porten(OTHER_PROTOCOL));
@@ -142,9 +147,10 @@ fn not_porten(why: impl Into<String>) -> Failure {
     Failure::Refused(Refused::NotPorten(why.into()))
 }
 
-fn read(error: WsError) -> Failure {
+/// What an attempt at this host ended with.
+fn read(error: WsError, host: &str) -> Failure {
     match error {
-        WsError::Http(response) => read_refusal(&response),
+        WsError::Http(response) => read_refusal(&response, host),
         WsError::Io(error) => interrupted(&error),
         WsError::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)) => not_porten(OTHER_PROTOCOL),
         WsError::Protocol(ProtocolError::HandshakeIncomplete) => Failure::Lost(Lost::Cut),
@@ -153,16 +159,29 @@ fn read(error: WsError) -> Failure {
     }
 }
 
-/// Redirects are never followed: the token was made for one origin.
-fn read_refusal(response: &Response<Option<Vec<u8>>>) -> Failure {
+/// Redirects are never followed: the token was made for one origin. One to another host is what a network does that wants
+/// a sign-in first (RFC 6585, 6 calls it 511).
+fn read_refusal(response: &Response<Option<Vec<u8>>>, host: &str) -> Failure {
     let status = response.status();
     match status {
+        StatusCode::NETWORK_AUTHENTICATION_REQUIRED => Failure::Refused(Refused::CaptivePortal(None)),
+        _ if status.is_redirection() => match other_host(response, host) {
+            Some(other) => Failure::Refused(Refused::CaptivePortal(Some(other))),
+            None => not_porten(format!("HTTP {}", status.as_u16())),
+        },
         StatusCode::UNAUTHORIZED => Failure::Refused(Refused::SignIn),
         StatusCode::FORBIDDEN => Failure::Refused(Refused::Forbidden("HTTP 403".into())),
         StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => busy(response),
         _ if status.is_server_error() => busy(response),
         _ => not_porten(format!("HTTP {}", status.as_u16())),
     }
+}
+
+/// The host that a redirect names, if it is another one and reads as a host.
+fn other_host(response: &Response<Option<Vec<u8>>>, host: &str) -> Option<String> {
+    let location = response.headers().get(LOCATION)?.to_str().ok()?;
+    let other = Url::parse(location).ok()?.host_str()?.to_owned();
+    (other != host).then_some(other)
 }
 
 fn busy(response: &Response<Option<Vec<u8>>>) -> Failure {

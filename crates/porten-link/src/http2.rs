@@ -6,8 +6,10 @@
 //! - [`MAX_STREAMS`] such windows must fit the connection's window, or stalled readers starve the healthy ones:
 //!   520 × 128 KiB = 65 MiB, far below [`CONNECTION_WINDOW`] = 2³¹−1.
 //! - h2 ends the *whole connection* when unread DATA frames under 256 bytes use up a budget: 256−L for a frame of L
-//!   bytes. Token chunks are such frames. The most that can stand unread is [`MAX_STREAMS`] windows full of them, so
-//!   [`DATA_FRAME_BUDGET`] is what that costs at [`SMALLEST_CHUNK`] bytes a frame.
+//!   bytes. Token chunks are such frames. The most that stands unread in good faith is [`MAX_STREAMS`] windows full of
+//!   them, so [`DATA_FRAME_BUDGET`] is what that costs at [`ORDINARY_CHUNK`] bytes a frame. It is no more than that: each
+//!   unread frame costs some 240 bytes beside its own, so a peer that fills windows with single bytes would otherwise have this end
+//!   hold a hundred times what the windows say. With this budget it is cut off after 267,000 frames, some 60 MiB.
 //!
 //! Two more of h2's guards count over the *life* of a connection, and a link lives for weeks:
 //!
@@ -34,11 +36,14 @@ pub const PROMPT_WINDOW: u32 = 1024 * 1024;
 pub const ANSWER_UNSENT: usize = 4 * 1024;
 /// The connection's window: the largest there is, so that the streams' own windows are what limits (bytes).
 pub const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
-/// No event a relay sends is smaller (bytes); the smallest SSE comment is `: keep-alive` and its blank line.
+/// No event a relay sends is smaller (bytes); the smallest SSE comment is `: keep-alive` and its blank line. Thirty
+/// windows may stand full of these.
 pub const SMALLEST_CHUNK: usize = 14;
-/// h2's budget for unread small DATA frames, see above: 520 × 131,072 × (256−14) / 14 ≈ 1.18 × 10⁹.
+/// What an unread answer's frames have at least on average (bytes): a token's event has some 200.
+pub const ORDINARY_CHUNK: usize = 128;
+/// h2's budget for unread small DATA frames, see above: 520 × 131,072 ÷ 128 × (256−128) ≈ 6.8 × 10⁷.
 pub const DATA_FRAME_BUDGET: usize =
-    MAX_STREAMS as usize * ANSWER_WINDOW as usize / SMALLEST_CHUNK * (256 - SMALLEST_CHUNK);
+    MAX_STREAMS as usize * (ANSWER_WINDOW as usize / ORDINARY_CHUNK) * (256 - ORDINARY_CHUNK);
 /// The largest header list either side takes (bytes).
 pub const MAX_HEADER_LIST: u32 = 16 * 1024;
 /// Requests reset by the Hub before the agent has looked at them; a client crowd that leaves at once stays below it.
@@ -84,6 +89,14 @@ pub type Called<S> = (h2::client::SendRequest<Bytes>, h2::client::Connection<WsB
 /// # Errors
 /// The link ended.
 pub async fn call<S: Io>(bytes: WsBytes<S>) -> Result<Called<S>, h2::Error> {
+    call_within(bytes, DATA_FRAME_BUDGET).await
+}
+
+/// The same with another budget for unread small DATA frames than [`DATA_FRAME_BUDGET`].
+///
+/// # Errors
+/// The link ended.
+pub async fn call_within<S: Io>(bytes: WsBytes<S>, budget: usize) -> Result<Called<S>, h2::Error> {
     h2::client::Builder::new()
         .initial_window_size(ANSWER_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -93,7 +106,7 @@ pub async fn call<S: Io>(bytes: WsBytes<S>) -> Result<Called<S>, h2::Error> {
         .reset_stream_duration(RESET_MEMORY)
         .max_local_error_reset_streams(Some(MAX_STRAYS))
         .enable_push(false)
-        .data_frame_budget(DATA_FRAME_BUDGET)
+        .data_frame_budget(budget)
         .handshake(bytes)
         .await
 }

@@ -20,6 +20,8 @@ use crate::socket::Io;
 pub(crate) const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 /// Control messages waiting on either side of a link; more is a flood.
 const CONTROL_QUEUE: usize = 64;
+/// The same from a peer of which little is believed.
+const SHORT_QUEUE: usize = 16;
 
 /// Both ends' WebSocket limits, all explicit: the library's defaults are 64 MiB a message and an unbounded queue.
 pub(crate) fn limits() -> WebSocketConfig {
@@ -73,6 +75,8 @@ pub struct Control {
 pub(crate) struct Wires {
     pub(crate) from_owner: mpsc::Receiver<Outgoing>,
     pub(crate) to_owner: mpsc::Sender<String>,
+    /// The longest control message that is taken (bytes).
+    pub(crate) longest: usize,
     pub(crate) probe: Arc<Notify>,
     pub(crate) rtt: watch::Sender<Option<Duration>>,
     pub(crate) end: watch::Sender<Option<End>>,
@@ -169,12 +173,23 @@ impl<S: Io> Opened<S> {
 
     /// Goes over to HTTP/2: the bytes for [`crate::http2`] and the control half.
     pub fn into_link(self, beat: Beat) -> (WsBytes<S>, Control) {
+        self.link(beat, MAX_MESSAGE_TAKEN, CONTROL_QUEUE)
+    }
+
+    /// The same for a peer whose control messages are shorter than any may be: one that is longer than so many bytes ends
+    /// the link with [`End::TooBig`], and sixteen that wait are a flood. So those of a peer that sends faster than its owner
+    /// takes them cost little.
+    pub fn into_bounded_link(self, beat: Beat, longest: usize) -> (WsBytes<S>, Control) {
+        self.link(beat, longest, SHORT_QUEUE)
+    }
+
+    fn link(self, beat: Beat, longest: usize, queue: usize) -> (WsBytes<S>, Control) {
         let (outgoing, from_owner) = mpsc::channel(CONTROL_QUEUE);
-        let (to_owner, incoming) = mpsc::channel(CONTROL_QUEUE);
+        let (to_owner, incoming) = mpsc::channel(queue);
         let (rtt_out, rtt) = watch::channel(None);
         let (end_out, end) = watch::channel(None);
         let probe = Arc::new(Notify::new());
-        let wires = Wires { from_owner, to_owner, probe: Arc::clone(&probe), rtt: rtt_out, end: end_out };
+        let wires = Wires { from_owner, to_owner, longest, probe: Arc::clone(&probe), rtt: rtt_out, end: end_out };
         (WsBytes::new(self.ws, beat, wires), Control { outgoing, incoming, probe, rtt, end })
     }
 }

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
+use porten_core::display_text::sanitize;
 use porten_core::tunnel::Certificate;
+use porten_core::wire::MAX_TEXT;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, SignatureScheme};
@@ -59,10 +61,15 @@ pub(crate) fn read(why: &CertificateError) -> Certificate {
         }
         E::Other(other) => match other.0.downcast_ref::<Certificate>() {
             Some(named) => named.clone(),
-            None => Certificate::Other(other.to_string()),
+            None => other_words(&other.to_string()),
         },
-        other => Certificate::Other(other.to_string()),
+        other => other_words(&other.to_string()),
     }
+}
+
+/// The library's or the system's words, which may repeat some of the certificate's.
+fn other_words(words: &str) -> Certificate {
+    Certificate::Other(sanitize(words, MAX_TEXT))
 }
 
 /// Judges as the system does; where the system knows no issuer, says whom the certificate names.
@@ -128,12 +135,8 @@ fn issuer(certificate: &CertificateDer<'_>, more: &[CertificateDer<'_>]) -> Opti
     let issuer = last.issuer();
     let mut names = issuer.iter_common_name().chain(issuer.iter_organization());
     let name = names.find_map(|name| name.as_str().ok())?;
-    let plain: String = name.chars().filter(|c| !is_deceptive(*c)).take(MAX_NAME).collect();
-    (!plain.trim().is_empty()).then(|| Certificate::UnknownIssuer(plain.trim().to_owned()))
-}
-
-/// Characters that could pass for the sentence around them: controls, quotes, and those that turn the direction of text.
-fn is_deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '“' | '”' | '"' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    // Quotes could pass for the end of the name in the sentence around it.
+    let unquoted: String = name.chars().filter(|c| !matches!(c, '“' | '”' | '"')).take(4 * MAX_NAME).collect();
+    let plain = sanitize(&unquoted, MAX_NAME);
+    (!plain.is_empty()).then_some(Certificate::UnknownIssuer(plain))
 }

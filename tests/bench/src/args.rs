@@ -11,6 +11,8 @@ Usage: porten-bench [--quick] [--suite NAME] [--streams N] [--rounds N] [--peers
                     [--no-gates]
        porten-bench --idle MINUTES
        porten-bench --storm AGENTS
+       porten-bench --isolation [--only ATTACK] [--json] [--quick]
+       porten-bench --isolation --list
 
   --quick       each measurement once and short: a smoke test, its numbers mean little
   --suite NAME  only this suite: ttfb, ttfb-newconn, req10, steady10, paced, burst1000 or prompt5mb
@@ -23,6 +25,9 @@ Usage: porten-bench [--quick] [--suite NAME] [--streams N] [--rounds N] [--peers
   --no-gates    measure only; without it a broken promise ends the run with 1
   --idle N      what an agent that serves and is not asked uses in N minutes
   --storm N     a Hub crashes under N agents and comes back: how long until each serves again
+  --isolation   what attacks by one account, a stranger or a Hub do to others' requests, beside a process that burns
+                as much processor time (Linux; at most 15 minutes): --only one of them, --list which there are,
+                --json instead of the table. PORTEN_BIN=FOLDER measures the programs there
 
 It prints a table and writes bench.json into the target folder that it was built in.";
 
@@ -37,6 +42,12 @@ pub(crate) enum Role {
     Load,
     /// A plain forward to an address; started by the runner.
     Forward(String),
+    /// An attacker; started by the runner.
+    Attack,
+    /// Burns processor time: thousandths of a processor, and seconds; started by the runner.
+    Burn(u64, u64),
+    /// Prints the attacks' names.
+    ListAttacks,
     /// Prints [`HELP`].
     Help,
 }
@@ -50,6 +61,19 @@ pub(crate) enum What {
     Idle(usize),
     /// So many agents whose Hub crashes.
     Storm(usize),
+    /// Attacks, and what they do to others.
+    Isolation(Isolation),
+}
+
+/// Which attacks, and how they are told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Isolation {
+    /// Only this one.
+    pub(crate) only: Option<String>,
+    /// JSON instead of the table.
+    pub(crate) json: bool,
+    /// Short phases: a smoke test, its numbers mean little.
+    pub(crate) quick: bool,
 }
 
 /// What the runner is to run.
@@ -83,6 +107,9 @@ pub(crate) enum ArgsError {
     /// `--suite` with a name that is none.
     #[error("there is no suite {0:?}; there are {names}", names = suites::NAMES.join(", "))]
     NoSuchSuite(String),
+    /// `--only` at the end.
+    #[error("--only needs an attack's name; --isolation --list lists them")]
+    NoAttack,
     /// `--peers` and `--line` at once.
     #[error("--line measures without other tunnels; leave --peers out")]
     PeersOnLine,
@@ -109,15 +136,25 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = String>) -> Result<Role, 
                 let agents = number("--storm", arguments.next())?;
                 return alone(Role::Runner(What::Storm(agents)), arguments.next());
             }
+            "--isolation" if is_first => return isolation(arguments),
             "--unseated" => wishes.seating = Seating::Free,
             "--no-gates" => wishes.no_gates = true,
             "--suite" => wishes.suite = Some(suite(arguments.next().ok_or(ArgsError::NoSuite)?)?),
             "--streams" => wishes.streams = Some(number("--streams", arguments.next())?),
             "--rounds" => wishes.rounds = Some(number("--rounds", arguments.next())?),
             "--help" | "-h" => return Ok(Role::Help),
-            "engine" | "load" if is_first => {
-                let role = if argument == "engine" { Role::Engine } else { Role::Load };
+            "engine" | "load" | "attack" if is_first => {
+                let role = match argument.as_str() {
+                    "engine" => Role::Engine,
+                    "load" => Role::Load,
+                    _ => Role::Attack,
+                };
                 return alone(role, arguments.next());
+            }
+            "burn" if is_first => {
+                let mut next = || arguments.next().and_then(|text| text.parse().ok());
+                let (permille, seconds) = (next(), next());
+                return permille.zip(seconds).map(|(p, s)| Role::Burn(p, s)).ok_or(ArgsError::Unknown(argument));
             }
             "forward" if is_first => {
                 return arguments.next().map(Role::Forward).ok_or(ArgsError::Unknown(argument));
@@ -130,6 +167,22 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = String>) -> Result<Role, 
         return Err(ArgsError::PeersOnLine);
     }
     Ok(Role::Runner(What::Suites(wishes)))
+}
+
+/// What follows `--isolation`.
+fn isolation(mut arguments: impl Iterator<Item = String>) -> Result<Role, ArgsError> {
+    let mut wishes = Isolation::default();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--list" => return alone(Role::ListAttacks, arguments.next()),
+            "--json" => wishes.json = true,
+            "--quick" => wishes.quick = true,
+            "--only" => wishes.only = Some(arguments.next().ok_or(ArgsError::NoAttack)?),
+            "--help" | "-h" => return Ok(Role::Help),
+            _ => return Err(ArgsError::Unknown(argument)),
+        }
+    }
+    Ok(Role::Runner(What::Isolation(wishes)))
 }
 
 /// A role that takes nothing more.
@@ -177,6 +230,10 @@ mod tests {
         assert_eq!(read("forward 127.0.0.1:1"), Ok(Role::Forward("127.0.0.1:1".into())));
         assert_eq!(read("--idle 10"), Ok(Role::Runner(What::Idle(10))));
         assert_eq!(read("--storm 32"), Ok(Role::Runner(What::Storm(32))));
+        let only = Isolation { only: Some("many-nodes".into()), json: true, quick: true };
+        assert_eq!(read("--isolation --quick --only many-nodes --json"), Ok(Role::Runner(What::Isolation(only))));
+        assert_eq!((read("--isolation --list"), read("attack")), (Ok(Role::ListAttacks), Ok(Role::Attack)));
+        assert_eq!(read("burn 1500 8"), Ok(Role::Burn(1500, 8)));
         assert_eq!(read("--line"), Ok(Role::Runner(What::Suites(Wishes { line: true, ..Wishes::default() }))));
     }
 
@@ -190,6 +247,9 @@ mod tests {
             "--suite=ttfb",
             "--quick --idle 1",
             "--storm 1 --quick",
+            "--quick --isolation",
+            "--isolation --list --json",
+            "burn many",
         ] {
             let said = read(unknown).unwrap_err().to_string();
             assert!(said.ends_with("--help lists what it takes") && said.lines().count() == 1, "{said}");
@@ -201,6 +261,7 @@ mod tests {
             (read("--idle"), read("--line --peers")),
             (Err(ArgsError::NoNumber("--idle")), Err(ArgsError::PeersOnLine))
         );
+        assert_eq!(read("--isolation --only"), Err(ArgsError::NoAttack));
         assert_eq!(read("--suite"), Err(ArgsError::NoSuite));
         let said = read("--suite ttbf").unwrap_err().to_string();
         assert!(said.starts_with("there is no suite \"ttbf\"; there are ttfb, "), "{said}");

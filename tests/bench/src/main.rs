@@ -12,6 +12,8 @@ mod forward;
 mod gates;
 mod idle;
 #[cfg(target_os = "linux")]
+mod isolation;
+#[cfg(target_os = "linux")]
 mod line;
 mod load;
 mod order;
@@ -47,6 +49,15 @@ async fn main() -> ExitCode {
         Ok(Role::Engine) => engine::run().await.map_err(|error| complain(&error, BROKEN)),
         Ok(Role::Forward(target)) => forward::run(&target).await.map_err(|error| complain(&error, BROKEN)),
         Ok(Role::Load) => load::run().await.map_err(|error| complain(&error, BROKEN)),
+        Ok(Role::Attack) => attack().await.map_err(|error| complain(&error, BROKEN)),
+        Ok(Role::Burn(permille, seconds)) => {
+            burn(permille, seconds);
+            Ok(())
+        }
+        Ok(Role::ListAttacks) => {
+            list_attacks();
+            Ok(())
+        }
         Ok(Role::Runner(what)) => tokio::select! {
             // Dropping the run ends everything that it started.
             () = interrupted() => Err(ExitCode::from(INTERRUPTED)),
@@ -62,13 +73,51 @@ async fn main() -> ExitCode {
 
 /// Whether every promise was kept.
 async fn measure(what: What) -> Result<bool, RunError> {
-    runner::allow_files();
+    let files = if matches!(what, What::Isolation(_)) { runner::MANY_FILES } else { runner::FILES };
+    runner::allow_files(files);
     match what {
+        What::Isolation(wishes) => isolate(&wishes).await,
         What::Suites(wishes) => runner::run(&wishes).await,
         What::Idle(minutes) => idle::run(minutes).await.map(|()| true),
         What::Storm(agents) => storm::run(agents).await.map(|()| true),
     }
 }
+
+#[cfg(target_os = "linux")]
+async fn isolate(wishes: &args::Isolation) -> Result<bool, RunError> {
+    isolation::run(wishes).await
+}
+
+#[cfg(target_os = "linux")]
+async fn attack() -> Result<(), RunError> {
+    isolation::attacker::run().await.map_err(RunError::Attacker)
+}
+
+#[cfg(target_os = "linux")]
+fn burn(permille: u64, seconds: u64) {
+    isolation::burn::run(isolation::burn::Fuel { permille, seconds });
+}
+
+#[cfg(target_os = "linux")]
+fn list_attacks() {
+    runner::print(&isolation::list());
+}
+
+#[cfg(not(target_os = "linux"))]
+fn isolate(_: &args::Isolation) -> std::future::Ready<Result<bool, RunError>> {
+    std::future::ready(Err(RunError::NotLinux))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn attack() -> std::future::Ready<Result<(), RunError>> {
+    std::future::ready(Err(RunError::NotLinux))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn burn(_: u64, _: u64) {}
+
+#[cfg(not(target_os = "linux"))]
+fn list_attacks() {}
 
 /// Ctrl-C, a polite kill, or the end of the terminal.
 async fn interrupted() {

@@ -98,17 +98,23 @@ pub(crate) async fn porten(engine: &Engine) -> Path {
 
 /// The same with an agent that dials the Hub at this address.
 pub(crate) async fn over(engine: &Engine, hub: Hub, address: &str) -> Path {
+    let mut agent = serving(engine, &hub, address).await;
+    let target = Target { url: hub.url(), key: hub.api_key.clone(), model: MODEL.into() };
+    let id = agent.process().id();
+    Path { name: PORTEN, target, agent: Some(id), _parts: Some(Box::new((agent, hub))) }
+}
+
+/// An agent that is signed in at this Hub, dials it at this address and serves the engine.
+pub(crate) async fn serving(engine: &Engine, hub: &Hub, address: &str) -> Agent {
     let mut agent = Agent::bare();
     agent.set("PORTEN_HUB_URL", address);
     // As people run it. The bed's own wish, the most talkative log, would be measured with it.
     agent.unset("PORTEN_LOG");
     agent.set_engine(&engine.url);
-    agent.login(&hub).await;
+    agent.login(hub).await;
     let seat = engine.seating.take(Part::EngineSide);
     agent.run();
     drop(seat);
     agent.status_until(READY, "the agent is ready", is_ready).await;
-    let target = Target { url: hub.url(), key: hub.api_key.clone(), model: MODEL.into() };
-    let id = agent.process().id();
-    Path { name: PORTEN, target, agent: Some(id), _parts: Some(Box::new((agent, hub))) }
+    agent
 }

@@ -13,7 +13,9 @@ use crate::row::Row;
 use crate::{gates, peers, suites, table};
 
 /// Open files that each process of a run may need: a Hub has two sockets for each of 512 streams at most, and a few.
-const FILES: u64 = 4096;
+pub(crate) const FILES: u64 = 4096;
+/// The same where thousands of connections are an attack.
+pub(crate) const MANY_FILES: u64 = 16_384;
 
 /// Why a run came to no result.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +28,12 @@ pub(crate) enum RunError {
     File { path: PathBuf, source: io::Error },
     #[error("only Linux has what this measures with")]
     NotLinux,
+    #[error("the attacker: {0}")]
+    #[cfg(target_os = "linux")]
+    Attacker(String),
+    #[error("there is no attack {0:?}; --isolation --list lists them")]
+    #[cfg(target_os = "linux")]
+    NoSuchAttack(String),
     #[error("this program does not know where it lies ({0})")]
     NoPlace(io::Error),
 }
@@ -106,11 +114,11 @@ fn save(file: &FilePath, rows: &[Row]) -> Result<(), RunError> {
     written.map_err(|source| RunError::File { path: file.to_owned(), source })
 }
 
-/// As many open files as 512 streams take, for this process and all that it starts; a Mac gives 256 by default. Where
-/// it is not allowed, requests fail and are counted.
-pub(crate) fn allow_files() {
+/// So many open files for this process and all that it starts; a Mac gives 256 by default. Where it is not allowed,
+/// requests fail and are counted.
+pub(crate) fn allow_files(wanted: u64) {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let wanted = maximum.map_or(FILES, |maximum| maximum.min(FILES));
+    let wanted = maximum.map_or(wanted, |maximum| maximum.min(wanted));
     if current.is_some_and(|current| current < wanted) {
         let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
     }

@@ -4,26 +4,40 @@
 //! both new and gone again at the end; whoever sets `PORTEN_HUB_URL` or `PORTEN_ENGINE_URL` gets those instead. With
 //! `--app` the menu-bar app hosts the agent, until somebody quits it; else `porten run` does, until the chat is answered.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it speaks to the person at the terminal")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a part that gives up says why, and all parts end with it")]
 
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use porten_tests::Sim;
 use porten_tests::agent::Agent;
 use porten_tests::client::{Client, streamed_chat};
 use porten_tests::house::is_ready;
 use porten_tests::hub::Hub;
 use porten_tests::process::{app, binary};
+use porten_tests::{Home, Sim};
 use serde_json::Value;
 
 /// From the agent's start to the Hub's word that requests may come: a cluster is looked at for a few seconds first.
 const READY: Duration = Duration::from_secs(90);
+/// How often it is looked what is still awaited.
+const POLL: Duration = Duration::from_millis(500);
 /// Where exo answers, unless it was told otherwise.
 const EXO: &str = "http://127.0.0.1:52415";
-/// The model that the cluster made of software has loaded.
-const LOADED: &str = "mlx-community/DeepSeek-V4-Flash";
+/// What the cluster made of software has loaded: the first of these that fits on its Macs. The last fits on one of 8 GB,
+/// the smallest that there is.
+const MODELS: [&str; 4] = [
+    "mlx-community/DeepSeek-V4-Flash",
+    "mlx-community/gpt-oss-120b-MXFP4-Q8",
+    "mlx-community/gpt-oss-20b-MXFP4-Q8",
+    "mlx-community/Llama-3.2-1B-Instruct-4bit",
+];
+/// The catalog of the Hub for development: the built-in one, and a model for a single small Mac.
+const CATALOG: &str = concat!(
+    include_str!("../../../crates/porten-hub/catalog.toml"),
+    "\n[[model]]\nid = \"llama-3.2-1b-instruct\"\nmemory_mib = 2048\n"
+);
 /// Settings of the person that hold here too.
 const PASSED_ON: [&str; 5] = [
     "PORTEN_ENGINE",
@@ -48,7 +62,7 @@ const SESSION: [&str; 10] = [
 /// How often it is looked whether the person has quit.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Asked of the first model that is ready.
-const QUESTION: &str = "What is a cluster of three Macs good for?";
+const QUESTION: &str = "What is a cluster of Macs good for?";
 
 fn main() -> ExitCode {
     // What the parts say when they cannot go on is meant for a person: the sentence alone.
@@ -108,21 +122,30 @@ struct Cluster {
     words: String,
     url: Option<String>,
     // Ends with it.
-    _sim: Option<Sim>,
+    sim: Option<Sim>,
 }
 
 impl Cluster {
     async fn find() -> Self {
         if let Ok(url) = std::env::var("PORTEN_ENGINE_URL") {
-            return Self { words: url, url: None, _sim: None };
+            return Self { words: url, url: None, sim: None };
         }
         if Client::new(EXO, "").try_get("/node_id").await {
-            return Self { words: format!("exo on this machine, {EXO}"), url: None, _sim: None };
+            return Self { words: format!("exo on this machine, {EXO}"), url: None, sim: None };
         }
         let macs = std::env::var("MACS").unwrap_or_else(|_| "3x128".to_owned());
-        let sim = Sim::start(&["--macs", &macs, "--loaded", LOADED]).await;
-        let words = format!("an exo cluster made of software ({macs}), {}", sim.url());
-        Self { words, url: Some(sim.url()), _sim: Some(sim) }
+        let mut said = String::new();
+        for model in MODELS {
+            match Sim::try_start(&["--macs", &macs, "--loaded", model]).await {
+                Ok(sim) => {
+                    let words =
+                        format!("an exo cluster made of software ({macs}), {}; its answers are simulated", sim.url());
+                    return Self { words, url: Some(sim.url()), sim: Some(sim) };
+                }
+                Err(why) => said = why,
+            }
+        }
+        panic!("{}", said.trim());
     }
 
     fn setting(&self) -> Option<(String, String)> {
@@ -132,9 +155,13 @@ impl Cluster {
 
 /// A Hub of this run's own: this program is the person who approves.
 async fn development_hub(end: End, cluster: &Cluster) -> ExitCode {
-    let hub = Hub::start_dev().await;
+    let catalog = Home::new();
+    let file = catalog.path().join("catalog.toml");
+    std::fs::write(&file, CATALOG).expect("a catalog");
+    let hub = Hub::start_with(&["--catalog", &file.to_string_lossy()]).await;
     println!("Hub     {} (for development, gone when this ends)", hub.url());
     let mut agent = Agent::new(&hub);
+    println!("Home    PORTEN_HOME={} (gone when this ends)", agent.home().porten().display());
     agent.set("PORTEN_LOG", "info");
     // What the person set of the engine and the memory; home and keychain are this run's own.
     let passed_on = |name: &str| PASSED_ON.contains(&name);
@@ -151,10 +178,9 @@ async fn development_hub(end: End, cluster: &Cluster) -> ExitCode {
     } else {
         agent.run();
     }
-    println!("Waiting until a model is served …");
-    let status = agent.status_until(READY, "a model is served", is_ready).await;
+    let status = wait_until_served(&agent).await;
     let model = placed_model(&status);
-    let answered = answer(&hub, &model).await;
+    let answered = answer(&hub, &model, cluster.sim.is_some()).await;
     // Numbers reach the status a quarter of a second late at most.
     let is_counted = |status: &Value| status["traffic"]["completed"] != 0 || status["traffic"]["failed"] != 0;
     agent.status_until(READY, "the answer is counted", is_counted).await;
@@ -174,6 +200,39 @@ async fn development_hub(end: End, cluster: &Cluster) -> ExitCode {
     if answered { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// Waits until requests may come, and says what is awaited whenever that changes.
+///
+/// # Panics
+/// Nothing is served in time; the sentence names what was awaited last.
+async fn wait_until_served(agent: &Agent) -> Value {
+    let begun = std::time::Instant::now();
+    let mut told = String::new();
+    loop {
+        let status = agent.status().await;
+        if is_ready(&status) {
+            return status;
+        }
+        let awaited = awaited(&status);
+        if awaited != told {
+            println!("Waiting: {awaited}");
+            told = awaited;
+        }
+        assert!(
+            begun.elapsed() < READY,
+            "nothing is served after {} s; the last that was awaited: {told}",
+            READY.as_secs()
+        );
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// The first step of the ladder that is not done, in its own words.
+fn awaited(status: &Value) -> String {
+    let mut steps = status["ladder"].as_array().into_iter().flatten();
+    let step = steps.find(|step| step["state"] != "reached");
+    step.and_then(|step| step["reason"].as_str()).unwrap_or("the agent starts").to_owned()
+}
+
 /// Somebody's own Hub: nothing is approved here, and the sign-in is the person's.
 async fn own_hub(end: End, cluster: &Cluster) -> ExitCode {
     let commands = match end {
@@ -191,8 +250,9 @@ async fn own_hub(end: End, cluster: &Cluster) -> ExitCode {
 }
 
 /// Streams one answer through the whole chain, printing each piece as it comes.
-async fn answer(hub: &Hub, model: &str) -> bool {
-    println!("{model} is asked: {QUESTION}\n");
+async fn answer(hub: &Hub, model: &str, simulated: bool) -> bool {
+    let note = if simulated { " (the answer is simulated: words without sense)" } else { "" };
+    println!("{model} is asked: {QUESTION}{note}\n");
     let mut body = streamed_chat(model, QUESTION);
     body["max_tokens"] = 60.into();
     let mut answer = hub.client().stream("/v1/chat/completions", &body).await;

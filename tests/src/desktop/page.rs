@@ -1,5 +1,6 @@
 //! The popover's page in the app's own WebKit, read and clicked through WebDriver.
 
+use std::fs::File;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,8 @@ impl Page {
     /// There is no driver (package webkit2gtk-driver), or the app does not come up.
     pub async fn open(agent: &Agent) -> Self {
         let port = free_port();
+        // The app's own log, since the app is the driver's child.
+        let log = File::create(agent.home().path().join("app.err")).expect("a file for the app's log");
         let driver = Command::new("WebKitWebDriver")
             .arg(format!("--port={port}"))
             .env_clear()
@@ -32,7 +35,7 @@ impl Page {
             .env("TAURI_WEBVIEW_AUTOMATION", "true")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .expect("WebKitWebDriver (package webkit2gtk-driver)");
         let wants = json!({ "webkitgtk:browserOptions": { "binary": app(), "args": ["--open"] } });

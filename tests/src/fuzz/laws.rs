@@ -1,24 +1,31 @@
 //! The readers of single documents and heads.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use porten_core::api_error::ApiError;
 use porten_core::config::{self, HubUrl, SettingsFile};
-use porten_core::exo::{Document, Input, Telling, read_previews};
+use porten_core::display_text::{is_disguise, is_visible, sanitize, terminal_safe};
+use porten_core::exo::{Answer, Document, Input, Telling, read_previews};
 use porten_core::http1::{self, Body};
+use porten_core::machine_name::{MAX_CHARS, sanitize_machine_name};
 use porten_core::models_list;
+use porten_core::nearest::nearest;
 use porten_core::relay::{AnswerShape, RequestId, headers as relay_headers};
 use porten_core::replay::Replay;
 use porten_core::reply::Reply;
 use porten_core::signin::device::{Effect, Input as SignIn};
 use porten_core::signin::{Device, metadata};
 use porten_core::time::{Moment, Now};
-use porten_core::wire;
+use porten_core::wire::{self, FromHub, MAX_CATALOG_MODELS, MAX_TEXT};
 
 use super::cuts;
+
+/// A long text (bytes), and the time for one: a millisecond is usual, in a build for tests ten times that.
+const LONG: usize = 32 * 1024;
+const LONG_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Headers that belong to one connection or one side.
 const NEVER_SENT: [&str; 13] = [
@@ -37,11 +44,44 @@ const NEVER_SENT: [&str; 13] = [
     "server",
 ];
 
-/// A message that reads is written and read back as the same.
+/// Whatever a text is, what is shown of it is one short visible line, a terminal gets nothing to obey, and a long one
+/// costs no more than a time in proportion to its length.
+pub(super) fn display_text(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    for max in [0, 1, 7, 300] {
+        assert_plain(&sanitize(&text, max), max);
+    }
+    let safe = terminal_safe(&text);
+    assert!(safe.chars().all(|c| matches!(c, '\n' | '\t') || !is_disguise(c)), "{safe:?}");
+    let name = sanitize_machine_name(&text);
+    assert_plain(&name, MAX_CHARS);
+    assert_eq!(sanitize_machine_name(&name), name);
+    let long = text.repeat(LONG / text.len().max(1));
+    let begun = Instant::now();
+    let _ = (sanitize(&long, 300), terminal_safe(&long), nearest(&long, [&*long, &*text]));
+    assert!(begun.elapsed() < LONG_PATIENCE, "{:?} for {} bytes", begun.elapsed(), long.len());
+}
+
+fn assert_plain(line: &str, max: usize) {
+    let plain = line.chars().all(|c| c == ' ' || is_visible(c));
+    assert!(plain && line.chars().count() <= max, "{line:?}");
+}
+
+/// A message that reads is written and read back as the same, and what a person may read of it is plain.
 pub(super) fn control(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Ok(Some(said)) = wire::read_from_hub(&text) {
-        assert_eq!(wire::read_from_hub(&wire::write(&said)).expect("our own"), Some(said));
+        assert_eq!(wire::read_from_hub(&wire::write(&said)).expect("our own"), Some(said.clone()));
+        match said {
+            FromHub::Welcome(welcome) => {
+                assert_plain(&welcome.account, MAX_TEXT);
+                assert!(welcome.catalog.len() <= MAX_CATALOG_MODELS);
+            }
+            FromHub::Drain(drain) => assert_plain(&drain.reason, MAX_TEXT),
+            FromHub::Goodbye(goodbye) => assert_plain(&goodbye.text, MAX_TEXT),
+            FromHub::Catalog(catalog) => assert!(catalog.models.len() <= MAX_CATALOG_MODELS),
+            FromHub::Traffic(_) | FromHub::Wake(_) | FromHub::Drained(_) => {}
+        }
     }
     if let Ok(Some(said)) = wire::read_from_agent(&text) {
         assert_eq!(wire::read_from_agent(&wire::write(&said)).expect("our own"), Some(said));
@@ -117,8 +157,13 @@ pub(super) fn exo(bytes: &[u8]) {
     let mut telling = Telling::default();
     for (second, document) in Document::ALL.into_iter().cycle().skip(usize::from(first)).take(3).enumerate() {
         let at = now(u32::try_from(second).unwrap_or_default());
-        let _ = telling.on(Input::Told(document, Reply::answer(200, bytes.to_vec())), at);
+        let _ = telling.on(Input::Told(Answer::read(document, &Reply::answer(200, bytes.to_vec()))), at);
         let _ = telling.on(Input::Tick, at);
+        let plain = |text: &Option<String>| text.iter().for_each(|text| assert_plain(text, 64));
+        for member in &telling.cluster().members {
+            [&member.name, &member.model, &member.chip, &member.os, &member.build].into_iter().for_each(plain);
+            assert!(member.id.bytes().all(|byte| byte.is_ascii_graphic()));
+        }
         let instances: Vec<_> = telling.instances().map(|(instance, _)| instance.clone()).collect();
         for instance in &instances {
             let _ = (telling.parts(instance), telling.is_broken(instance), telling.stall(instance, at));

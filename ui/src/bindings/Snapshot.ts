@@ -6,6 +6,7 @@ import type { ClusterView } from "./ClusterView";
 import type { EngineView } from "./EngineView";
 import type { HostView } from "./HostView";
 import type { HubView } from "./HubView";
+import type { LeftOut } from "./LeftOut";
 import type { MemoryView } from "./MemoryView";
 import type { ModelView } from "./ModelView";
 import type { Notice } from "./Notice";
@@ -77,4 +78,8 @@ ladder: Array<Rung>,
 /**
  * What to know or do, worst first.
  */
-notices: Array<Notice>, };
+notices: Array<Notice>, 
+/**
+ * Rows that did not fit; left out where all did.
+ */
+left_out?: LeftOut, };

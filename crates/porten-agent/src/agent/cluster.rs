@@ -6,7 +6,7 @@ use std::path::Path;
 use porten_core::config::{Config, EngineKind, EngineUrl};
 use porten_core::desk::Desk;
 use porten_core::engine::{self, Reach};
-use porten_core::exo::{self, Document, NodeId, Pace, Phase, Telling, Told};
+use porten_core::exo::{self, Answer, Document, NodeId, Pace, Phase, Telling, Told};
 use porten_core::idle::Idle;
 use porten_core::ids::ModelId;
 use porten_core::limits::Limits;
@@ -14,7 +14,6 @@ use porten_core::lingering::Lingering;
 use porten_core::memory::{budget, meant};
 use porten_core::models::{self, Said};
 use porten_core::pool;
-use porten_core::reply::Reply;
 use porten_core::snapshot::{Freshness, LinkKind};
 use porten_core::time::Moment;
 
@@ -175,18 +174,19 @@ impl World {
         let now = self.hands.clock.now();
         let Some(document) = self.following.telling.on(input, now) else { return };
         let (engine, turn) = (self.hands.engine.clone(), self.following.turn);
-        self.tasks.spawn(async move { Done::Told(turn, document, ask::fetch(&engine, &at, document).await) });
+        self.tasks.spawn(async move { Done::Told(turn, ask::fetch(&engine, &at, document).await) });
     }
 
     /// exo answered, or did not.
-    pub(super) fn told(&mut self, turn: u64, document: Document, reply: Reply) {
+    pub(super) fn told(&mut self, turn: u64, answer: Answer) {
         if turn != self.following.turn {
             return;
         }
-        if reply == Reply::Lost && document == Document::LastSeen {
+        let document = answer.document();
+        if answer.is_lost() && document == Document::LastSeen {
             self.step_health(engine::Input::Doubted);
         }
-        self.step_telling(exo::Input::Told(document, reply));
+        self.step_telling(exo::Input::Told(answer));
         if document == Document::Instances {
             // Of several builds of a model the loaded one is meant.
             self.match_models();

@@ -7,8 +7,7 @@ use std::time::Duration;
 use porten_core::command::{Answered, Command, Declined, DeclinedCode, Revocation};
 use porten_core::config::{Config, EngineKind};
 use porten_core::engine::{self, Listing, Proof, ProofFailure, Reach};
-use porten_core::exo::{self, Document, InstanceId, Preview};
-use porten_core::reply::Reply;
+use porten_core::exo::{self, Answer as ExoAnswer, InstanceId, Preview};
 use porten_core::route::Route;
 use porten_core::snapshot::AccountView;
 use porten_core::tunnel::{self, ConnId, Effect};
@@ -36,7 +35,7 @@ pub(super) enum Done {
     Dropped(Result<Option<SignedIn>, VaultTrouble>),
     Forgotten(Result<Revocation, VaultTrouble>, Answer),
     Kept(Wishes, Result<(), WishesError>, Command, Answer),
-    Told(u64, Document, Reply),
+    Told(u64, ExoAnswer),
     Offered(String, Result<Vec<Preview>, String>),
     Ordered(String, Result<(), String>),
     Deleted(InstanceId),
@@ -230,7 +229,7 @@ impl World {
             }
             Ok(Done::Proved(id, result)) => {
                 if let Err(why) = &result {
-                    tracing::info!(model = %id, %why, "no proof");
+                    tracing::info!(model = ?id, why = ?why.to_string(), "no proof");
                 }
                 self.step_health(engine::Input::Proved(id, result));
             }
@@ -248,7 +247,7 @@ impl World {
                 let _ = answer.send(told.map_err(|trouble| credential(&trouble)));
             }
             Ok(Done::Kept(wishes, result, command, answer)) => self.kept(wishes, result, &command, answer),
-            Ok(Done::Told(turn, document, reply)) => self.told(turn, document, reply),
+            Ok(Done::Told(turn, answer)) => self.told(turn, answer),
             Ok(Done::Offered(model, places)) => self.offered(&model, places),
             Ok(Done::Ordered(model, result)) => self.ordered(&model, result),
             Ok(Done::Deleted(instance)) => self.deleted(&instance),

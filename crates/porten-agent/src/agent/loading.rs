@@ -130,14 +130,14 @@ impl World {
     pub(super) fn wake(&mut self, id: &str) {
         let Ok(id) = ModelId::read(id) else { return };
         if self.following.idle.wake(&id) {
-            tracing::info!(model = %id, "somebody asks for it: it is loaded again");
+            tracing::info!(model = ?id.as_str(), "somebody asks for it: it is loaded again");
             self.said(&id, true);
         }
     }
 
     pub(super) fn ordered(&mut self, model: &str, result: Result<(), String>) {
         if let Err(why) = &result {
-            tracing::warn!(%model, %why, "not placed");
+            tracing::warn!(?model, ?why, "not placed");
         }
         self.following.desk.ordered(model, result, self.hands.clock.now().mono);
         self.step_telling(exo::Input::Nudge);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use porten_core::activity::Activity;
 use porten_core::awake::Wish;
+use porten_core::catalog_pace::CatalogPace;
 use porten_core::config::Config;
 use porten_core::detect::Chosen;
 use porten_core::engine::{self, Health, Reach};
@@ -15,6 +16,7 @@ use porten_core::ids::{Matched, Wanted};
 use porten_core::leaving::{Leave, Leaving};
 use porten_core::memory::{Memory, budget};
 use porten_core::models::{self, Shelf};
+use porten_core::nearest::nearest_of_each;
 use porten_core::notice::Book;
 use porten_core::pause::Resting;
 use porten_core::picture::{self, Facts};
@@ -39,7 +41,7 @@ use crate::in_use::InUse;
 use crate::ledger::{Ledger, Reading};
 use crate::places::Places;
 use crate::relay::RelayFacts;
-use crate::session::{Told, Way, plain};
+use crate::session::{Told, Way};
 use crate::wishes::Wishes;
 
 /// Numbers reach the front ends at most this often.
@@ -101,8 +103,10 @@ pub(super) struct World {
     pub(super) tasks: JoinSet<Done>,
     pub(super) health: Health,
     pub(super) matched: Matched,
-    catalog: Vec<Offer>,
+    catalog: CatalogPace,
     standings: BTreeMap<String, wire::ModelTraffic>,
+    /// For ids that the Hub does not offer: one that it does and that is near.
+    nearest: BTreeMap<String, String>,
     /// When the Hub said so.
     said: Option<Timestamp>,
     /// It asked this node to finish what runs: why, and whether the link stays.
@@ -164,8 +168,9 @@ impl World {
             tasks: JoinSet::new(),
             health: Health::default(),
             matched: Matched::default(),
-            catalog: Vec::new(),
+            catalog: CatalogPace::default(),
             standings: BTreeMap::new(),
+            nearest: BTreeMap::new(),
             said: None,
             hub_drains: None,
             account: None,
@@ -269,7 +274,8 @@ impl World {
                     self.read = true;
                     let kept_in = self.kept_in.clone();
                     let since = self.account.as_ref().and_then(|account| account.since);
-                    self.account = Some(AccountView { name: Some(welcome.account), kept_in, since });
+                    let name = Some(welcome.account).filter(|name| !name.is_empty());
+                    self.account = Some(AccountView { name, kept_in, since });
                     self.take_catalog(welcome.catalog);
                 }
             }
@@ -279,6 +285,7 @@ impl World {
                     self.link_since = None;
                     self.rtt_ms = None;
                     self.standings.clear();
+                    self.nearest.clear();
                     (self.said, self.hub_drains) = (None, None);
                 }
                 self.step_tunnel(tunnel::Input::Ended(conn, failure));
@@ -298,8 +305,9 @@ impl World {
     fn log_end(&mut self, failure: &Failure) {
         match failure {
             same if self.logged.as_ref() == Some(same) => tracing::debug!("the Hub is not there still"),
-            Failure::Lost(why) => tracing::info!(%why, "link ended"),
-            Failure::Refused(why) => tracing::warn!(%why, "the Hub refused"),
+            // Quoted: there are a stranger's words in some.
+            Failure::Lost(why) => tracing::info!(why = ?why.to_string(), "link ended"),
+            Failure::Refused(why) => tracing::warn!(why = ?why.to_string(), "the Hub refused"),
         }
         self.logged = Some(failure.clone());
     }
@@ -334,15 +342,16 @@ impl World {
                     self.hub_drains.take_if(|drain| drain.stay);
                 }
                 self.said = Some(self.hands.clock.now().wall);
-                self.standings = traffic.models.into_iter().map(readable).collect();
+                self.standings = traffic.models.into_iter().map(|told| (told.id.clone(), told)).collect();
+                self.look_for_nearest();
             }
             FromHub::Wake(wake) => self.wake(&wake.model),
             FromHub::Drain(drain) => {
-                tracing::info!(reason = %drain.reason, stay = drain.stay, "the Hub asks to drain");
+                tracing::info!(reason = ?drain.reason, stay = drain.stay, "the Hub asks to drain");
                 if !drain.stay {
                     self.sessions.drain();
                 }
-                self.hub_drains = Some(wire::Drain { reason: plain(&drain.reason), ..drain });
+                self.hub_drains = Some(drain);
             }
             // A welcome comes once, before this; a goodbye is read where the link ends.
             FromHub::Welcome(_) | FromHub::Goodbye(_) | FromHub::Drained(_) => {}
@@ -350,8 +359,21 @@ impl World {
     }
 
     fn take_catalog(&mut self, catalog: Vec<Offer>) {
-        self.catalog = catalog;
+        if self.catalog.offer(catalog, self.hands.clock.now().mono) {
+            self.took_catalog();
+        }
+    }
+
+    fn took_catalog(&mut self) {
         self.match_models();
+        self.look_for_nearest();
+    }
+
+    /// Which of the Hub's ids a person may have meant by one that it does not offer: once for each of its words.
+    fn look_for_nearest(&mut self) {
+        let missing = self.standings.values().filter(|told| told.standing == wire::Standing::NotOffered);
+        let offered: Vec<&str> = self.catalog.current().iter().map(|offer| offer.id.as_str()).collect();
+        self.nearest = nearest_of_each(missing.map(|told| told.id.as_str()), &offered);
     }
 
     /// Pairs anew what is wanted with what is listed.
@@ -362,7 +384,8 @@ impl World {
             Reach::Unknown | Reach::Down { .. } => (&no_ids, &no_sizes),
         };
         let loaded = self.following.telling.instances().map(|(instance, _)| instance.model.clone()).collect();
-        self.matched = models::plan(self.listed_models(), &self.catalog, Shelf { listed, sizes, loaded: &loaded });
+        self.matched =
+            models::plan(self.listed_models(), self.catalog.current(), Shelf { listed, sizes, loaded: &loaded });
     }
 
     /// The models that the settings list.
@@ -395,6 +418,9 @@ impl World {
         self.step_tunnel(tunnel::Input::Tick);
         self.step_health(engine::Input::Tick);
         self.step_telling(exo::Input::Tick);
+        if self.catalog.tick(self.hands.clock.now().mono) {
+            self.took_catalog();
+        }
         self.tick_rest();
     }
 
@@ -410,6 +436,7 @@ impl World {
             self.cluster_deadline(now),
             Some(self.activity.deadline()),
             self.resting.deadline(),
+            self.catalog.deadline(),
             picture,
         ];
         candidates.into_iter().flatten().min().unwrap_or(now + Duration::from_secs(3600))
@@ -500,7 +527,7 @@ impl World {
             desk: &self.following.desk,
             idle: &self.following.idle,
             lingering: &self.following.lingering,
-            catalog: &self.catalog,
+            nearest: &self.nearest,
             off: &self.following.unwanted,
             standings: &self.standings,
             said: self.said,
@@ -519,12 +546,6 @@ async fn changed(ledger: &Ledger, not_before: Option<Instant>) {
         tokio::time::sleep_until(moment).await;
     }
     ledger.changed().await;
-}
-
-/// By its id, with what is another's words made fit to be shown.
-fn readable(told: wire::ModelTraffic) -> (String, wire::ModelTraffic) {
-    let nearest = told.nearest.as_deref().map(plain);
-    (told.id.clone(), wire::ModelTraffic { nearest, ..told })
 }
 
 fn replace<T: PartialEq>(told: &mut T, fresh: T) -> bool {

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use porten_core::display_text::sanitize;
+use porten_core::wire::MAX_TEXT;
 use zbus::zvariant::OwnedFd;
 use zbus::{Connection, Error};
 
 use crate::logind;
-use crate::session::plain;
 
 /// The kernel's list (Documentation/ABI/testing/sysfs-class-power).
 const SUPPLIES: &str = "/sys/class/power_supply";
@@ -30,14 +31,16 @@ fn words(error: &Error) -> String {
     let by_hand = "keep this machine awake by its own power settings";
     match error {
         Error::MethodError(name, text, _) if is_refusal(name) => {
-            let text =
-                text.as_deref().map(|text| format!(" ({})", plain(text).trim_end_matches('.'))).unwrap_or_default();
+            let text = text
+                .as_deref()
+                .map(|text| format!(" ({})", sanitize(text, MAX_TEXT).trim_end_matches('.')))
+                .unwrap_or_default();
             format!(
                 "the system does not let Porten keep it awake{text}; allow this account \
                  org.freedesktop.login1.inhibit-block-sleep and -idle in polkit, or {by_hand}"
             )
         }
-        other => format!("no logind answers on the system bus ({}); {by_hand}", plain(&other.to_string())),
+        other => format!("no logind answers on the system bus ({}); {by_hand}", sanitize(&other.to_string(), MAX_TEXT)),
     }
 }
 
@@ -124,7 +127,7 @@ mod tests {
         let told = error("org.freedesktop.DBus.Error.AccessDenied", "Permission\ndenied.");
         assert_eq!(
             told,
-            "the system does not let Porten keep it awake (Permissiondenied); allow this account \
+            "the system does not let Porten keep it awake (Permission denied); allow this account \
              org.freedesktop.login1.inhibit-block-sleep and -idle in polkit, or keep this machine awake by its own power settings"
         );
         let told = error("org.freedesktop.DBus.Error.ServiceUnknown", "not provided by any .service files");

@@ -89,7 +89,7 @@ impl Owner {
         let url = self.metadata().await?.token.clone();
         let reply = self.http.post(&url, &Form::refresh(&old)).await.map_err(no_way)?;
         let fresh = refresh::read(&old, &reply, self.clock.now().wall).map_err(|error| {
-            tracing::warn!(%error, "sign-in not renewed");
+            tracing::warn!(error = ?error.to_string(), "sign-in not renewed");
             // Its address may have changed.
             self.metadata = None;
             not_renewed(&error, &reply)

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use http::Method;
 use porten_core::config::EngineUrl;
-use porten_core::exo::{Document, INSTANCE, InstanceId, PREVIEWS, Preview, read_previews};
+use porten_core::display_text::sanitize;
+use porten_core::exo::{Answer, Document, INSTANCE, InstanceId, PREVIEWS, Preview, PreviewError, read_previews};
 use porten_core::reply::Reply;
+use porten_core::wire::MAX_TEXT;
 
 use super::client::EngineClient;
+use crate::heavy;
 
 /// For one document: 10–50 ms a node are usual (measured); a Mac that loads a model is slower.
 const DOCUMENT_DEADLINE: Duration = Duration::from_secs(5);
@@ -18,9 +21,13 @@ const MAX_PREVIEWS: usize = 4 * 1024 * 1024;
 /// Any other answer is a line (bytes).
 const MAX_ANSWER: usize = 1024 * 1024;
 
-/// One of exo's documents.
-pub async fn fetch(engine: &EngineClient, at: &EngineUrl, document: Document) -> Reply {
-    engine.get(at, document.path(), DOCUMENT_DEADLINE, document.limit()).await
+/// One of exo's documents, read.
+pub async fn fetch(engine: &EngineClient, at: &EngineUrl, document: Document) -> Answer {
+    let reply = engine.get(at, document.path(), DOCUMENT_DEADLINE, document.limit()).await;
+    let bytes = reply.body().len();
+    heavy::run(bytes, move || Answer::read(document, &reply))
+        .await
+        .unwrap_or_else(|| Answer::read(document, &Reply::Lost))
 }
 
 /// The places that exo offers for a model.
@@ -31,7 +38,10 @@ pub async fn fetch_places(engine: &EngineClient, at: &EngineUrl, model: &str) ->
     let mut url = at.at(PREVIEWS);
     url.query_pairs_mut().append_pair("model_id", model);
     match engine.ask(Method::GET, url, None, ORDER_DEADLINE, MAX_PREVIEWS).await {
-        Reply::Answer { status: 200, body, .. } => read_previews(&body).map_err(|why| why.to_string()),
+        Reply::Answer { status: 200, body, .. } => {
+            let read = heavy::run(body.len(), move || read_previews(&body)).await;
+            read.unwrap_or(Err(PreviewError::Unreadable)).map_err(|why| why.to_string())
+        }
         Reply::Answer { status, .. } => Err(format!("exo answers {status} when asked for a place")),
         Reply::Lost => Err("exo did not say in time where it could go".to_owned()),
     }
@@ -63,7 +73,7 @@ pub async fn delete(engine: &EngineClient, at: &EngineUrl, instance: &InstanceId
 fn refusal(status: u16, body: &[u8]) -> String {
     let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     match body["error"]["message"].as_str() {
-        Some(message) => format!("exo says: {}", message.chars().take(300).collect::<String>()),
+        Some(message) => format!("exo says: {}", sanitize(message, MAX_TEXT)),
         None => format!("exo refuses the order ({status})"),
     }
 }

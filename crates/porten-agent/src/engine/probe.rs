@@ -10,6 +10,7 @@ use porten_core::models_list::{self, EngineModel};
 use porten_core::reply::Reply;
 
 use super::client::EngineClient;
+use crate::heavy;
 
 /// For one document. exo builds its list in 50 ms; a machine that is loading a model may be slow.
 const PROBE_DEADLINE: Duration = Duration::from_secs(5);
@@ -22,7 +23,7 @@ const MAX_NODE_ID: usize = 4096;
 /// One sentence for the person: why there is no engine.
 pub async fn probe(engine: &EngineClient, chosen: &Chosen, last: Option<&Listing>) -> Result<Listing, String> {
     if let Some(last) = last
-        && let Some(models) = list(&models(engine, &last.url).await)
+        && let Some(models) = list(models(engine, &last.url).await).await
     {
         return Ok(listing(last.kind, last.url.clone(), models));
     }
@@ -36,10 +37,16 @@ pub async fn probe(engine: &EngineClient, chosen: &Chosen, last: Option<&Listing
         let usual = LOOKED_AT.into_iter().filter_map(EngineUrl::localhost).take(1).collect();
         answers.extend(look(engine, usual).await);
     }
-    match detect::decide(chosen, &answers) {
+    let (bytes, chosen) = (answers.iter().map(|probe| probe.models.body().len()).sum(), chosen.clone());
+    let decided = heavy::run(bytes, move || decide(&chosen, &answers)).await;
+    decided.unwrap_or_else(|| Err("the agent ends".to_owned()))
+}
+
+fn decide(chosen: &Chosen, answers: &[Probe]) -> Result<Listing, String> {
+    match detect::decide(chosen, answers) {
         Decision::Use { url, kind } => {
             let answer = answers.iter().find(|probe| probe.url == url.value);
-            let models = answer.and_then(|probe| list(&probe.models)).unwrap_or_default();
+            let models = answer.and_then(|probe| read(&probe.models)).unwrap_or_default();
             Ok(listing(kind.value, url.value, models))
         }
         Decision::Missing(why) => Err(why.to_string()),
@@ -62,7 +69,11 @@ async fn models(engine: &EngineClient, at: &EngineUrl) -> Reply {
     engine.get(at, models_list::PATH, PROBE_DEADLINE, models_list::MAX_LIST).await
 }
 
-fn list(reply: &Reply) -> Option<Vec<EngineModel>> {
+async fn list(reply: Reply) -> Option<Vec<EngineModel>> {
+    heavy::run(reply.body().len(), move || read(&reply)).await.flatten()
+}
+
+fn read(reply: &Reply) -> Option<Vec<EngineModel>> {
     let Reply::Answer { status: 200, body, .. } = reply else { return None };
     models_list::read(body).ok()
 }

@@ -113,7 +113,7 @@ async fn read(mut response: EngineAnswer, opening: Opening) -> Result<(), ProofF
             let body = up_to_limit(response).await;
             let retry_after = headers::retry_after(&head);
             let failure = Failure { status, media_type: headers::essence(&head), body: &body, retry_after };
-            Err(ProofFailure::Refused(engine_error::read(&failure, &names).message))
+            Err(ProofFailure::refused(&engine_error::read(&failure, &names).message))
         }
     }
 }
@@ -142,7 +142,7 @@ fn is_something(value: &Value) -> bool {
 fn judge(end: End) -> Result<(), ProofFailure> {
     match end {
         End::Complete(_) => Ok(()),
-        End::Error(error) => Err(ProofFailure::Refused(error.message)),
+        End::Error(error) => Err(ProofFailure::refused(&error.message)),
     }
 }
 

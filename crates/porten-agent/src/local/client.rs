@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use porten_core::command::{Answered, Command, Declined};
-use porten_core::snapshot::Snapshot;
+use porten_core::snapshot::{MAX_SNAPSHOT, Snapshot};
 use reqwest::{Client, Response, redirect};
 use serde::de::DeserializeOwned;
 
@@ -12,8 +12,6 @@ use super::{COMMAND, LOOK, PROTOCOL, PROTOCOL_HEADER, SNAPSHOT, VERSION_HEADER, 
 
 /// For one exchange; sign-out waits for the Hub (10 s) and twice for the keychain (10 s each).
 const DEADLINE: Duration = Duration::from_secs(40);
-/// No picture is larger (bytes).
-const MAX_SNAPSHOT: usize = 1024 * 1024;
 
 /// The socket of an agent.
 #[derive(Debug, Clone)]
@@ -105,7 +103,7 @@ impl Local {
     }
 
     fn lines(&self, response: Response) -> Lines {
-        Lines { response, rest: Vec::new(), path: self.path.clone() }
+        Lines { response, rest: Vec::new(), looked_at: 0, path: self.path.clone() }
     }
 
     fn no_answer(&self) -> LocalError {
@@ -136,6 +134,8 @@ fn url(path: &str) -> String {
 pub struct Lines {
     response: Response,
     rest: Vec<u8>,
+    /// The beginning of `rest` in which no line ends.
+    looked_at: usize,
     path: PathBuf,
 }
 
@@ -151,10 +151,13 @@ impl Lines {
     async fn read<T: DeserializeOwned>(&mut self) -> Result<Option<T>, LocalError> {
         let strange = || LocalError::NoAnswer(self.path.clone());
         loop {
-            if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.rest.drain(..=end).collect();
+            let fresh = self.rest.get(self.looked_at..).unwrap_or_default();
+            if let Some(end) = fresh.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.rest.drain(..=self.looked_at + end).collect();
+                self.looked_at = 0;
                 return serde_json::from_slice(&line).map(Some).map_err(|_| strange());
             }
+            self.looked_at = self.rest.len();
             if self.rest.len() > MAX_SNAPSHOT {
                 return Err(strange());
             }

@@ -15,7 +15,8 @@ use porten_core::wire::{MAX_BODY, MAX_STREAMS};
 use tokio::time::Instant;
 
 use super::room::Part;
-use super::{Relay, Stop};
+use super::{Relay, RelayFacts, Stop};
+use crate::heavy;
 
 /// A request that may go to the engine.
 pub(super) struct Job {
@@ -53,22 +54,31 @@ pub(super) async fn receive(
     )?;
     let mut room = relay.room.part();
     let body = read_body(stream, admitted.length, relay.limits.body, &mut room).await?;
-    let ask = body::read(admitted.route, &body)?;
-    let served = admit_body(&facts.serving, admitted.route, &ask.model)?;
+    // What was cut meanwhile keeps its room until its work is done.
+    let read = heavy::run(body.len(), move || (read(&facts, admitted.route, &body), room)).await;
+    let (read, room) = read.ok_or(Stop::Left)?;
+    let (job, bytes) = read?;
+    Ok((job, Prompt { bytes, _room: room }))
+}
+
+/// Reads the body, and writes the one for the engine.
+fn read(facts: &RelayFacts, route: Route, body: &[u8]) -> Result<(Job, Bytes), ApiError> {
+    let ask = body::read(route, body)?;
+    let served = admit_body(&facts.serving, route, &ask.model)?;
     let load = tokens::admit(&ask, facts.bounds.of(&ask.model))?;
     // A served model has an engine; between two facts of the loop it may just have gone.
     let engine = facts.engine.clone().ok_or_else(super::unreachable)?;
     let names = facts.serving.names(&ask.model).ok_or_else(super::unreachable)?;
-    let prompt = Prompt { bytes: Bytes::from(ask.for_engine(&served.engine_id)), _room: room };
+    let bytes = Bytes::from(ask.for_engine(&served.engine_id));
     let job = Job {
-        route: admitted.route,
+        route,
         names: names.clone(),
         engine_id: served.engine_id.clone(),
         wants: ask.wants,
         engine,
         tokens: load.all,
     };
-    Ok((job, prompt))
+    Ok((job, bytes))
 }
 
 /// What must come of a body while the patience for it lasts (bytes): one that trickles would hold its place for ever.

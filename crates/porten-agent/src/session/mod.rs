@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use porten_core::tunnel::{ConnId, Failure, Lost, Refused};
 use porten_core::wire::{
-    self, Advert, Draining, FromAgent, FromHub, Goodbye, GoodbyeReason, Hello, PongStats, Welcome,
+    self, Advert, Draining, FromAgent, FromHub, Goodbye, GoodbyeReason, Hello, PongStats, Welcome, WireError,
 };
 use porten_link::dial::{Connect, DialRequest, Transport, dial};
 use porten_link::{Beat, Control, End, Opened, Outgoing, http2};
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::credentials::Credentials;
+use crate::heavy;
 use crate::relay::{self, Relay};
 use tally::Tally;
 
@@ -26,8 +27,6 @@ const HTTP2_DEADLINE: Duration = Duration::from_secs(10);
 /// How long after `draining` the Hub may take to say that no more is on its way; one that never says so is not waited for
 /// any longer. Under [`porten_core::leaving::LAST_WORDS`].
 const CONFIRM_PATIENCE: Duration = Duration::from_secs(3);
-/// The most of a Hub's words that is shown to a person (characters).
-const MAX_WORDS: usize = 200;
 
 /// What a session tells the loop; each carries the connection's number, so that a dead one is not believed.
 #[derive(Debug)]
@@ -79,7 +78,7 @@ pub async fn run(way: Way, conn: ConnId) {
     };
     let failure = match opened {
         Ok((opened, welcome)) => {
-            tracing::info!(account = %welcome.account, "connected");
+            tracing::info!(account = ?welcome.account, "connected");
             tell(&way, conn, Told::Opened(welcome)).await;
             serve(&way, conn, opened).await
         }
@@ -112,7 +111,7 @@ async fn open(way: &Way) -> Result<(Opened<Transport>, Welcome), Failure> {
     opened.send(wire::write(&FromAgent::Hello(way.hello.clone()))).await.map_err(|end| failure(&end, None))?;
     loop {
         let text = opened.receive().await.map_err(|end| failure(&end, None))?;
-        match wire::read_from_hub(&text) {
+        match take(text).await {
             Ok(Some(FromHub::Welcome(welcome))) => return Ok((opened, welcome)),
             Ok(Some(FromHub::Goodbye(goodbye))) => return Err(turned_away(&goodbye)),
             Ok(_) => {}
@@ -194,7 +193,7 @@ async fn talk(
                     let reason = "too many control messages".to_owned();
                     Some(Outgoing::Close { code: wire::close::POLICY, reason })
                 }
-                Some(text) => hear(way, conn, &text, goodbye, confirmed).await,
+                Some(text) => hear(way, conn, text, goodbye, confirmed).await,
                 // The link is gone; `accept` says so next.
                 None => return,
             },
@@ -241,15 +240,28 @@ async fn sleep_until(moment: Option<tokio::time::Instant>) {
     }
 }
 
+/// Reads a control message; what is not taken of it is told once for all of it.
+async fn take(text: String) -> Result<Option<FromHub>, WireError> {
+    // The process ends if it is not read.
+    let read = heavy::run(text.len(), move || wire::take_from_hub(&text)).await.unwrap_or(Ok(None))?;
+    Ok(read.map(|(said, left_out)| {
+        if !left_out.is_nothing() {
+            let wire::LeftOut { unreadable, first, beyond } = left_out;
+            tracing::warn!(unreadable, ?first, beyond, "a part of what the Hub said is not taken");
+        }
+        said
+    }))
+}
+
 /// Takes one control message; answers with a close if it breaks the protocol.
 async fn hear(
     way: &Way,
     conn: ConnId,
-    text: &str,
+    text: String,
     goodbye: &mut Option<Goodbye>,
     confirmed: &CancellationToken,
 ) -> Option<Outgoing> {
-    match wire::read_from_hub(text) {
+    match take(text).await {
         Ok(Some(said)) => {
             match &said {
                 FromHub::Goodbye(word) => *goodbye = Some(word.clone()),
@@ -273,7 +285,7 @@ async fn hear(
         }
         Ok(None) => None,
         Err(error) => {
-            tracing::warn!(%error, "the Hub broke the protocol");
+            tracing::warn!(error = ?error.to_string(), "the Hub broke the protocol");
             Some(Outgoing::Close { code: wire::close::PROTOCOL, reason: error.to_string() })
         }
     }
@@ -292,16 +304,11 @@ fn failure(end: &End, goodbye: Option<&Goodbye>) -> Failure {
     }
 }
 
-/// A Hub's words as they may be shown to a person.
-pub(crate) fn plain(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_WORDS).collect()
-}
-
 /// The Hub's answer to the hello was a goodbye: it does not take this node, and asking again changes nothing.
 fn turned_away(goodbye: &Goodbye) -> Failure {
     match goodbye.reason {
         GoodbyeReason::Protocol | GoodbyeReason::Unknown => {
-            Failure::Refused(Refused::Forbidden(plain(&goodbye.text).trim_end_matches('.').to_owned()))
+            Failure::Refused(Refused::Forbidden(goodbye.text.trim_end_matches('.').to_owned()))
         }
         GoodbyeReason::Restart | GoodbyeReason::Revoked | GoodbyeReason::Replaced => farewell(goodbye),
     }
@@ -344,8 +351,8 @@ mod tests {
     #[test]
     fn a_hub_that_turns_the_hello_away_is_not_asked_again_at_once_and_its_words_are_told() {
         let goodbye = |reason, text: &str| turned_away(&Goodbye::new(reason, text));
-        let told = goodbye(GoodbyeReason::Protocol, "This sign-in belongs to another\u{1b}[2J node.");
-        assert_eq!(told, Failure::Refused(Refused::Forbidden("This sign-in belongs to another[2J node".into())));
+        let told = goodbye(GoodbyeReason::Protocol, "This sign-in belongs to another node.");
+        assert_eq!(told, Failure::Refused(Refused::Forbidden("This sign-in belongs to another node".into())));
         assert_eq!(goodbye(GoodbyeReason::Restart, ""), Failure::Lost(Lost::Restart { within: Duration::ZERO }));
     }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::sheet::TRIES;
 use super::*;
-use crate::exo::{Document, Input, Telling};
+use crate::exo::{Answer, Document, Input, Telling};
 use crate::reply::Reply;
 use crate::time::Now;
 
@@ -44,7 +44,7 @@ impl Scene {
         let telling = RefCell::new(Telling::default());
         let tell = |document, body: serde_json::Value| {
             let now = Now::new(self.now, jiff::Timestamp::UNIX_EPOCH);
-            telling.borrow_mut().on(Input::Told(document, Reply::answer(200, body.to_string())), now);
+            telling.borrow_mut().on(Input::Told(Answer::read(document, &Reply::answer(200, body.to_string()))), now);
         };
         let mut instances = serde_json::Map::new();
         let mut runners = serde_json::Map::new();

@@ -229,8 +229,9 @@ impl Health {
         if result == Err(ProofFailure::Unreachable) {
             self.probe_due = now.mono;
         }
+        let models = self.models.len();
         if let Some(owed) = self.models.get_mut(id) {
-            owed.prove(result, self.busy, now);
+            owed.prove(result, self.busy, models, now);
         }
     }
 
@@ -338,22 +339,40 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_day_costs_at_most_sixty_proofs() {
-        let (mut health, mut now, mut proofs) = (proven(), start(), 0);
-        while now.wall.as_second() < 86_400 {
-            now += now.mono.until(health.deadline().unwrap());
-            let mut effect = health.on(Input::Tick, now);
+    fn an_idle_day_costs_at_most_sixty_proofs_and_none_is_too_old_for_a_hub() {
+        for models in 1..=3 {
+            let (proofs, oldest) = idle_day(models);
+            assert!((40..=60).contains(&proofs), "{proofs} of {models}");
+            assert!(oldest < Duration::from_secs(2 * 60 * 60 - 15 * 60), "{oldest:?} with {models}");
+        }
+        let (proofs, oldest) = idle_day(40);
+        assert!(proofs <= 20 * 40 && oldest < Duration::from_secs(2 * 60 * 60 - 15 * 60), "{proofs}, {oldest:?}");
+    }
+
+    /// Proofs in a day without requests, and the age of the oldest one that was ever relied on.
+    fn idle_day(models: usize) -> (usize, Duration) {
+        let ids: Vec<String> = (0..models).map(|n| format!("m{n}")).collect();
+        let (mut health, mut now, mut proofs, mut oldest) = (Health::default(), start(), 0, Duration::ZERO);
+        health.on(Input::Tick, now);
+        health.on(Input::Probed(Ok(listing())), now);
+        let mut effect = health.on(Input::Wanted(ids), now);
+        loop {
             while let Some(ask) = effect {
                 effect = match ask {
                     Effect::Probe => health.on(Input::Probed(Ok(listing())), now),
                     Effect::Prove(id) => {
                         proofs += 1;
+                        oldest = oldest.max(health.proof_age(&id, now.mono).unwrap_or_default());
                         health.on(Input::Proved(id, Ok(proof())), now)
                     }
                 };
             }
+            if now.wall.as_second() >= 86_400 {
+                return (proofs, oldest);
+            }
+            now += now.mono.until(health.deadline().unwrap());
+            effect = health.on(Input::Tick, now);
         }
-        assert!((40..=60).contains(&proofs), "{proofs}");
     }
 
     #[test]

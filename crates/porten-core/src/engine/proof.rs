@@ -4,13 +4,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::display_text::sanitize;
 use crate::route::Route;
 use crate::time::{Moment, Now};
+use crate::wire::MAX_TEXT;
 
 /// The first gap between lazy proofs of a healthy model.
 const FIRST_GAP: Duration = Duration::from_secs(2 * 60);
 /// The longest: with doubling from [`FIRST_GAP`] an idle day has 52 proofs, under the 60 that were promised.
 const LONGEST_GAP: Duration = Duration::from_secs(30 * 60);
+/// So many models share those 60 a day, each with so many times the gap. More would be proven too seldom: a Hub counts on
+/// a model for two hours.
+const SHARING: u32 = 3;
 /// The first wait after a failed proof.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 /// The longest.
@@ -28,7 +33,7 @@ pub struct Proof {
 /// Why no token came.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProofFailure {
-    /// The engine's own words.
+    /// The engine's own words, plain and short: [`ProofFailure::refused`].
     #[error("{0}")]
     Refused(String),
     /// Nothing came in time.
@@ -37,6 +42,14 @@ pub enum ProofFailure {
     /// The engine closed or could not be reached.
     #[error("the engine cannot be reached")]
     Unreachable,
+}
+
+impl ProofFailure {
+    /// The engine refused, in these words of its own.
+    #[must_use]
+    pub fn refused(words: &str) -> Self {
+        Self::Refused(sanitize(words, MAX_TEXT))
+    }
 }
 
 /// What is known of one model.
@@ -71,12 +84,14 @@ impl Owed {
         Self { standing: Standing::Unproven, due: now, generated: None, gap: FIRST_GAP }
     }
 
-    pub(super) fn prove(&mut self, result: Result<Proof, ProofFailure>, busy: bool, now: Now) {
+    /// One of so many `models` was asked.
+    pub(super) fn prove(&mut self, result: Result<Proof, ProofFailure>, busy: bool, models: usize, now: Now) {
         match result {
             Ok(proof) => {
+                let share = u32::try_from(models).unwrap_or(SHARING).clamp(1, SHARING);
                 self.gap = match self.standing {
-                    Standing::Proven { .. } => (self.gap * 2).min(LONGEST_GAP),
-                    _ => FIRST_GAP,
+                    Standing::Proven { .. } => (self.gap * 2).min(LONGEST_GAP * share),
+                    _ => FIRST_GAP * share,
                 };
                 self.due = now.mono + self.gap;
                 self.generated = Some(now.mono);

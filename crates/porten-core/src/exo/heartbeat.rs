@@ -16,7 +16,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::members::NodeId;
+use super::members::{ByNode, NodeId, by_node};
+use super::words;
 use crate::snapshot::Freshness;
 use crate::time::{Moment, Now};
 
@@ -47,6 +48,14 @@ struct Beat {
     behind: Duration,
 }
 
+/// When each node was last heard of, in the leader's words.
+pub(super) type Stamps = ByNode<String>;
+
+/// Reads `lastSeen`.
+pub(super) fn read_stamps(value: &Value) -> Stamps {
+    by_node(value, |stamp| stamp.as_str().and_then(words::id).unwrap_or_default().to_owned())
+}
+
 /// What an answer changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Heard {
@@ -75,9 +84,7 @@ pub(super) struct Heartbeat {
 
 impl Heartbeat {
     /// Takes an answer.
-    pub(super) fn take(&mut self, value: &Value, now: Now) -> Heard {
-        let stamps: BTreeMap<NodeId, String> =
-            super::members::by_node(value, |stamp| stamp.as_str().unwrap_or_default().to_owned());
+    pub(super) fn take(&mut self, stamps: &Stamps, now: Now) -> Heard {
         let times: BTreeMap<&NodeId, Timestamp> =
             stamps.iter().filter_map(|(node, stamp)| Some((node, stamp.parse().ok()?))).collect();
         let newest = times.values().max().copied();
@@ -85,7 +92,7 @@ impl Heartbeat {
         let mut heard = Heard { changed, ..Heard::default() };
         let mut moved = false;
         let mut beats = BTreeMap::new();
-        for (node, stamp) in &stamps {
+        for (node, stamp) in stamps {
             let behind = times.get(node).zip(newest).map_or(Duration::ZERO, |(at, newest)| positive(*at, newest));
             let before = self.beats.remove(node);
             heard.turned |= before.as_ref().is_some_and(|beat| (beat.behind >= LATE) != (behind >= LATE));
@@ -209,7 +216,7 @@ mod tests {
                     ((*node).to_owned(), json!(stamp))
                 })
                 .collect();
-            self.heartbeat.take(&Value::Object(stamps), self.now)
+            self.heartbeat.take(&read_stamps(&Value::Object(stamps)), self.now)
         }
 
         fn freshness(&self) -> Freshness {
@@ -280,8 +287,8 @@ mod tests {
         assert!(exo.tells(1, &[("b", 2)]).changed);
         assert!(exo.heartbeat.silent_since(&"a".into(), exo.now).is_some(), "it had a stamp and has none");
         assert_eq!(exo.heartbeat.silent_since(&"z".into(), exo.now), None, "it never had one: it joins");
-        assert!(exo.heartbeat.take(&json!({ "b": 7, "c": [] }), exo.now).changed);
+        assert!(exo.heartbeat.take(&read_stamps(&json!({ "b": 7, "c": [] })), exo.now).changed);
         assert!(exo.heartbeat.knows(&"c".into()) && !exo.heartbeat.knows(&"a".into()));
-        assert!(!exo.heartbeat.take(&json!("nonsense"), exo.now).turned);
+        assert!(!exo.heartbeat.take(&read_stamps(&json!("nonsense")), exo.now).turned);
     }
 }

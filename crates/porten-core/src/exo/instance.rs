@@ -10,6 +10,11 @@ use super::members::NodeId;
 use crate::memory::MIB;
 pub(super) use read::{read_downloads, read_instance, read_instances, read_runners};
 
+/// What the runners do, by their ids.
+pub(super) type Runners = BTreeMap<String, Runner>;
+/// The downloads to each node, by model.
+pub(super) type Downloads = BTreeMap<NodeId, BTreeMap<String, Download>>;
+
 /// exo's id of an instance.
 pub type InstanceId = String;
 
@@ -78,7 +83,6 @@ impl Runner {
 /// A download of a model to a node.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Download {
-    model: String,
     done: u64,
     total: u64,
     bytes_per_s: Option<f64>,
@@ -209,18 +213,14 @@ impl Instance {
     }
 
     /// Whether one of its parts is at work.
-    pub(super) fn computes(&self, runners: &BTreeMap<String, Runner>) -> bool {
+    pub(super) fn computes(&self, runners: &Runners) -> bool {
         self.shards.iter().any(|shard| runners.get(&shard.runner) == Some(&Runner::Running))
     }
 
     /// Its parts, and what each does.
-    pub(super) fn parts(
-        &self,
-        runners: &BTreeMap<String, Runner>,
-        downloads: &BTreeMap<NodeId, Vec<Download>>,
-    ) -> Vec<Part> {
+    pub(super) fn parts(&self, runners: &Runners, downloads: &Downloads) -> Vec<Part> {
         let part = |shard: &Shard| {
-            let download = downloads.get(&shard.node).into_iter().flatten().find(|one| one.model == self.model);
+            let download = downloads.get(&shard.node).and_then(|of_node| of_node.get(&self.model));
             let state = shard_state(runners.get(&shard.runner), download);
             Part { node: shard.node.clone(), bytes: shard.bytes, layers: shard.layers, state }
         };
@@ -228,11 +228,7 @@ impl Instance {
     }
 
     /// How far it has come.
-    pub(super) fn phase(
-        &self,
-        runners: &BTreeMap<String, Runner>,
-        downloads: &BTreeMap<NodeId, Vec<Download>>,
-    ) -> Phase {
+    pub(super) fn phase(&self, runners: &Runners, downloads: &Downloads) -> Phase {
         let states: Vec<Option<&Runner>> = self.shards.iter().map(|shard| runners.get(&shard.runner)).collect();
         if let Some(why) = states.iter().find_map(|state| match state {
             Some(Runner::Failed(why)) => Some(why),
@@ -254,12 +250,9 @@ impl Instance {
     }
 
     /// The downloads of this model to the nodes of this instance, if one is under way.
-    fn fetching(&self, downloads: &BTreeMap<NodeId, Vec<Download>>) -> Option<Phase> {
-        let ours: Vec<&Download> = self
-            .shards
-            .iter()
-            .filter_map(|shard| downloads.get(&shard.node)?.iter().find(|download| download.model == self.model))
-            .collect();
+    fn fetching(&self, downloads: &Downloads) -> Option<Phase> {
+        let ours: Vec<&Download> =
+            self.shards.iter().filter_map(|shard| downloads.get(&shard.node)?.get(&self.model)).collect();
         if let Some(why) = ours.iter().find_map(|download| download.failed.clone()) {
             return Some(Phase::Failed(why));
         }

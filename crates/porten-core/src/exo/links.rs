@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::members::NodeId;
+use super::members::{MOST, NodeId};
+use super::words;
 use crate::snapshot::LinkKind;
 
 /// One end of a link, as it leads from one node to another.
@@ -27,26 +28,31 @@ pub(super) struct Interface {
     kind: String,
 }
 
+/// Ends between two nodes, and interfaces of one, that are looked at: each end is held against each interface.
+const MOST_ENDS: usize = 32;
+/// Nodes with links; a few are of Macs that have just left.
+const MOST_LINKED: usize = 4 * MOST;
+
 /// From node to node.
 pub(super) type Edges = BTreeMap<NodeId, BTreeMap<NodeId, Vec<Edge>>>;
 
 /// Reads `topology.connections`.
 pub(super) fn read_edges(connections: &Value) -> Edges {
     let nodes = connections.as_object().into_iter().flatten();
-    nodes
-        .map(|(from, to)| {
-            let to = to.as_object().into_iter().flatten();
-            let ends = to.map(|(to, edges)| (to.clone(), edges.as_array().into_iter().flatten().map(edge).collect()));
-            (from.clone(), ends.collect())
-        })
-        .collect()
+    let ends = |edges: &Value| edges.as_array().into_iter().flatten().take(MOST_ENDS).map(edge).collect();
+    let read = |(from, to): (&String, &Value)| {
+        let to = to.as_object().into_iter().flatten();
+        let to = to.filter_map(|(to, edges)| Some((words::id(to)?.to_owned(), ends(edges))));
+        Some((words::id(from)?.to_owned(), to.take(MOST_LINKED).collect()))
+    };
+    nodes.filter_map(read).take(MOST_LINKED).collect()
 }
 
 fn edge(edge: &Value) -> Edge {
     if edge.get("sourceRdmaIface").is_some() {
         return Edge::Rdma;
     }
-    match edge["sinkMultiaddr"]["ip_address"].as_str() {
+    match edge["sinkMultiaddr"]["ip_address"].as_str().and_then(words::id) {
         Some(ip) => Edge::Socket(ip.to_owned()),
         None => Edge::Unknown,
     }
@@ -54,9 +60,10 @@ fn edge(edge: &Value) -> Edge {
 
 /// Reads one node of `nodeNetwork`.
 pub(super) fn read_interfaces(network: &Value) -> Vec<Interface> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let text = |value: &Value| value.as_str().and_then(words::id).unwrap_or_default().to_owned();
     let interfaces = network["interfaces"].as_array().into_iter().flatten();
     interfaces
+        .take(MOST_ENDS)
         .map(|one| Interface {
             name: text(&one["name"]),
             address: text(&one["ipAddress"]),
@@ -79,9 +86,9 @@ pub(super) fn read_ports(thunderbolt: &Value) -> Vec<Port> {
     let ports = thunderbolt["interfaces"].as_array().into_iter().flatten();
     let port = |port: &Value| {
         let gbit_per_s = port["linkSpeed"].as_str().and_then(speed);
-        Some(Port { interface: port["rdmaInterface"].as_str()?.to_owned(), gbit_per_s })
+        Some(Port { interface: port["rdmaInterface"].as_str().and_then(words::id)?.to_owned(), gbit_per_s })
     };
-    ports.filter_map(port).collect()
+    ports.filter_map(port).take(MOST_ENDS).collect()
 }
 
 /// The number in the system's own words: `Up to 80 Gb/s`.

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::instance::Instance;
+use super::instance::{Instance, Phase};
 use super::links::{self, Edge, Edges, Interface, Port};
+use super::words;
 use crate::memory::MIB;
 use crate::snapshot::LinkKind;
 
@@ -15,7 +16,12 @@ pub type NodeId = String;
 /// RDMA needs Thunderbolt 5 (Apple TN3205), whose ports run at least this fast (Gb/s).
 pub const THUNDERBOLT_5: u32 = 80;
 /// exo pools two to six Macs. A document with more than this many is nonsense, and must not cost the square of it.
-pub(super) const MOST: usize = 64;
+pub(super) const MOST: usize = 16;
+/// Nodes that a document tells of; exo remembers each that ever started.
+const MOST_KNOWN: usize = 1024;
+
+/// Something of each node.
+pub(super) type ByNode<T> = BTreeMap<NodeId, T>;
 
 /// What exo told of its nodes, document by document.
 #[derive(Debug, Default)]
@@ -23,18 +29,18 @@ pub(super) struct Nodes {
     pub(super) asked: Option<NodeId>,
     pub(super) there: BTreeSet<NodeId>,
     pub(super) edges: Edges,
-    pub(super) identities: BTreeMap<NodeId, Identity>,
-    pub(super) memory: BTreeMap<NodeId, Ram>,
-    pub(super) system: BTreeMap<NodeId, System>,
-    pub(super) interfaces: BTreeMap<NodeId, Vec<Interface>>,
-    pub(super) ports: BTreeMap<NodeId, Vec<Port>>,
-    pub(super) rdma: BTreeMap<NodeId, bool>,
-    pub(super) disks: BTreeMap<NodeId, Disk>,
+    pub(super) identities: ByNode<Identity>,
+    pub(super) memory: ByNode<Ram>,
+    pub(super) system: ByNode<System>,
+    pub(super) interfaces: ByNode<Vec<Interface>>,
+    pub(super) ports: ByNode<Vec<Port>>,
+    pub(super) rdma: ByNode<bool>,
+    pub(super) disks: ByNode<Disk>,
     /// Macs whose Thunderbolt bridges form a loop.
     pub(super) loops: Vec<Vec<NodeId>>,
 }
 
-/// Who a node is.
+/// Who a node is. All of it is shown, so all of it is plain.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) name: Option<String>,
@@ -138,18 +144,18 @@ impl Cluster {
 
 impl Nodes {
     /// Who is there. Members are those of the topology: exo keeps the names of dead ones for ever.
-    pub(super) fn cluster(&self, instances: &[Instance]) -> Cluster {
+    pub(super) fn cluster(&self, instances: &[(Instance, Phase)]) -> Cluster {
         let mut members: Vec<Member> = self.there.iter().map(|id| self.member(id, instances)).collect();
         members.sort_by(|a, b| b.asked.cmp(&a.asked).then_with(|| a.name.cmp(&b.name)).then_with(|| a.id.cmp(&b.id)));
         Cluster { members, loops: self.loops.clone() }
     }
 
-    fn member(&self, id: &NodeId, instances: &[Instance]) -> Member {
+    fn member(&self, id: &NodeId, instances: &[(Instance, Phase)]) -> Member {
         let who = self.identities.get(id).cloned().unwrap_or_default();
         let ram = self.memory.get(id).copied().unwrap_or_default();
         let disk = self.disks.get(id).copied().unwrap_or_default();
         let system = self.system.get(id).copied().unwrap_or_default();
-        let weights = instances.iter().fold(0_u64, |sum, instance| sum.saturating_add(instance.weights_on(id)));
+        let weights = instances.iter().fold(0_u64, |sum, (instance, _)| sum.saturating_add(instance.weights_on(id)));
         Member {
             asked: self.asked.as_ref() == Some(id),
             name: who.name,
@@ -212,15 +218,15 @@ impl Nodes {
 }
 
 /// A document with one entry for each node.
-pub(super) fn by_node<T>(document: &Value, read: impl Fn(&Value) -> T) -> BTreeMap<NodeId, T> {
-    document.as_object().into_iter().flatten().map(|(id, value)| (id.clone(), read(value))).collect()
+pub(super) fn by_node<T>(document: &Value, read: impl Fn(&Value) -> T) -> ByNode<T> {
+    let nodes = document.as_object().into_iter().flatten();
+    let named = nodes.filter_map(|(id, value)| Some((words::id(id)?.to_owned(), read(value))));
+    named.take(MOST_KNOWN).collect()
 }
 
 pub(super) fn read_identity(value: &Value) -> Identity {
     // A Linux node calls what it does not know "Unknown …".
-    let text = |key: &str| {
-        value[key].as_str().filter(|text| !text.is_empty() && !text.starts_with("Unknown")).map(str::to_owned)
-    };
+    let text = |key: &str| words::text(&value[key]).filter(|text| !text.starts_with("Unknown"));
     Identity {
         name: text("friendlyName"),
         model: text("modelId"),
@@ -258,11 +264,12 @@ pub(super) fn read_system(value: &Value) -> System {
 /// Reads `thunderboltBridgeCycles`.
 pub(super) fn read_loops(value: &Value) -> Vec<Vec<NodeId>> {
     let nodes = |cycle: &Value| -> Vec<NodeId> {
-        cycle.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        let ids = cycle.as_array().into_iter().flatten().filter_map(Value::as_str).filter_map(words::id);
+        ids.take(MOST).map(str::to_owned).collect()
     };
     let loops = value.as_array().into_iter().flatten().map(nodes);
     // Two bridges face to face are one cable.
-    loops.filter(|nodes| nodes.len() > 2).collect()
+    loops.filter(|nodes| nodes.len() > 2).take(MOST).collect()
 }
 
 /// exo's sizes are `{"inBytes": n}`.

@@ -3,6 +3,7 @@
 //! exo answers documents of its state under `/state/<path>`, and pushes nothing. Its whole `/state` is never asked for:
 //! that holds the prompts of running requests. The shapes are those of exo 0.3.70 (measured).
 
+mod answer;
 mod document;
 mod heartbeat;
 mod instance;
@@ -15,7 +16,9 @@ mod recorded;
 mod rhythm;
 mod stall;
 mod telling;
+mod words;
 
+pub use answer::Answer;
 pub use document::Document;
 pub use instance::{Instance, InstanceId, Part, PartState, Phase, Sharding};
 pub use members::{Cluster, Member, NodeId, THUNDERBOLT_5};

@@ -35,6 +35,9 @@ struct Seen {
     installed_mib: Option<u64>,
 }
 
+/// Macs that are remembered; a cluster has six, and names change now and then.
+const MOST_NAMES: usize = 64;
+
 /// What was there before.
 #[derive(Debug, Default)]
 pub(super) struct Past {
@@ -59,6 +62,13 @@ impl Past {
             }
         }
         self.macs.retain(|_, seen| now.mono.since(seen.heard.mono) < FORGOTTEN);
+        while self.macs.len() > MOST_NAMES
+            && let Some(oldest) = self.macs.iter().min_by_key(|(_, seen)| seen.heard.mono).map(|(name, _)| name.clone())
+        {
+            self.macs.remove(&oldest);
+        }
+        let Self { macs, links } = self;
+        links.retain(|(one, other), _| macs.contains_key(one) && macs.contains_key(other));
     }
 
     /// The Macs that are not among the members any more, and those that only exo remembers (`known`: id and name).
@@ -80,8 +90,9 @@ impl Past {
                 installed_mib: seen.installed_mib,
             })
             .collect();
+        let mut told: BTreeSet<String> = absent.iter().map(|gone| gone.name.clone()).collect();
         for (id, name) in known {
-            if !here.contains(name) && !absent.iter().any(|gone| gone.name == *name) {
+            if !here.contains(name) && told.len() < MOST_NAMES && told.insert(name.clone()) {
                 absent.push(Absent { name: name.clone(), id: id.clone(), since: None, installed_mib: None });
             }
         }

@@ -6,11 +6,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::instance::{Instance, Sharding, read_instance};
+use super::words;
 
 /// Where previews are asked for, with `?model_id=`.
 pub const PREVIEWS: &str = "/instance/previews";
 /// Where a chosen one is posted.
 pub const INSTANCE: &str = "/instance";
+
+/// Placements that are weighed: exo offers one for each number of Macs, cut and kind of link.
+const MOST_PLACES: usize = 64;
 
 /// A placement that would work, as far as exo counts.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,13 +72,13 @@ pub fn read_previews(body: &[u8]) -> Result<Vec<Preview>, PreviewError> {
         previews: Vec<Value>,
     }
     let Previews { previews } = serde_json::from_slice(body).map_err(|_| PreviewError::Unreadable)?;
-    let places: Vec<Preview> = previews.iter().filter_map(preview).collect();
+    let places: Vec<Preview> = previews.iter().filter_map(preview).take(MOST_PLACES).collect();
     if !places.is_empty() {
         return Ok(places);
     }
     let reasons: BTreeSet<&str> = previews.iter().filter_map(|preview| preview["error"].as_str()).collect();
-    match reasons.into_iter().next() {
-        Some(reason) => Err(PreviewError::NoPlace(reason.to_owned())),
+    match reasons.into_iter().find_map(words::first_line) {
+        Some(reason) => Err(PreviewError::NoPlace(reason)),
         None => Err(PreviewError::NoPlace("it offers none".to_owned())),
     }
 }

@@ -24,7 +24,7 @@ fn tell(state: &Value, node_id: &str) -> Telling {
             Some(key) => state[key].to_string(),
             None => format!("\"{node_id}\""),
         };
-        telling.on(Input::Told(document, Reply::answer(200, body)), NOW);
+        telling.on(Input::Told(Answer::read(document, &Reply::answer(200, body))), NOW);
     }
     telling
 }

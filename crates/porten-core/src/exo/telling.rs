@@ -1,32 +1,27 @@
 //! What exo has told so far, and what of it is believed: a frozen, leaderless or hanging exo still answers 200.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::Value;
-
+use super::answer::{Answer, Said};
 use super::document::Document;
-use super::heartbeat::Heartbeat;
-use super::instance::{Download, Instance, Part, Phase, Runner, read_downloads, read_instances, read_runners};
-use super::links::{read_edges, read_interfaces, read_ports};
-use super::members::{
-    Cluster, MOST, Member, NodeId, Nodes, by_node, read_disk, read_identity, read_loops, read_ram, read_system,
-};
+use super::heartbeat::{Heartbeat, Stamps};
+use super::instance::{Downloads, Instance, Part, Phase, Runners};
+use super::members::{Cluster, Member, NodeId, Nodes};
 use super::past::{Absent, Past};
 use super::rhythm::{Pace, Rhythm};
 use super::stall::{Progress, Stall};
 use crate::lingering::Seen;
-use crate::reply::Reply;
 use crate::snapshot::{Freshness, LinkKind, MemberState};
 use crate::time::{Moment, Now};
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Input {
     /// Time passed; see [`Telling::deadline`].
     Tick,
     /// The answer to the document that was asked for.
-    Told(Document, Reply),
+    Told(Answer),
     /// What is going on.
     Pace(Pace),
     /// A person, a wake, a command to exo: look again.
@@ -51,11 +46,12 @@ pub struct Telling {
     told: BTreeSet<Document>,
     refused: bool,
     nodes: Nodes,
-    instances: Vec<Instance>,
-    runners: BTreeMap<String, Runner>,
+    /// With how far each has come, as the documents before told.
+    instances: Vec<(Instance, Phase)>,
+    runners: Runners,
     /// When they were told.
     runners_at: Option<Moment>,
-    downloads: BTreeMap<NodeId, Vec<Download>>,
+    downloads: Downloads,
     heartbeat: Heartbeat,
     progress: Progress,
     past: Past,
@@ -87,7 +83,7 @@ impl Telling {
 
     /// The placed models, and how far each has come.
     pub fn instances(&self) -> impl Iterator<Item = (&Instance, Phase)> {
-        self.instances.iter().map(|instance| (instance, instance.phase(&self.runners, &self.downloads)))
+        self.instances.iter().map(|(instance, phase)| (instance, phase.clone()))
     }
 
     /// The parts of a placed model, and what each does.
@@ -113,15 +109,15 @@ impl Telling {
     #[must_use]
     pub fn is_ready(&self, model: &str, now: Now) -> bool {
         self.freshness(now) == Freshness::Fresh
-            && self.instances().any(|(instance, phase)| {
-                instance.model == model && phase == Phase::Ready && self.unheard(instance, now).is_none()
+            && self.instances.iter().any(|(instance, phase)| {
+                instance.model == model && *phase == Phase::Ready && self.unheard(instance, now).is_none()
             })
     }
 
     /// What its runners told last of a model: whether one of them is at work.
     #[must_use]
     pub fn at_work(&self, model: &str) -> Option<Seen> {
-        let computes = self.instances.iter().any(|one| one.model == model && one.computes(&self.runners));
+        let computes = self.instances.iter().any(|(one, _)| one.model == model && one.computes(&self.runners));
         self.runners_at.map(|at| Seen { computes, at })
     }
 
@@ -211,9 +207,9 @@ impl Telling {
     pub fn on(&mut self, input: Input, now: Now) -> Option<Document> {
         match input {
             Input::Tick => {}
-            Input::Told(document, reply) => {
+            Input::Told(answer) => {
                 self.rhythm.answered();
-                self.take(document, &reply, now);
+                self.take(answer, now);
             }
             Input::Pace(pace) => {
                 // Whoever begins to look wants to know first whether it is all true.
@@ -233,57 +229,56 @@ impl Telling {
         self.rhythm.next(now.mono, |document| !self.told.contains(&document))
     }
 
-    fn take(&mut self, document: Document, reply: &Reply, now: Now) {
-        let Reply::Answer { status, body, .. } = reply else { return };
-        let value = match (status, serde_json::from_slice::<Value>(body)) {
-            (200, Ok(value)) => value,
-            _ => {
+    fn take(&mut self, Answer { document, said }: Answer, now: Now) {
+        match said {
+            Said::Lost => return,
+            Said::Refused => {
                 self.refused |= document == Document::Instances;
                 return;
             }
-        };
-        self.told.insert(document);
-        match document {
-            Document::NodeId => self.nodes.asked = value.as_str().map(str::to_owned),
-            Document::LastSeen => self.take_heartbeat(&value, now),
-            Document::Instances => self.take_instances(&value),
-            Document::Runners => {
-                self.runners = read_runners(&value);
+            Said::NodeId(asked) => self.nodes.asked = asked,
+            Said::LastSeen(stamps) => self.take_heartbeat(&stamps, now),
+            Said::Instances(instances) => self.take_instances(instances),
+            Said::Runners(runners) => {
+                self.runners = runners;
                 self.runners_at = Some(now.mono);
             }
-            Document::Topology => {
-                let there = value["nodes"].as_array().into_iter().flatten().filter_map(Value::as_str);
-                self.nodes.there = there.take(MOST).map(str::to_owned).collect();
-                self.nodes.edges = read_edges(&value["connections"]);
+            Said::Topology(there, edges) => {
+                self.nodes.there = there.into_iter().collect();
+                self.nodes.edges = edges;
             }
-            Document::Identities => self.nodes.identities = by_node(&value, read_identity),
-            Document::Memory => self.nodes.memory = by_node(&value, read_ram),
-            Document::System => self.nodes.system = by_node(&value, read_system),
-            Document::Network => self.nodes.interfaces = by_node(&value, read_interfaces),
-            Document::Thunderbolt => self.nodes.ports = by_node(&value, read_ports),
-            Document::Rdma => self.nodes.rdma = by_node(&value, |told| told["enabled"] == true),
-            Document::BridgeLoops => self.nodes.loops = read_loops(&value),
-            Document::Disk => self.nodes.disks = by_node(&value, read_disk),
-            Document::Downloads => self.downloads = read_downloads(&value),
+            Said::Identities(identities) => self.nodes.identities = identities,
+            Said::Memory(memory) => self.nodes.memory = memory,
+            Said::System(system) => self.nodes.system = system,
+            Said::Network(interfaces) => self.nodes.interfaces = interfaces,
+            Said::Thunderbolt(ports) => self.nodes.ports = ports,
+            Said::Rdma(rdma) => self.nodes.rdma = rdma,
+            Said::BridgeLoops(loops) => self.nodes.loops = loops,
+            Said::Disk(disks) => self.nodes.disks = disks,
+            Said::Downloads(downloads) => self.downloads = downloads,
+        }
+        self.told.insert(document);
+        for (instance, phase) in &mut self.instances {
+            *phase = instance.phase(&self.runners, &self.downloads);
         }
         self.cluster = self.nodes.cluster(&self.instances);
-        let parts: Vec<_> = self.instances.iter().map(|one| (one.id.clone(), self.parts(one))).collect();
+        let parts: Vec<_> = self.instances.iter().map(|(one, _)| (one.id.clone(), self.parts(one))).collect();
         self.progress.note(parts.into_iter(), now);
         let Self { past, cluster, heartbeat, .. } = self;
         past.note(cluster, |node| heartbeat.silent_since(node, now).is_none(), now);
     }
 
-    fn take_instances(&mut self, value: &Value) {
-        let before: BTreeSet<&String> = self.instances.iter().map(|instance| &instance.id).collect();
-        let fresh = read_instances(value);
-        if fresh.iter().any(|instance| !before.contains(&instance.id)) {
+    fn take_instances(&mut self, fresh: Vec<Instance>) {
+        let known = |one: &Instance| self.instances.iter().any(|(instance, _)| instance.id == one.id);
+        if fresh.iter().any(|instance| !known(instance)) {
             self.rhythm.hasten(&[Document::Runners, Document::Downloads]);
         }
-        self.instances = fresh;
+        // How far each has come is read anew below.
+        self.instances = fresh.into_iter().map(|instance| (instance, Phase::Placed)).collect();
     }
 
-    fn take_heartbeat(&mut self, value: &Value, now: Now) {
-        let heard = self.heartbeat.take(value, now);
+    fn take_heartbeat(&mut self, stamps: &Stamps, now: Now) {
+        let heard = self.heartbeat.take(stamps, now);
         if heard.changed {
             self.rhythm.hasten(&[
                 Document::Topology,

@@ -1,12 +1,18 @@
 //! Finds, for each wanted Hub id, the one served engine id that it means; a doubt is said, never resolved by a guess.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{EngineId, IdError, ModelId, without_quantisation};
-use crate::nearest::distance;
+use crate::nearest::Known;
 
 /// The most engine ids that a sentence names.
 pub const MAX_NAMED: usize = 5;
+/// Of so many builds of one model it is weighed which is meant.
+const MAX_MEANT: usize = 64;
+/// Of so many missing models it is said which served ones are like them; of the others only that they are missing.
+const MAX_LIKENED: usize = 8;
 
 /// A model that a person listed: `hub-id`, or `hub-id=engine-id` where the names have nothing in common.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,66 +126,136 @@ impl Unmatched {
 /// What to offer when a person listed models.
 #[must_use]
 pub fn match_wanted(wanted: &[Wanted], served: &[EngineId]) -> Matched {
-    let mut matched = Matched::default();
+    let shelf = Index::of(served);
+    let (mut matched, mut missing) = (Matched::default(), Vec::new());
     for Wanted { hub, engine } in wanted {
-        match find(hub, engine.as_ref(), served) {
-            Ok(engine) => matched.pairs.push(Pair { hub: hub.clone(), engine: engine.clone() }),
-            Err(why) => matched.unmatched.push(why),
+        match shelf.find(hub, engine.as_ref()) {
+            Found::One(engine) => matched.pairs.push(Pair { hub: hub.clone(), engine: engine.clone() }),
+            Found::Several(several) => matched.unmatched.push(unclear(hub, &several)),
+            Found::None if served.is_empty() => {
+                matched.unmatched.push(Unmatched::NothingServed { hub: hub.clone() });
+            }
+            Found::None => {
+                missing.push(matched.unmatched.len());
+                let wanted = engine.as_ref().map_or(hub.as_str(), EngineId::as_str).to_owned();
+                let (hub, nearest, served) = (hub.clone(), Vec::new(), served.len());
+                matched.unmatched.push(Unmatched::NotServed { hub, wanted, nearest, served });
+            }
         }
     }
+    liken(&mut matched.unmatched, &missing, served);
     matched
+}
+
+/// Says of the first of the `missing` which served models are like them.
+fn liken(unmatched: &mut [Unmatched], missing: &[usize], served: &[EngineId]) {
+    if missing.is_empty() {
+        return;
+    }
+    let alike = Alike::of(served);
+    let known = alike.known();
+    for at in missing.iter().take(MAX_LIKENED) {
+        if let Some(Unmatched::NotServed { wanted, nearest, .. }) = unmatched.get_mut(*at) {
+            *nearest = alike.most(wanted, &known);
+        }
+    }
 }
 
 /// What to offer when nobody listed anything: the models of the Hub's catalog that the engine serves. That most of a
 /// catalog is not served is no news; only ids that could mean several models are reported.
 #[must_use]
 pub fn match_catalog<'a>(catalog: impl IntoIterator<Item = &'a str>, served: &[EngineId]) -> Matched {
+    let shelf = Index::of(served);
     let mut matched = Matched::default();
     for hub in catalog.into_iter().filter_map(|id| ModelId::read(id).ok()) {
-        match find(&hub, None, served) {
-            Ok(engine) => matched.pairs.push(Pair { engine: engine.clone(), hub }),
-            Err(why @ Unmatched::Several { .. }) => matched.unmatched.push(why),
-            Err(Unmatched::NotServed { .. } | Unmatched::NothingServed { .. }) => {}
+        match shelf.find(&hub, None) {
+            Found::One(engine) => matched.pairs.push(Pair { engine: engine.clone(), hub }),
+            Found::Several(several) => matched.unmatched.push(unclear(&hub, &several)),
+            Found::None => {}
         }
     }
     matched
 }
 
-fn find<'a>(hub: &ModelId, alias: Option<&EngineId>, served: &'a [EngineId]) -> Result<&'a EngineId, Unmatched> {
-    let wanted = alias.map_or(hub.as_str(), EngineId::as_str);
-    if let Some(verbatim) = served.iter().find(|id| id.as_str() == wanted) {
-        return Ok(verbatim);
+/// What a name may mean.
+enum Found<'a> {
+    One(&'a EngineId),
+    Several(Vec<&'a EngineId>),
+    None,
+}
+
+/// The served ids by what they may be called, so that a name is looked up and not compared with each of them.
+struct Index<'a> {
+    verbatim: BTreeMap<&'a str, &'a EngineId>,
+    /// Without case, and perhaps without its quantisation: the whole ids, and their last parts.
+    whole: BTreeMap<String, Vec<&'a EngineId>>,
+    last: BTreeMap<String, Vec<&'a EngineId>>,
+}
+
+impl<'a> Index<'a> {
+    fn of(served: &'a [EngineId]) -> Self {
+        let (mut whole, mut last) = (BTreeMap::new(), BTreeMap::new());
+        for id in served {
+            enter(&mut whole, id.as_str(), id);
+            enter(&mut last, id.last_part(), id);
+        }
+        Self { verbatim: served.iter().rev().map(|id| (id.as_str(), id)).collect(), whole, last }
     }
-    // An alias is meant to the letter.
-    let alike: Vec<_> = served.iter().filter(|id| alias.is_none() && means(hub, id)).collect();
-    match alike.as_slice() {
-        [one] => Ok(one),
-        [] if served.is_empty() => Err(Unmatched::NothingServed { hub: hub.clone() }),
-        [] => Err(Unmatched::NotServed {
-            hub: hub.clone(),
-            wanted: wanted.to_owned(),
-            nearest: most_alike(wanted, served),
-            served: served.len(),
-        }),
-        several => {
-            let matches = several.iter().map(|&id| id.clone()).collect();
-            Err(Unmatched::Several { hub: hub.clone(), matches })
+
+    /// A Hub id with slashes means the whole of an engine id, one without them the last part. An alias is meant to the
+    /// letter.
+    fn find(&self, hub: &ModelId, alias: Option<&EngineId>) -> Found<'a> {
+        let wanted = alias.map_or(hub.as_str(), EngineId::as_str);
+        if let Some(verbatim) = self.verbatim.get(wanted) {
+            return Found::One(verbatim);
+        }
+        let names = if hub.as_str().contains('/') { &self.whole } else { &self.last };
+        let alike = if alias.is_none() { names.get(&hub.as_str().to_ascii_lowercase()) } else { None };
+        match alike.map_or(&[][..], Vec::as_slice) {
+            [] => Found::None,
+            [one] => Found::One(one),
+            several => Found::Several(several.iter().copied().take(MAX_MEANT).collect()),
         }
     }
 }
 
-/// Whether the engine's id is the Hub's without case, and perhaps without its quantisation. A Hub id with slashes is
-/// compared with the whole engine id, one without them with the last part.
-fn means(hub: &ModelId, engine: &EngineId) -> bool {
-    let name = if hub.as_str().contains('/') { engine.as_str() } else { engine.last_part() };
-    name.eq_ignore_ascii_case(hub.as_str()) || without_quantisation(name).eq_ignore_ascii_case(hub.as_str())
+/// By its name with its quantisation and without.
+fn enter<'a>(names: &mut BTreeMap<String, Vec<&'a EngineId>>, name: &str, id: &'a EngineId) {
+    let full = name.to_ascii_lowercase();
+    let short = without_quantisation(name).to_ascii_lowercase();
+    if short != full {
+        names.entry(short).or_default().push(id);
+    }
+    names.entry(full).or_default().push(id);
 }
 
-fn most_alike(wanted: &str, served: &[EngineId]) -> Vec<EngineId> {
-    let mut ids: Vec<_> =
-        served.iter().map(|id| (distance(wanted, &without_quantisation(id.last_part())), id)).collect();
-    ids.sort();
-    ids.into_iter().take(MAX_NAMED).map(|(_, id)| id.clone()).collect()
+fn unclear(hub: &ModelId, several: &[&EngineId]) -> Unmatched {
+    Unmatched::Several { hub: hub.clone(), matches: several.iter().map(|&id| id.clone()).collect() }
+}
+
+/// The served ids by their names without quantisation, to be likened to others.
+struct Alike<'a> {
+    of_name: BTreeMap<String, Vec<&'a EngineId>>,
+}
+
+impl<'a> Alike<'a> {
+    fn of(served: &'a [EngineId]) -> Self {
+        let mut of_name: BTreeMap<String, Vec<&EngineId>> = BTreeMap::new();
+        for id in served {
+            of_name.entry(without_quantisation(id.last_part())).or_default().push(id);
+        }
+        Self { of_name }
+    }
+
+    fn known(&self) -> Known<'_> {
+        Known::of(self.of_name.keys().map(String::as_str))
+    }
+
+    fn most(&self, wanted: &str, known: &Known<'_>) -> Vec<EngineId> {
+        let alike = known.nearest(wanted, MAX_NAMED);
+        let ids = alike.into_iter().flat_map(|name| self.of_name.get(name).into_iter().flatten());
+        ids.take(MAX_NAMED).map(|&id| id.clone()).collect()
+    }
 }
 
 fn named(ids: &[EngineId], last: &str) -> String {
@@ -193,6 +269,9 @@ fn named(ids: &[EngineId], last: &str) -> String {
 
 fn named_of(nearest: &[EngineId], served: usize) -> String {
     let more = served.saturating_sub(nearest.len());
+    if nearest.is_empty() {
+        return format!("{served} others");
+    }
     if more == 0 {
         return named(nearest, "and");
     }
@@ -215,7 +294,8 @@ mod tests {
 
     fn found(wanted: &str, ids: &[&str]) -> Result<String, Unmatched> {
         let wanted = Wanted::read(wanted).unwrap();
-        find(&wanted.hub, wanted.engine.as_ref(), &served(ids)).map(|id| id.as_str().to_owned())
+        let Matched { mut pairs, mut unmatched } = match_wanted(&[wanted], &served(ids));
+        pairs.pop().map(|pair| pair.engine.into()).ok_or_else(|| unmatched.remove(0))
     }
 
     #[test]
@@ -291,6 +371,17 @@ mod tests {
         let pairs: Vec<_> = matched.pairs.iter().map(|p| (p.hub.as_str(), p.engine.as_str())).collect();
         assert_eq!(pairs, [("glm-5", "x/GLM-5")], "nothing that the Hub does not offer");
         assert!(matches!(matched.unmatched.as_slice(), [Unmatched::Several { matches, .. }] if matches.len() == 2));
+    }
+
+    #[test]
+    fn only_some_of_many_missing_models_are_likened_to_served_ones() {
+        let ids: Vec<EngineId> = (0..300).map(|n| EngineId::read(&format!("x/some-{n}-4bit")).unwrap()).collect();
+        let wanted: Vec<_> = (0..200).map(|n| Wanted::read(&format!("other-{n}")).unwrap()).collect();
+        let matched = match_wanted(&wanted, &ids);
+        let likened = |why: &Unmatched| matches!(why, Unmatched::NotServed { nearest, .. } if !nearest.is_empty());
+        assert_eq!(matched.unmatched.iter().filter(|why| likened(why)).count(), MAX_LIKENED);
+        let last = matched.unmatched.last().unwrap().to_string();
+        assert_eq!(last, "the engine does not serve other-199; it serves 300 others");
     }
 
     #[test]

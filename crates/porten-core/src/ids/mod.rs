@@ -10,8 +10,10 @@ pub use quantisation::without_quantisation;
 
 use serde::{Deserialize, Serialize};
 
+use crate::display_text::is_disguise;
+
 /// The longest Hub id (characters).
-pub const MAX_MODEL_ID: usize = 200;
+pub use crate::wire::MAX_MODEL_ID;
 /// The longest engine id (bytes): a path may be long, and macOS ends at 1024.
 pub const MAX_ENGINE_ID: usize = 1024;
 
@@ -93,7 +95,7 @@ impl EngineId {
         if text.len() > MAX_ENGINE_ID {
             return Err(IdError::TooLong);
         }
-        if text.chars().any(|c| c.is_control() || is_disguise(c)) {
+        if text.contains(is_disguise) {
             return Err(IdError::Control);
         }
         if climbs(text) {
@@ -131,11 +133,6 @@ fn is_path(id: &str) -> bool {
 
 fn climbs(id: &str) -> bool {
     id.split(['/', '\\']).any(|part| part == "..")
-}
-
-/// Characters of no width, and those that turn the direction of the text around them (Unicode TR 36).
-const fn is_disguise(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 macro_rules! text_newtype {
@@ -200,7 +197,18 @@ mod tests {
     fn an_engine_id_may_be_a_path_but_holds_nothing_unseen() {
         assert!(engine("/Users/jane doe/models/tiny").is_path());
         assert!(!engine("qwen3:4b").is_path(), "a tag is not a drive");
-        for bad in ["", "a\u{0}", "a\r\nb", "a\u{1b}[2J", "a\u{202e}b", "../x", "/a/../b", &"x".repeat(1025)] {
+        for bad in [
+            "",
+            "a\u{0}",
+            "a\r\nb",
+            "a\u{1b}[2J",
+            "a\u{202e}b",
+            "a\u{e0041}",
+            "a\u{3164}",
+            "../x",
+            "/a/../b",
+            &"x".repeat(1025),
+        ] {
             assert!(EngineId::read(bad).is_err(), "{bad:?}");
         }
     }

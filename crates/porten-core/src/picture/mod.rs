@@ -71,8 +71,8 @@ pub struct Facts<'a> {
     pub idle: &'a Idle,
     /// Which of them compute for a client that has left.
     pub lingering: &'a Lingering,
-    /// What the Hub offers.
-    pub catalog: &'a [wire::Offer],
+    /// For ids that the Hub does not offer: one that it does and that is near.
+    pub nearest: &'a BTreeMap<String, String>,
     /// Wanted and listed, paired.
     pub matched: &'a Matched,
     /// The ids that are not wanted.
@@ -106,7 +106,7 @@ pub fn draw(facts: &Facts<'_>, book: &mut Book, now: Now) -> Snapshot {
     let models = models::draw(facts, now);
     let ladder = climb::climb(facts, &link, &engine, cluster.as_ref(), &models);
     let notices = book.draw(raise::raise(facts, &link, &engine, cluster.as_ref(), &models, now), now);
-    Snapshot {
+    let snapshot = Snapshot {
         seq: 0,
         overall: overall(facts, &link, &models, !notices.is_empty() && needs_you(&notices)),
         host: facts.host.clone(),
@@ -131,7 +131,9 @@ pub fn draw(facts: &Facts<'_>, book: &mut Book, now: Now) -> Snapshot {
         awake: facts.awake.clone(),
         ladder,
         notices,
-    }
+        left_out: None,
+    };
+    snapshot.bounded()
 }
 
 fn needs_you(notices: &[crate::notice::Notice]) -> bool {

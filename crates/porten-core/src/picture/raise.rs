@@ -5,7 +5,6 @@ mod cluster;
 use super::climb::{SIGN_IN, START_ENGINE, refusal};
 use super::{Facts, is_ready};
 use crate::fitting::{Fitting, Load};
-use crate::nearest::nearest;
 use crate::notice::{Code, Raised};
 use crate::snapshot::{AwakeView, ClusterView, EngineView, LinkView, ModelState, ModelView, Placed, ReachView};
 use crate::time::Now;
@@ -146,7 +145,7 @@ fn model(facts: &Facts<'_>, model: &ModelView, linked: bool, placing: bool, now:
             }
             let (why, remedy) = refusal(standing)?;
             let text = format!("{} {why}.", model.id);
-            let remedy = match nearest(&model.id, facts.catalog.iter().map(|offer| offer.id.as_str())) {
+            let remedy = match facts.nearest.get(&model.id) {
                 Some(near) if standing == Standing::NotOffered => format!("{remedy}; the nearest one is {near}"),
                 _ => remedy.to_owned(),
             };

@@ -1,5 +1,7 @@
 //! The states a person can see, each made from facts.
 
+mod largest;
+
 use std::time::Duration;
 
 use super::*;
@@ -45,6 +47,7 @@ struct Scene {
     lingering: Lingering,
     matched: Matched,
     off: BTreeSet<ModelId>,
+    nearest: BTreeMap<String, String>,
     standings: BTreeMap<String, wire::ModelTraffic>,
     hub_drains: Option<&'static str>,
     pause: Option<PauseView>,
@@ -83,6 +86,7 @@ impl Scene {
             matched: crate::ids::match_wanted(&[Wanted::read(HUB_ID).unwrap()], &[EngineId::read(ENGINE_ID).unwrap()]),
             off: BTreeSet::new(),
             standings: BTreeMap::from([told(wire::Standing::Eligible)]),
+            nearest: BTreeMap::new(),
             hub_drains: None,
             pause: None,
             awake: AwakeView::NotWanted,
@@ -128,7 +132,7 @@ impl Scene {
             desk: &self.desk,
             idle: &Idle::default(),
             lingering: &self.lingering,
-            catalog: &[],
+            nearest: &self.nearest,
             matched: &self.matched,
             off: &self.off,
             standings: &self.standings,

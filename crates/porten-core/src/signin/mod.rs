@@ -9,7 +9,7 @@ pub mod token;
 mod verification;
 mod visit;
 
-pub use answer::OAuthError;
+pub use answer::{Misread, OAuthError};
 pub use device::Device;
 pub use form::{CONTENT_TYPE, Form};
 pub use metadata::Metadata;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::answer::plain;
+use super::answer::{Misread, plain};
 use crate::config::HubUrl;
 use crate::secret::{Secret, stored};
 
@@ -45,7 +45,7 @@ pub struct Credential {
 pub enum TokenError {
     /// Not the fields of RFC 6749 (5.1).
     #[error("the Hub's answer holds no token")]
-    Unreadable(#[source] serde_json::Error),
+    Unreadable(#[source] Misread),
     /// Another scheme than `Bearer`.
     #[error("the Hub's tokens are not bearer tokens")]
     NotBearer,
@@ -84,7 +84,7 @@ pub fn read(
         refresh_token: Option<String>,
         account: Option<serde_json::Value>,
     }
-    let raw: Raw = serde_json::from_slice(body).map_err(TokenError::Unreadable)?;
+    let raw: Raw = serde_json::from_slice(body).map_err(|error| TokenError::Unreadable(error.into()))?;
     if !raw.token_type.eq_ignore_ascii_case("bearer") {
         return Err(TokenError::NotBearer);
     }

@@ -8,9 +8,10 @@ const MAX_ADDRESS: usize = 2048;
 /// The address, if it is on exactly this origin (`https://host[:port]`, on loopback `http:`) and names no user. What
 /// comes back is the parsed address: that one is shown and opened, never the text it was read from.
 pub(super) fn same_origin(origin: &str, address: &str) -> Option<Url> {
-    // White space, controls and backslashes are where browsers read another host than people do.
-    let strange = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
-    if address.len() > MAX_ADDRESS || address.contains(strange) {
+    // Spaces, controls, letters of other scripts and backslashes are where browsers read another host than people do, and
+    // what a terminal obeys instead of showing it. Such characters are escaped in an address.
+    let plain = address.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if address.len() > MAX_ADDRESS || !plain {
         return None;
     }
     let url = Url::parse(address).ok()?;
@@ -72,6 +73,9 @@ mod tests {
             " https://porten.ai/",
             "https://porten.ai/\u{202e}\u{1b}[2J\n",
             "https://por\tten.ai/",
+            "https://porten.ai/\u{9b}31m",
+            "https://porten.ai/device?x=\u{e4}",
+            "https://porten.ai/\u{2800}",
             "//porten.ai/device",
             "/device",
             "",

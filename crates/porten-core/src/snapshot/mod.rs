@@ -1,11 +1,13 @@
 //! The one picture that every front end shows: whole, never a patch; no prompt, no answer, no token in it.
 
+mod bounds;
 mod cluster;
 mod host;
 mod model;
 mod why;
 mod words;
 
+pub use bounds::{LeftOut, MAX_SNAPSHOT};
 pub use cluster::{AbsentView, ClusterView, FormerLink, Freshness, LinkKind, MemberLink, MemberState, MemberView};
 pub use host::{ActivityView, AwakeView, PauseView};
 pub use model::{ModelState, ModelView, PartStateView, PartView, Placed};
@@ -55,6 +57,10 @@ pub struct Snapshot {
     pub ladder: Vec<Rung>,
     /// What to know or do, worst first.
     pub notices: Vec<Notice>,
+    /// Rows that did not fit; left out where all did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub left_out: Option<LeftOut>,
 }
 
 /// The state word.

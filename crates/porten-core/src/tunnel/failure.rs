@@ -99,6 +99,9 @@ pub enum Refused {
     /// The address answers, but not with this protocol.
     #[error("the server at the Hub's address does not speak Porten's protocol ({0})")]
     NotPorten(String),
+    /// The network answers in the Hub's place and sends to a page of its own, at this host if it names one.
+    #[error("this network answers in the Hub's place{}", .0.as_ref().map(|host| format!(" and sends to {host}")).unwrap_or_default())]
+    CaptivePortal(Option<String>),
     /// The certificate is not acceptable.
     #[error("the Hub's certificate is not acceptable ({0})")]
     Certificate(Certificate),
@@ -136,7 +139,9 @@ impl Certificate {
             Self::Expired | Self::NotYet => {
                 "Check this Mac's date; if it is right, the Hub's owner must renew the certificate"
             }
-            Self::OtherName => "Check PORTEN_HUB_URL; if it is right, somebody else answers there",
+            Self::OtherName => {
+                "Open a browser: this network may want a sign-in before it lets anything through; else check PORTEN_HUB_URL"
+            }
             Self::UnknownIssuer(_) => {
                 "If your network inspects TLS, add that authority to the system's trust store, or ask whoever runs the network; else ask the Hub's owner"
             }
@@ -160,6 +165,9 @@ impl Refused {
             Self::Forbidden(_) => "Ask the Hub's owner to allow this node, then: porten login",
             Self::Replaced => "Stop the other agent, or sign in here again: porten login",
             Self::NotPorten(_) => "Check PORTEN_HUB_URL, or ask the Hub's owner to enable porten.v1",
+            Self::CaptivePortal(_) => {
+                "Open a browser and sign in to this network; Porten comes back by itself within a minute. Without such a page, check PORTEN_HUB_URL"
+            }
             Self::Certificate(why) => why.remedy(),
             Self::Proxy(_) => {
                 "Put user and password into the proxy's address: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT; or exempt the Hub with NO_PROXY"
@@ -167,8 +175,13 @@ impl Refused {
         }
     }
 
+    /// Whether this may be a network's sign-in page. What speaks with the Hub's certificate is none.
+    pub(super) const fn may_be_a_portal(&self) -> bool {
+        matches!(self, Self::CaptivePortal(_) | Self::Certificate(_))
+    }
+
     /// Whether another network may be the remedy: what answered there, a hotel's sign-in page say, need not be the Hub.
     pub(super) const fn depends_on_the_network(&self) -> bool {
-        matches!(self, Self::NotPorten(_) | Self::Certificate(_) | Self::Proxy(_))
+        matches!(self, Self::NotPorten(_) | Self::CaptivePortal(_) | Self::Certificate(_) | Self::Proxy(_))
     }
 }

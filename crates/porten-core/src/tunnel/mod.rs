@@ -33,6 +33,10 @@ pub const LASTING: Duration = Duration::from_secs(30);
 const PROBE_ENDS: Duration = Duration::from_secs(5);
 /// How long the tunnel leaves a Hub alone that refused for a reason that only a person can mend.
 pub const STUCK_WAIT: Duration = Duration::from_secs(5 * 60);
+/// The longest wait after a refusal that may be the network's and not the Hub's: a hotel's sign-in page answers in the
+/// Hub's place until somebody has signed in there, which changes nothing on this machine. With [`DIAL_DEADLINE`] the Hub is
+/// found within a minute of that.
+pub const PORTAL_WAIT: Duration = Duration::from_secs(45);
 
 /// One connection's number; grows for the life of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -262,7 +266,10 @@ impl Tunnel {
                 vec![Effect::ForgetCredential]
             }
             Failure::Refused(why) => {
-                self.state = State::Stuck { until: now + STUCK_WAIT, why };
+                // As after a loss: the upper half, so that many do not come as one.
+                let portal = PORTAL_WAIT.mul_f64(0.5 + luck.clamp(0.0, 1.0) / 2.0);
+                let wait = if why.may_be_a_portal() { portal } else { STUCK_WAIT };
+                self.state = State::Stuck { until: now + wait, why };
                 Vec::new()
             }
         }

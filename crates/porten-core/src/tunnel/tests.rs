@@ -152,17 +152,37 @@ fn a_dial_that_began_before_the_change_begins_anew() {
 /// Fault A12: who was replaced stays away for five minutes, whatever the network does; only a person ends that sooner.
 #[test]
 fn who_was_replaced_is_not_brought_back_by_a_wake_or_another_network() {
-    for (why, stays) in [
-        (Refused::Replaced, true),
-        (Refused::Forbidden("HTTP 403".into()), true),
-        (Refused::NotPorten("HTTP 302".into()), false),
-        (Refused::Certificate(Certificate::UnknownIssuer("Hotel".into())), false),
-        (Refused::Proxy("the proxy proxy.test:3128 asks for a password".into()), false),
+    for (why, until, stays) in [
+        (Refused::Replaced, 305.0, true),
+        (Refused::Forbidden("HTTP 403".into()), 305.0, true),
+        (Refused::NotPorten("HTTP 302".into()), 305.0, false),
+        (Refused::Certificate(Certificate::UnknownIssuer("Hotel".into())), 27.5, false),
+        (Refused::CaptivePortal(Some("login.hotel.test".into())), 27.5, false),
+        (Refused::Proxy("the proxy proxy.test:3128 asks for a password".into()), 305.0, false),
     ] {
         let mut tunnel = up();
         tunnel.on(Input::Ended(ConnId(1), Failure::Refused(why.clone())), at(5), 0.0);
-        assert_eq!(tunnel.deadline(), Some(at(305)), "{why}");
+        assert_eq!(tunnel.deadline().unwrap().since_start(), Duration::from_secs_f64(until), "{why}");
         assert_eq!(tunnel.on(Input::Stirred, at(6), 0.0).is_empty(), stays, "{why}");
+    }
+}
+
+/// Somebody signs in at a hotel's page: nothing changes on this machine, and the Hub is found within a minute.
+#[test]
+fn a_captive_portal_is_left_within_a_minute() {
+    let mut luck = lucky(3);
+    for _ in 0..1000 {
+        let mut tunnel = up();
+        let (mut now, mut conn) = (at(5), 1);
+        for _ in 0..100 {
+            let portal = Refused::Certificate(Certificate::OtherName);
+            tunnel.on(Input::Ended(ConnId(conn), Failure::Refused(portal)), now, luck());
+            let due = tunnel.deadline().unwrap();
+            assert!(now.until(due) + DIAL_DEADLINE <= Duration::from_secs(60));
+            (now, conn) = (due, conn + 1);
+            assert_eq!(tunnel.on(Input::Tick, now, luck()), [Effect::Dial(ConnId(conn))]);
+        }
+        assert!(now.since(at(5)) > Duration::from_secs(100 * 22), "and the portal is not stormed");
     }
 }
 

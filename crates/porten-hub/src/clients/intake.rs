@@ -12,15 +12,11 @@ use porten_core::api_error::ApiError;
 use porten_core::wire::MAX_BODY;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use crate::body_budget::{NoRoom, Room, SMALL};
 use crate::hub::Hub;
 
-/// The unit in which room for bodies is counted (bytes).
-pub(crate) const ROOM_UNIT: usize = 64 * 1024;
-/// Room for all bodies that wait for a node at a time: 1 GiB.
-pub(crate) const ROOM: usize = 1024 * 1024 * 1024 / ROOM_UNIT;
 /// How long any body may take.
 const GRACE: Duration = Duration::from_secs(60);
 /// How fast a body must come after the grace (bytes a second); a phone's uplink is faster.
@@ -30,8 +26,10 @@ const SLOWEST: f64 = 32.0 * 1024.0;
 const MAX_DISCARDED: usize = 4 * MAX_BODY;
 const DISCARDING: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(200);
-/// Bodies above this are parsed off the async threads (bytes): 1 MiB takes about 2 ms.
-const PARSED_HERE: usize = 1024 * 1024;
+/// Bodies above this are parsed off the async thread (bytes), one at a time for each account: 1 MiB takes about 2 ms.
+const PARSED_HERE: usize = SMALL;
+/// When to try again where there is no room (seconds).
+const BUSY_RETRY: u32 = 2;
 
 /// A request's body and what it asks for.
 #[derive(Debug)]
@@ -53,39 +51,31 @@ pub(crate) struct Ask {
     pub(crate) stream: bool,
 }
 
-/// Room that a body takes.
-#[derive(Debug)]
-pub(crate) struct Room {
-    of: Arc<Semaphore>,
-    taken: Option<OwnedSemaphorePermit>,
+/// Makes sure that a body of so many bytes fits in.
+fn grow(room: &mut Room, bytes: usize) -> Result<(), ApiError> {
+    room.grow(bytes).map_err(|full| match full {
+        NoRoom::Account => {
+            let text = "This account's requests hold as much of the Hub's memory as they may. Try again in a moment.";
+            ApiError::new(429, "rate_limit_error", "account_busy", text).retry_after(BUSY_RETRY)
+        }
+        NoRoom::Hub => {
+            let text = "The Hub holds as many requests as it can. Try again in a moment.";
+            ApiError::unavailable(503, "hub_busy", text).retry_after(BUSY_RETRY)
+        }
+    })
 }
 
-impl Room {
-    const fn new(of: Arc<Semaphore>) -> Self {
-        Self { of, taken: None }
-    }
-
-    /// Makes sure that `bytes` fit in.
-    fn grow(&mut self, bytes: usize) -> Result<(), ApiError> {
-        let have = self.taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let more = u32::try_from(bytes.div_ceil(ROOM_UNIT).saturating_sub(have)).unwrap_or(u32::MAX);
-        if more == 0 {
-            return Ok(());
-        }
-        let Ok(permit) = Arc::clone(&self.of).try_acquire_many_owned(more) else {
-            let text = "The Hub holds as many requests as it can. Try again in a moment.";
-            return Err(ApiError::unavailable(503, "hub_busy", text).retry_after(2));
-        };
-        match &mut self.taken {
-            Some(taken) => taken.merge(permit),
-            none => *none = Some(permit),
-        }
-        Ok(())
-    }
+/// The account has as many requests at the Hub as it may have at a time.
+pub(crate) fn account_busy(hub: &Hub) -> ApiError {
+    let text = format!(
+        "This account has {} requests here, and one may have no more. Try again in a moment.",
+        hub.quotas.most()
+    );
+    ApiError::new(429, "rate_limit_error", "account_busy", text).retry_after(BUSY_RETRY)
 }
 
 /// Takes in one request.
-pub(crate) async fn read(hub: &Hub, request: Request<Incoming>) -> Result<Taken, ApiError> {
+pub(crate) async fn read(hub: &Hub, account: i64, request: Request<Incoming>) -> Result<Taken, ApiError> {
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: u64| length > MAX_BODY as u64) {
         // Whoever asks first whether to send is told before it does.
@@ -94,9 +84,11 @@ pub(crate) async fn read(hub: &Hub, request: Request<Incoming>) -> Result<Taken,
         }
         return Err(too_large());
     }
-    let mut room = Room::new(Arc::clone(&hub.room));
+    let mut room = Room::new(Arc::clone(&hub.bodies), account);
     let body = collect(request.into_body(), &mut room).await?;
     let ask = if body.len() > PARSED_HERE {
+        // The semaphore is never closed.
+        let _turn = hub.quotas.parsing(account).acquire_owned().await;
         let body = body.clone();
         tokio::task::spawn_blocking(move || parse(&body)).await.unwrap_or_else(|_| Err(unreadable()))?
     } else {
@@ -126,7 +118,7 @@ async fn collect(mut body: impl Body<Data = Bytes> + Unpin, room: &mut Room) -> 
             discard(&mut body).await;
             return Err(too_large());
         }
-        room.grow(all.len() + data.len())?;
+        grow(room, all.len() + data.len())?;
         all.extend_from_slice(&data);
     }
     Ok(all.freeze())
@@ -200,27 +192,13 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn bodies_together_take_no_more_room_than_there_is() {
-        let all = Arc::new(Semaphore::new(2));
-        let (mut one, mut other) = (Room::new(Arc::clone(&all)), Room::new(Arc::clone(&all)));
-        one.grow(1).unwrap();
-        one.grow(ROOM_UNIT).unwrap();
-        other.grow(5).unwrap();
-        assert_eq!(one.grow(ROOM_UNIT + 1).unwrap_err().status, 503);
-        drop(other);
-        one.grow(ROOM_UNIT + 1).unwrap();
-        drop(one);
-        assert_eq!(all.available_permits(), 2);
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_body_that_trickles_is_given_up() {
         let drops = futures_util::stream::unfold((), |()| async {
             tokio::time::sleep(Duration::from_secs(1)).await;
             Some((Ok::<_, std::io::Error>(Bytes::from_static(b"x")), ()))
         });
-        let mut room = Room::new(Arc::new(Semaphore::new(8)));
+        let mut room = Room::new(Arc::default(), 1);
         let error = collect(Body::from_stream(drops), &mut room).await.unwrap_err();
         assert_eq!((error.status, error.code), (408, "body_too_slow"));
     }

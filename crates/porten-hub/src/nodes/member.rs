@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use porten_core::wire::{Advert, Drained, Offer, Traffic};
 use tokio::sync::{Notify, mpsc};
@@ -14,7 +15,8 @@ use crate::traffic::{self, Known, Whole};
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(super) nodes: Arc<Nodes>,
-    pub(super) key: (i64, Arc<str>),
+    pub(super) account: i64,
+    pub(super) node: Arc<str>,
     pub(super) connection: u64,
     /// Asks the tunnel to end.
     pub(crate) farewell: mpsc::Receiver<Farewell>,
@@ -58,35 +60,46 @@ impl Member {
     pub(crate) fn traffic(&self, catalog: &Catalog) -> Traffic {
         let now = self.nodes.now();
         let inside = self.nodes.lock();
-        let advert = self.live(&inside).and_then(|live| Some((live, live.advert.as_ref()?)));
-        let Some((live, advert)) = advert else { return Traffic { models: Vec::new() } };
+        let advertised = self.live(&inside).and_then(|live| Some((live, live.advertised.as_ref()?)));
+        let Some((live, advertised)) = advertised else { return Traffic { models: Vec::new() } };
         let whole = Whole {
+            memory_mib: advertised.memory_mib,
             draining: live.draining,
             hub_drains: live.held || inside.stopping,
             at_cap: live.is_at_cap(),
             counted: now.since_start(),
         };
-        traffic::traffic(advert, whole, catalog, |offer: &Offer| {
+        traffic::traffic(live.models(), whole, catalog, |offer: &Offer| {
             let rested = |live: &&Live| live.resting(&offer.id, now).is_none();
-            let able: Vec<u64> =
-                inside.able(self.key.0, offer, now).filter(rested).map(|live| live.connection).collect();
+            let (mut nodes, mut among) = (0, false);
+            for able in inside.able(self.account, offer, now).filter(rested) {
+                nodes += 1;
+                among |= able.connection == self.connection;
+            }
             Known {
                 resting: live.resting(&offer.id, now),
                 stale: live.is_stale(&offer.id, now),
-                asked: inside.demand.asked(self.key.0, &offer.id, now),
-                nodes: u32::try_from(able.len()).unwrap_or(u32::MAX),
-                among: able.contains(&self.connection),
+                asked: inside.demand.asked(self.account, &offer.id, now),
+                nodes,
+                among,
             }
         })
     }
 
+    /// How much work it is to say where it stands: each of its models is looked for at each of the account's nodes.
+    pub(crate) fn work(&self) -> Duration {
+        let inside = self.nodes.lock();
+        let models = self.live(&inside).map_or(0, |live| live.models().len());
+        inside.work(self.account, models)
+    }
+
     fn live<'a>(&self, inside: &'a Inside) -> Option<&'a Live> {
-        inside.live.get(&self.key).filter(|live| live.connection == self.connection)
+        inside.live(self.account, &self.node).filter(|live| live.connection == self.connection)
     }
 
     fn change(&self, change: impl FnOnce(&mut Live)) {
         let mut inside = self.nodes.lock();
-        let live = inside.live.get_mut(&self.key).filter(|live| live.connection == self.connection);
+        let live = inside.live_mut(self.account, &self.node).filter(|live| live.connection == self.connection);
         live.map(change);
     }
 }
@@ -94,8 +107,9 @@ impl Member {
 impl Drop for Member {
     fn drop(&mut self) {
         let mut inside = self.nodes.lock();
-        if inside.live.get(&self.key).is_some_and(|live| live.connection == self.connection) {
-            inside.live.remove(&self.key);
+        if self.live(&inside).is_some() {
+            inside.connected -= 1;
+            inside.leave(self.account, |account| drop(account.live.remove(&self.node)));
         }
     }
 }

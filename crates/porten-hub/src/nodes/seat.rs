@@ -57,9 +57,8 @@ impl Nodes {
     fn ended(&self, place: &Place, outcome: Outcome) {
         let now = self.now();
         let mut inside = self.lock();
-        let own =
-            inside.live.iter_mut().filter(|(key, live)| key.0 == place.account && live.connection == place.connection);
-        for (_, live) in own {
+        let live = inside.live_mut(place.account, &place.node).filter(|live| live.connection == place.connection);
+        if let Some(live) = live {
             live.ended(&place.offer.id, outcome, now);
         }
     }

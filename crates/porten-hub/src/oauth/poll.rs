@@ -9,7 +9,7 @@ const JITTER: Millis = 250;
 
 /// One request to sign in that waits for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Request {
+pub(super) struct Request<Yes> {
     /// When its codes end.
     pub(crate) expires: Millis,
     /// The least time between two polls.
@@ -17,23 +17,23 @@ pub(crate) struct Request {
     /// The last poll.
     pub(crate) polled: Option<Millis>,
     /// What the person said.
-    pub(crate) answer: Answer,
+    pub(crate) answer: Answer<Yes>,
 }
 
 /// What the person said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(super) enum Answer<Yes> {
     /// Nothing yet.
     None,
-    /// Connect, to this account.
-    Connect(i64),
+    /// Connect, and what is to be known for that.
+    Connect(Yes),
     /// Don't connect.
     Refuse,
 }
 
 /// What the agent hears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reply {
+pub(crate) enum Reply<Yes> {
     /// `authorization_pending`
     Pending,
     /// `slow_down`; from now on at least this long between polls.
@@ -42,18 +42,18 @@ pub(crate) enum Reply {
     Denied,
     /// `expired_token`
     Expired,
-    /// The tokens, for this account.
-    Grant(i64),
+    /// The tokens.
+    Grant(Yes),
 }
 
-impl Request {
+impl<Yes> Request<Yes> {
     /// Judges one poll.
-    pub(crate) fn poll(self, now: Millis) -> Reply {
+    pub(crate) fn poll(self, now: Millis) -> Reply<Yes> {
         if now >= self.expires {
             return Reply::Expired;
         }
         match self.answer {
-            Answer::Connect(account) => Reply::Grant(account),
+            Answer::Connect(yes) => Reply::Grant(yes),
             Answer::Refuse => Reply::Denied,
             Answer::None if self.polled.is_some_and(|last| now - last < self.interval - JITTER) => {
                 Reply::SlowDown(self.interval + SLOWER)
@@ -67,7 +67,7 @@ impl Request {
 mod tests {
     use super::*;
 
-    const WAITING: Request = Request { expires: 600_000, interval: 5000, polled: None, answer: Answer::None };
+    const WAITING: Request<i64> = Request { expires: 600_000, interval: 5000, polled: None, answer: Answer::None };
 
     #[test]
     fn an_agent_that_keeps_the_interval_only_hears_that_it_must_wait() {

@@ -6,16 +6,18 @@ use axum::extract::State;
 use axum::extract::rejection::FormRejection;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use axum::{Form, Json};
+use axum::{Extension, Form, Json};
 use porten_core::secret::Secret;
 use serde::{Deserialize, Serialize};
 
+use super::pending::Yes;
 use super::poll::Reply;
 use super::{DEVICE_CODE, OAuthError, check_client, form};
+use crate::client_address::ClientAddress;
 use crate::clock;
 use crate::hub::Hub;
 use crate::secret::{self, Kind};
-use crate::store::{Pair, Polled, Renewed};
+use crate::store::{Issued, NewGrant, Pair, Renewed};
 
 /// Where tokens are given out.
 pub(crate) const PATH: &str = "/oauth/token";
@@ -38,36 +40,57 @@ struct Tokens {
 
 pub(crate) async fn give(
     State(hub): State<Arc<Hub>>,
+    Extension(from): Extension<ClientAddress>,
     ask: Result<Form<Ask>, FormRejection>,
 ) -> Result<Response, OAuthError> {
     let ask = form(ask)?;
     check_client(ask.client_id.as_deref())?;
     match ask.grant_type.as_deref() {
-        Some(DEVICE_CODE) => first(&hub, &ask.device_code.unwrap_or_default()).await,
+        Some(DEVICE_CODE) => first(&hub, &ask.device_code.unwrap_or_default(), from).await,
         Some("refresh_token") => next(&hub, &ask.refresh_token.unwrap_or_default()).await,
         _ => Err(OAuthError::new("unsupported_grant_type", "This Hub knows the device_code and refresh_token grants.")),
     }
 }
 
-async fn first(hub: &Hub, device_code: &str) -> Result<Response, OAuthError> {
-    let (pair, tokens) = make(hub);
-    let polled = hub.store.poll_device(secret::digest(device_code), pair, clock::now()).await;
-    match polled.map_err(|error| hub.broken(&error))? {
-        Polled::Known(Reply::Grant(_)) => {
-            tracing::info!("a node signed in");
-            Ok(tokens)
-        }
-        Polled::Known(Reply::Pending) => {
-            Err(OAuthError::new("authorization_pending", "Nobody has answered on the page yet."))
-        }
-        Polled::Known(Reply::SlowDown(_)) => {
+async fn first(hub: &Hub, device_code: &str, from: ClientAddress) -> Result<Response, OAuthError> {
+    match hub.pending.poll(device_code, from, clock::now()) {
+        Some(Reply::Grant(yes)) => collect(hub, yes).await,
+        Some(Reply::Pending) => Err(OAuthError::new("authorization_pending", "Nobody has answered on the page yet.")),
+        Some(Reply::SlowDown(_)) => {
             Err(OAuthError::new("slow_down", "Asked too soon: wait 5 seconds longer between two tries."))
         }
-        Polled::Known(Reply::Denied) => Err(OAuthError::new("access_denied", "The person said: don't connect.")),
-        Polled::Known(Reply::Expired) => {
-            Err(OAuthError::new("expired_token", "The code has run out. Start the sign-in again."))
+        Some(Reply::Denied) => Err(OAuthError::new("access_denied", "The person said: don't connect.")),
+        Some(Reply::Expired) => {
+            let text = "The code has run out, or the Hub was restarted since. Start the sign-in again.";
+            Err(OAuthError::new("expired_token", text))
         }
-        Polled::Unknown => Err(OAuthError::new("invalid_grant", "This device code is unknown or was used already.")),
+        None => Err(OAuthError::new("invalid_grant", "This device code is unknown or was used already.")),
+    }
+}
+
+/// Makes the grant that a person said yes to.
+async fn collect(hub: &Hub, yes: Yes) -> Result<Response, OAuthError> {
+    let (pair, tokens) = make(hub);
+    let new = NewGrant { account: yes.account, epoch: yes.epoch, node: yes.node.clone(), name: yes.name.clone() };
+    let issued = hub.store.issue_grant(new, pair, clock::now()).await.map_err(|error| {
+        hub.pending.give_back(&yes);
+        hub.broken(&error)
+    })?;
+    match issued {
+        Issued::Granted { ended } => {
+            tracing::info!(node = yes.node, replaced = ended.len(), "a node signed in");
+            hub.nodes.supersede(&ended);
+            Ok(tokens)
+        }
+        Issued::Void => {
+            let text = "The answer on the page has become void: the account has a new passphrase, or was removed. \
+                        Start the sign-in again.";
+            Err(OAuthError::new("expired_token", text))
+        }
+        Issued::Full => {
+            let text = "The account has as many nodes as it may have. Sign one out, then start the sign-in again.";
+            Err(OAuthError::new("access_denied", text))
+        }
     }
 }
 

@@ -8,19 +8,12 @@ use bytes::Bytes;
 use h2::RecvStream;
 use http_body::{Body, Frame};
 
+use super::Pass;
 use super::call::end;
-use super::refusal::upstream_cut;
+use super::kind::Kind;
+use super::refusal::{key_ended, upstream_cut};
 use super::seam::Seam;
 use crate::nodes::{Outcome, Place};
-
-/// What kind of body an answer has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Server-sent events: a cut is told in one more event.
-    Events,
-    /// One document: a cut is told by breaking the connection off.
-    Document,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -45,13 +38,25 @@ pub(super) struct AnswerBody {
     /// Bytes that went out.
     sent: u64,
     place: Place,
+    pass: Pass,
+}
+
+/// How an answer ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// All of it came.
+    Complete,
+    /// The node was lost.
+    Cut,
+    /// The key that it was asked for with has ended.
+    KeyEnded,
 }
 
 impl AnswerBody {
     /// An answer whose first bytes have come; no first bytes means that it is whole and empty.
-    pub(super) fn new(kind: Kind, first: Bytes, stream: RecvStream, place: Place) -> Self {
+    pub(super) fn new(kind: Kind, first: Bytes, stream: RecvStream, place: Place, pass: Pass) -> Self {
         let stage = if first.is_empty() { Stage::Done } else { Stage::Data };
-        Self { kind, stage, first, stream, seam: Seam::default(), owed: 0, sent: 0, place }
+        Self { kind, stage, first, stream, seam: Seam::default(), owed: 0, sent: 0, place, pass }
     }
 
     /// The next bytes as the node sent them.
@@ -69,23 +74,30 @@ impl AnswerBody {
     }
 
     /// How the answer ends when its bytes have: what is left to send.
-    fn finish(&mut self, whole: bool) -> Option<Result<Frame<Bytes>, io::Error>> {
+    fn finish(&mut self, how: End) -> Option<Result<Frame<Bytes>, io::Error>> {
         self.stage = Stage::Done;
-        if whole {
-            tracing::debug!(node = &*self.place.node, bytes = self.sent, outcome = "complete", "the answer ended");
-        } else {
-            tracing::info!(node = &*self.place.node, bytes = self.sent, outcome = "cut", "the answer ended");
-        }
-        self.place.ended(Outcome::Failed);
-        if whole {
-            return self.seam.rest().map(|rest| Ok(Frame::data(rest)));
-        }
+        let error = match how {
+            End::Complete => {
+                tracing::debug!(node = &*self.place.node, bytes = self.sent, outcome = "complete", "the answer ended");
+                return self.seam.rest().map(|rest| Ok(Frame::data(rest)));
+            }
+            End::Cut => {
+                tracing::info!(node = &*self.place.node, bytes = self.sent, outcome = "cut", "the answer ended");
+                self.place.ended(Outcome::Failed);
+                upstream_cut()
+            }
+            End::KeyEnded => {
+                tracing::info!(node = &*self.place.node, bytes = self.sent, outcome = "key ended", "the answer ended");
+                self.place.ended(Outcome::Nothing);
+                key_ended()
+            }
+        };
         match self.kind {
             Kind::Document => Some(Err(io::Error::from(io::ErrorKind::UnexpectedEof))),
             // Half an event that has gone out already is ended first.
             Kind::Events => {
                 let end = if self.seam.is_torn() { "\n\n" } else { "" };
-                Some(Ok(Frame::data(Bytes::from(format!("{end}{}", upstream_cut().event())))))
+                Some(Ok(Frame::data(Bytes::from(format!("{end}{}", error.event())))))
             }
         }
     }
@@ -99,8 +111,13 @@ impl Body for AnswerBody {
         let this = self.get_mut();
         loop {
             match this.stage {
-                Stage::Data => match ready!(this.poll_chunk(cx)) {
-                    Some(Ok(chunk)) => {
+                Stage::Data if this.pass.key.has_ended() => return Poll::Ready(this.finish(End::KeyEnded)),
+                Stage::Data => match this.poll_chunk(cx) {
+                    Poll::Pending => {
+                        ready!(this.pass.key.poll_end(cx));
+                        return Poll::Ready(this.finish(End::KeyEnded));
+                    }
+                    Poll::Ready(Some(Ok(chunk))) => {
                         this.owed += chunk.len();
                         let passed = match this.kind {
                             Kind::Events => this.seam.pass(chunk),
@@ -111,8 +128,8 @@ impl Body for AnswerBody {
                             return Poll::Ready(Some(Ok(Frame::data(bytes))));
                         }
                     }
-                    Some(Err(_)) => return Poll::Ready(this.finish(false)),
-                    None => this.stage = Stage::Trailers,
+                    Poll::Ready(Some(Err(_))) => return Poll::Ready(this.finish(End::Cut)),
+                    Poll::Ready(None) => this.stage = Stage::Trailers,
                 },
                 Stage::Trailers => {
                     let trailers = ready!(this.stream.poll_trailers(cx));
@@ -121,7 +138,7 @@ impl Body for AnswerBody {
                     if let Some(outcome) = end {
                         this.place.ended(outcome);
                     }
-                    return Poll::Ready(this.finish(end.is_some()));
+                    return Poll::Ready(this.finish(if end.is_some() { End::Complete } else { End::Cut }));
                 }
                 Stage::Done => return Poll::Ready(None),
             }

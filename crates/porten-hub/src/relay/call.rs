@@ -13,9 +13,10 @@ use porten_core::route::Route;
 use porten_core::wire::{END_COMPLETE, END_ERROR};
 use tokio::time::Instant;
 
-use super::Job;
-use super::answer_body::{AnswerBody, Kind};
+use super::answer_body::AnswerBody;
+use super::kind::Kind;
 use super::refusal::{self, Refusal};
+use super::{Job, Pass};
 use crate::nodes::{Outcome, Place};
 
 /// The longest refusal that is read (bytes); ours have some 300.
@@ -32,14 +33,40 @@ static ADDRESSES: LazyLock<Vec<(Route, Uri)>> = LazyLock::new(|| {
 /// What came of asking one node.
 #[derive(Debug)]
 pub(super) enum Called {
-    /// It answers: the client's answer, whose body is still on its way.
-    Answered(Response),
+    /// It answers.
+    Answered(Box<Answered>),
     /// It refused before its engine produced anything.
     Refused(Refusal),
     /// It was lost before it began to answer.
     Lost(h2::Error),
     /// It began and failed: no other node is asked.
     Failed(ApiError),
+}
+
+/// An answer that has begun.
+#[derive(Debug)]
+pub(super) struct Answered {
+    head: http::response::Parts,
+    kind: Kind,
+    first: Bytes,
+    rest: RecvStream,
+    place: Place,
+}
+
+impl Answered {
+    /// The client's answer, whose body is still on its way.
+    pub(super) fn response(self, pass: Pass) -> Response {
+        let Self { head, kind, first, rest, place } = self;
+        let mut response = Response::new(Body::new(AnswerBody::new(kind, first, rest, place, pass)));
+        *response.status_mut() = head.status;
+        let headers = response.headers_mut();
+        kind.head(&head.headers, headers);
+        if kind == Kind::Events {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        }
+        response
+    }
 }
 
 /// Asks the node at `place`.
@@ -64,6 +91,15 @@ pub(super) async fn call(job: &Job, mut place: Place, deadline: Instant) -> Call
         place.ended(if refusal.is_fault() { Outcome::Failed } else { Outcome::Nothing });
         return Called::Refused(refusal);
     }
+    let Some(kind) = Kind::of(head.status, &head.headers) else {
+        tracing::info!(
+            node = &*place.node,
+            status = head.status.as_u16(),
+            "the node gave an answer that does not pass"
+        );
+        place.ended(Outcome::Failed);
+        return Called::Failed(refusal::upstream_unusable());
+    };
     let first = match tokio::time::timeout(job.patience, first(body)).await {
         Err(_) => {
             place.ended(Outcome::Failed);
@@ -79,18 +115,8 @@ pub(super) async fn call(job: &Job, mut place: Place, deadline: Instant) -> Call
         // Of a 4xx the request was at fault, which says nothing about the node.
         place.ended(if head.status.is_server_error() { Outcome::Failed } else { Outcome::Nothing });
     }
-    let is_events = head.headers.get(header::CONTENT_TYPE).is_some_and(is_event_stream);
-    let kind = if is_events { Kind::Events } else { Kind::Document };
-    tracing::debug!(node = &*place.node, status = head.status.as_u16(), events = is_events, "the node answers");
-    let mut response = Response::new(Body::new(AnswerBody::new(kind, first, rest, place)));
-    *response.status_mut() = head.status;
-    let headers = response.headers_mut();
-    refusal::copy(&head.headers, headers);
-    if is_events {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    }
-    Called::Answered(response)
+    tracing::debug!(node = &*place.node, status = head.status.as_u16(), ?kind, "the node answers");
+    Called::Answered(Box::new(Answered { head, kind, first, rest, place }))
 }
 
 /// A stream that the node refused unread (it ends its link in order) says nothing about how well it answers.
@@ -163,9 +189,4 @@ pub(super) fn end(trailers: &http::HeaderMap) -> Option<Outcome> {
         end if end == END_ERROR.as_bytes() => Some(Outcome::Failed),
         _ => None,
     }
-}
-
-fn is_event_stream(kind: &HeaderValue) -> bool {
-    let kind = kind.as_bytes().split(|&byte| byte == b';').next();
-    kind.is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"text/event-stream"))
 }

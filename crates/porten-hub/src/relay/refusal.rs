@@ -1,11 +1,12 @@
 //! Decides what a node's refusal means: whether another node may do better, and what the client hears if none does.
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use porten_core::api_error::ApiError;
 use porten_core::relay::headers::{REFUSAL_NAME, retry_after};
 
+use super::kind::Kind;
 use crate::answer;
 
 /// When to try again if no node is there (seconds): a restarted agent is back by then.
@@ -75,20 +76,12 @@ impl Refusal {
                 })
             }
             Self::Said { status, headers, body } => {
+                let Some(kind) = Kind::of(status, &headers) else { return answer::error(&upstream_unusable()) };
                 let mut response = Response::new(body.into());
                 *response.status_mut() = status;
-                copy(&headers, response.headers_mut());
+                kind.head(&headers, response.headers_mut());
                 response
             }
-        }
-    }
-}
-
-/// The headers of a node's answer that travel on: these and no others, so no hop-by-hop header and no credential does.
-pub(crate) fn copy(from: &HeaderMap, to: &mut HeaderMap<HeaderValue>) {
-    for name in [header::CONTENT_TYPE, header::RETRY_AFTER] {
-        if let Some(value) = from.get(&name) {
-            to.insert(name, value.clone());
         }
     }
 }
@@ -122,6 +115,18 @@ pub(crate) fn upstream_cut() -> ApiError {
     ApiError::unavailable(502, "upstream_cut", "The node was lost before its answer was whole. Try again.")
 }
 
+/// The node's answer is none that passes on.
+pub(crate) fn upstream_unusable() -> ApiError {
+    let text = "The node gave an answer that this Hub does not pass on. Whoever runs the node should update it.";
+    ApiError::unavailable(502, "upstream_unusable", text)
+}
+
+/// The key that the request came with was revoked while it ran.
+pub(crate) fn key_ended() -> ApiError {
+    let text = "This API key was revoked while the request ran.";
+    ApiError::new(401, "invalid_request_error", "key_revoked", text)
+}
+
 /// No first byte in time.
 pub(crate) fn upstream_timeout() -> ApiError {
     ApiError::unavailable(504, "upstream_timeout", "The node did not begin to answer in time. Try again.")
@@ -129,6 +134,8 @@ pub(crate) fn upstream_timeout() -> ApiError {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header;
+
     use super::*;
 
     fn said(status: u16) -> Refusal {

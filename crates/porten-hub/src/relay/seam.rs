@@ -4,7 +4,7 @@
 use bytes::{Bytes, BytesMut};
 
 /// The longest part of an event that is held back (bytes); what is longer passes as it comes.
-const MAX_HELD: usize = 1024 * 1024;
+const MAX_HELD: usize = 128 * 1024;
 
 /// Holds back the part of an event whose end has not come yet.
 #[derive(Debug, Default)]

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use porten_hub::{Catalog, Config, Running, Store, Timing};
+use porten_hub::{Capacity, Catalog, Config, Running, Store, Timing, TrustedProxy};
 use serde_json::Value;
 
 pub(crate) mod node;
@@ -77,8 +77,11 @@ pub(crate) async fn hub_that_drains(timing: Timing, store: Store, drain_within: 
     let config = Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         public: None,
+        // A test says where a request comes from with X-Forwarded-For.
+        trusted_proxies: ["127.0.0.1".parse::<TrustedProxy>().unwrap()].into_iter().collect(),
         store: store.clone(),
         catalog: Catalog::read(catalog).unwrap(),
+        capacity: Capacity::default(),
         // Nothing is said that a test does not bring about.
         timing: Timing { retell: Duration::from_secs(600), ..timing },
         drain_within,
@@ -184,6 +187,56 @@ impl Site {
         let tokens = self.poll(&codes).await;
         assert_eq!(tokens.status, 200, "{}", tokens.body);
         tokens.json()
+    }
+}
+
+/// A person's browser, with its one cookie, at an address of its own.
+pub(crate) struct Browser<'a> {
+    hub: &'a Site,
+    from: String,
+    cookie: Option<String>,
+}
+
+impl<'a> Browser<'a> {
+    pub(crate) fn at(hub: &'a Site, from: &str) -> Self {
+        Self { hub, from: from.to_owned(), cookie: None }
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
+        self.send(Request::get(path), Body::empty()).await
+    }
+
+    pub(crate) async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Answer {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
+        self.send(request, Body::from(body)).await
+    }
+
+    async fn send(&mut self, mut request: http::request::Builder, body: Body) -> Answer {
+        request = request.header("x-forwarded-for", &self.from);
+        if let Some(cookie) = &self.cookie {
+            request = request.header("cookie", cookie);
+        }
+        let answer = send(self.hub.address, request.body(body).unwrap()).await;
+        self.cookie = cookie(&answer).or_else(|| self.cookie.take());
+        answer
+    }
+
+    /// Opens the page and signs in; the answer to the form.
+    pub(crate) async fn sign_in_as(&mut self, account: &str, passphrase: &str) -> Answer {
+        let csrf = csrf(&self.get("/device").await);
+        self.post("/device/sign-in", &[("csrf", &csrf), ("account", account), ("passphrase", passphrase)]).await
+    }
+
+    /// The same as the Hub's own account.
+    pub(crate) async fn sign_in(&mut self) -> Answer {
+        self.sign_in_as(&self.hub.account.clone(), &self.hub.passphrase.clone()).await
+    }
+
+    /// Types a code and says yes.
+    pub(crate) async fn approve(&mut self, user_code: &str) -> Answer {
+        let csrf = csrf(&self.get("/device").await);
+        self.post("/device", &[("csrf", &csrf), ("user_code", user_code), ("answer", "connect")]).await
     }
 }
 

@@ -34,6 +34,10 @@ fn not_porten(why: &str) -> Failure {
     Failure::Refused(Refused::NotPorten(why.into()))
 }
 
+fn captive_portal(host: Option<&str>) -> Failure {
+    Failure::Refused(Refused::CaptivePortal(host.map(str::to_owned)))
+}
+
 fn busy(status: u16, retry_after: Option<u64>) -> Failure {
     Failure::Lost(Lost::Busy { status, retry_after: retry_after.map(Duration::from_secs) })
 }
@@ -77,6 +81,9 @@ async fn each_status_is_read_for_what_it_means() {
         ("403 Forbidden", "", Failure::Refused(Refused::Forbidden("HTTP 403".into()))),
         ("404 Not Found", "", not_porten("HTTP 404")),
         ("302 Found", "location: ws://127.0.0.1:1/\r\n", not_porten("HTTP 302")),
+        ("302 Found", "location: http://login.hotel.test/?from=x\r\n", captive_portal(Some("login.hotel.test"))),
+        ("302 Found", "location: /login\r\n", not_porten("HTTP 302")),
+        ("511 Network Authentication Required", "", captive_portal(None)),
         ("426 Upgrade Required", "", not_porten("HTTP 426")),
         ("200 OK", "", not_porten("HTTP 200")),
         ("429 Too Many Requests", "retry-after: 7\r\n", busy(429, Some(7))),

@@ -221,6 +221,15 @@ async fn as_many_stalled_readers_as_there_are_streams_are_not_noticed() {
     nobody_notices(MAX_STREAMS as usize - 2, 200).await;
 }
 
+/// A node that fills its windows with single bytes for readers that stall is cut off before that costs much; each
+/// unread frame takes some 240 bytes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn windows_full_of_single_bytes_end_the_connection() {
+    let seen = crowd(3, 1, http2::call).await;
+    let Seen::Dead(error) = seen else { panic!("{seen:?}") };
+    assert_eq!(error.reason(), Some(Reason::ENHANCE_YOUR_CALM), "{error}");
+}
+
 /// The settings of `http2::call`, so that one of them can be spoilt.
 fn hub() -> Builder {
     let mut builder = Builder::new();
@@ -251,9 +260,12 @@ async fn with_a_smaller_connection_window_stalled_readers_starve_the_healthy_one
 }
 
 #[test]
-fn the_budget_covers_every_window_full_of_the_smallest_chunks() {
+fn the_budget_covers_every_window_full_of_tokens_and_no_more() {
     let streams = u64::from(MAX_STREAMS);
-    let frames = u64::from(ANSWER_WINDOW) / http2::SMALLEST_CHUNK as u64;
-    assert!(DATA_FRAME_BUDGET as u64 >= streams * frames * (256 - http2::SMALLEST_CHUNK as u64));
+    let cost = |size: u64| u64::from(ANSWER_WINDOW) / size * (256 - size);
+    let budget = DATA_FRAME_BUDGET as u64;
+    assert!(budget >= streams * cost(http2::ORDINARY_CHUNK as u64));
+    assert!(budget >= 30 * cost(http2::SMALLEST_CHUNK as u64));
+    assert!(budget / 255 < 300_000, "frames of one byte that may stand unread");
     assert!(streams * u64::from(ANSWER_WINDOW) <= u64::from(CONNECTION_WINDOW));
 }

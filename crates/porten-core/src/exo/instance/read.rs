@@ -4,13 +4,20 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Download, Instance, Runner, Shard, Sharding};
-use crate::exo::members::{NodeId, by_node};
+use super::{Download, Downloads, Instance, Runner, Runners, Shard, Sharding};
+use crate::exo::members::{MOST, by_node};
+use crate::exo::words;
+use crate::ids::EngineId;
+
+/// Instances that are looked at. exo holds as many as fit into its Macs.
+const MOST_PLACED: usize = 32;
+/// Runners of live and dead instances, and downloads of one node: exo knows 123 models.
+const MOST_NAMED: usize = 4096;
 
 /// Reads `instances`. An instance of an unknown kind is still one; one without parts is none.
 pub(in crate::exo) fn read_instances(document: &Value) -> Vec<Instance> {
     let instances = document.as_object().into_iter().flatten();
-    instances.filter_map(|(id, tagged)| read_instance(id, tagged)).collect()
+    instances.filter_map(|(id, tagged)| read_instance(id, tagged)).take(MOST_PLACED).collect()
 }
 
 pub(in crate::exo) fn read_instance(id: &str, tagged: &Value) -> Option<Instance> {
@@ -19,8 +26,8 @@ pub(in crate::exo) fn read_instance(id: &str, tagged: &Value) -> Option<Instance
     let nodes = assigned["nodeToRunner"].as_object()?;
     let mut shards = Vec::new();
     let (mut bytes, mut layers, mut tensor) = (None, 0, false);
-    for (node, runner) in nodes {
-        let Some(runner) = runner.as_str() else { continue };
+    for (node, runner) in nodes.iter().take(MOST) {
+        let (Some(node), Some(runner)) = (words::id(node), runner.as_str().and_then(words::id)) else { continue };
         let Some((tag, shard)) = assigned["runnerToShard"].get(runner).and_then(untagged) else { continue };
         let card = &shard["modelCard"];
         let all = card["storageSize"]["inBytes"].as_u64().unwrap_or(0);
@@ -28,11 +35,11 @@ pub(in crate::exo) fn read_instance(id: &str, tagged: &Value) -> Option<Instance
         bytes = bytes.max(Some(all));
         layers = layers.max(card["nLayers"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0));
         tensor |= tag == "TensorShardMetadata" && nodes.len() > 1;
-        shards.push(Shard { node: node.clone(), runner: runner.to_owned(), bytes: own, layers: own_layers });
+        shards.push(Shard { node: node.to_owned(), runner: runner.to_owned(), bytes: own, layers: own_layers });
     }
     Some(Instance {
-        id: id.to_owned(),
-        model: assigned["modelId"].as_str()?.to_owned(),
+        id: words::id(id)?.to_owned(),
+        model: read_model(&assigned["modelId"])?,
         bytes: bytes?,
         layers,
         sharding: if tensor { Sharding::Tensor } else { Sharding::Pipeline },
@@ -48,7 +55,8 @@ const RDMA_INSTANCE: &str = "MlxJacclInstance";
 /// The addresses in `hostsByNode`; a node's own is `0.0.0.0` there.
 fn read_addresses(hosts: &Value) -> Vec<String> {
     let hosts = hosts.as_object().into_iter().flatten().flat_map(|(_, hosts)| hosts.as_array().into_iter().flatten());
-    hosts.filter_map(|host| host["ip"].as_str()).map(str::to_owned).collect()
+    let addresses = hosts.filter_map(|host| words::id(host["ip"].as_str()?));
+    addresses.take(MOST * MOST).map(str::to_owned).collect()
 }
 
 /// The bytes of this part, and its own layers in a pipeline.
@@ -66,9 +74,10 @@ fn read_shard(tag: &str, shard: &Value, all: u64, parts: usize) -> Option<(u64, 
 }
 
 /// Reads `runners`. Entries of dead instances stay there for ever: only those that an instance names mean something.
-pub(in crate::exo) fn read_runners(document: &Value) -> BTreeMap<String, Runner> {
+pub(in crate::exo) fn read_runners(document: &Value) -> Runners {
     let runners = document.as_object().into_iter().flatten();
-    runners.map(|(id, tagged)| (id.clone(), read_runner(tagged))).collect()
+    let named = runners.filter_map(|(id, tagged)| Some((words::id(id)?.to_owned(), read_runner(tagged))));
+    named.take(MOST_NAMED).collect()
 }
 
 fn read_runner(tagged: &Value) -> Runner {
@@ -86,14 +95,22 @@ fn read_runner(tagged: &Value) -> Runner {
 }
 
 /// Reads `downloads`, leaving out what is only known and not wanted.
-pub(in crate::exo) fn read_downloads(document: &Value) -> BTreeMap<NodeId, Vec<Download>> {
-    by_node(document, |entries| entries.as_array().into_iter().flatten().filter_map(read_download).collect())
+pub(in crate::exo) fn read_downloads(document: &Value) -> Downloads {
+    by_node(document, |entries| {
+        let entries = entries.as_array().into_iter().flatten().filter_map(read_download).take(MOST_NAMED);
+        let mut downloads = BTreeMap::new();
+        for (model, download) in entries {
+            // The first of a model counts.
+            downloads.entry(model).or_insert(download);
+        }
+        downloads
+    })
 }
 
-fn read_download(tagged: &Value) -> Option<Download> {
+fn read_download(tagged: &Value) -> Option<(String, Download)> {
     let (tag, body) = untagged(tagged)?;
     let (_, shard) = untagged(&body["shardMetadata"])?;
-    let model = shard["modelCard"]["modelId"].as_str()?.to_owned();
+    let model = read_model(&shard["modelCard"]["modelId"])?;
     let bytes = |value: &Value, key: &str| value[key]["inBytes"].as_u64().unwrap_or(0);
     let progress = &body["downloadProgress"];
     let (done, total) = match tag {
@@ -105,7 +122,7 @@ fn read_download(tagged: &Value) -> Option<Download> {
         _ => (bytes(body, "downloaded"), bytes(body, "total")),
     };
     let failed = (tag == "DownloadFailed").then(|| first_line(&body["errorMessage"]));
-    Some(Download { model, done, total, bytes_per_s: progress["speed"].as_f64(), failed })
+    Some((model, Download { done, total, bytes_per_s: progress["speed"].as_f64(), failed }))
 }
 
 /// The one key and value of exo's tagged unions.
@@ -113,10 +130,12 @@ fn untagged(value: &Value) -> Option<(&str, &Value)> {
     value.as_object()?.iter().next().map(|(tag, body)| (tag.as_str(), body))
 }
 
-/// The first line of what may be a whole traceback, without the exit code's bracket left open.
+/// exo's first line about what went wrong.
 fn first_line(text: &Value) -> String {
-    let text = text.as_str().unwrap_or_default();
-    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("it does not say why").trim();
-    const LONGEST: usize = 200;
-    line.chars().take(LONGEST).collect()
+    text.as_str().and_then(words::first_line).unwrap_or_else(|| "it does not say why".to_owned())
+}
+
+/// The engine's id of a model: one that cannot be is nobody's model.
+fn read_model(id: &Value) -> Option<String> {
+    EngineId::read(id.as_str()?).ok().map(String::from)
 }

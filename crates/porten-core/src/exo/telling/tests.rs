@@ -1,9 +1,10 @@
 //! A cluster as it is told, and when it is believed.
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
+use crate::reply::Reply;
 use crate::snapshot::LinkKind;
 
 struct Exo {
@@ -52,7 +53,7 @@ impl Exo {
         while let Some(document) = next {
             asked.push(document);
             let reply = Reply::answer(200, self.answer(document).to_string());
-            next = self.telling.on(Input::Told(document, reply), self.now);
+            next = self.telling.on(Input::Told(Answer::read(document, &reply)), self.now);
         }
         asked
     }
@@ -139,11 +140,11 @@ fn a_new_instance_has_its_runners_asked_for_next() {
 fn an_exo_that_answers_no_documents_tells_nothing_but_a_lost_answer_decides_nothing() {
     let mut telling = Telling::default();
     let now = Exo::start().now;
-    telling.on(Input::Told(Document::Instances, Reply::Lost), now);
+    telling.on(Input::Told(Answer::read(Document::Instances, &Reply::Lost)), now);
     assert_eq!(telling.told(), Told::NotYet);
-    telling.on(Input::Told(Document::Instances, Reply::answer(404, "{}")), now);
+    telling.on(Input::Told(Answer::read(Document::Instances, &Reply::answer(404, "{}"))), now);
     assert_eq!(telling.told(), Told::Nothing);
-    telling.on(Input::Told(Document::Instances, Reply::answer(200, "{}")), now);
+    telling.on(Input::Told(Answer::read(Document::Instances, &Reply::answer(200, "{}"))), now);
     assert_eq!(telling.told(), Told::Cluster);
 }
 
@@ -154,7 +155,7 @@ fn no_document_can_spoil_the_picture() {
     {
         let mut telling = Telling::default();
         for document in Document::ALL {
-            telling.on(Input::Told(document, Reply::answer(200, nonsense)), now);
+            telling.on(Input::Told(Answer::read(document, &Reply::answer(200, nonsense))), now);
         }
         assert!(telling.cluster().members.iter().all(|member| member.installed_mib.is_none()), "{nonsense}");
     }
