@@ -453,6 +453,7 @@ export const acts: Acts = {
   tell_limit: settings("Enter…"),
   free_disk: AGAIN,
   lower_budget: CHANGE,
+  correct_budget: CHANGE,
   set_budget: CHANGE,
   add_memory: AGAIN,
   turn_on: ({ model }) => (model === null ? AGAIN : { text: "Turn on", does: { does: "send", command: { command: "set_model", id: model, on: true, how: null, keep: false } } }),

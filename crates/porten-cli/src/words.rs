@@ -1,6 +1,7 @@
 //! The snapshot in words, for a terminal.
 
 pub(crate) mod cluster;
+pub(crate) mod connect;
 mod remedy;
 mod screen;
 mod why;
@@ -82,6 +83,9 @@ pub(crate) fn status(snapshot: &Snapshot, now: Timestamp) -> Vec<String> {
     if tokens > 0 {
         let minutes = snapshot.activity.tokens_a_minute.len();
         screen.fact("Activity", &format!("{tokens} tokens in the last {minutes} min"));
+    }
+    for (name, value) in connect::lines(snapshot) {
+        screen.fact(name, &value);
     }
     screen.line(String::new());
     for line in models(snapshot, now) {

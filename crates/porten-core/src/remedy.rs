@@ -84,6 +84,8 @@ pub enum Remedy {
     },
     /// Set a smaller memory budget.
     LowerBudget,
+    /// Set a memory budget that the Macs have, or force the one that is set.
+    CorrectBudget,
     /// Set the memory budget to what the engine's machines hold together.
     SetBudget,
     /// There is too little memory: more Macs, or a smaller model.
@@ -155,6 +157,7 @@ impl Remedy {
             Self::CheckHubAddress
                 | Self::TellLimit { .. }
                 | Self::LowerBudget
+                | Self::CorrectBudget
                 | Self::SetBudget
                 | Self::MatchModel { .. }
                 | Self::PlugIn
@@ -211,6 +214,7 @@ impl Remedy {
             }
             Self::TellLimit { .. } => "If you raised a Mac's limit, tell Porten".into(),
             Self::FreeDisk { mac } => of_mac(mac, "Delete models on", ", or free its disk"),
+            Self::CorrectBudget => "Lower the memory budget, or force it if it is meant".into(),
             Self::LowerBudget => "Lower the memory budget, or raise the Macs' limits".into(),
             Self::SetBudget => "If the engine pools more Macs, set the memory budget to what they hold together".into(),
             Self::AddMemory => "Add a Mac, or serve a smaller model".into(),
@@ -274,6 +278,7 @@ mod tests {
             Remedy::TellLimit { mac: Some(mac()), mib: Some(98_304) },
             Remedy::FreeDisk { mac: mac() },
             Remedy::LowerBudget,
+            Remedy::CorrectBudget,
             Remedy::SetBudget,
             Remedy::AddMemory,
             Remedy::TurnOn { model: None },

@@ -78,8 +78,13 @@ pub fn set(level: LevelFilter) {
 fn subscriber(level: LevelFilter) -> (impl Subscriber + Send + Sync, Levels) {
     let (sieve, filter) = reload::Layer::new(filter(level));
     let (paced, pace) = pace::Pace::new(is_paced(level));
-    let lines = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
+    let lines = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(is_coloured());
     (tracing_subscriber::registry().with(sieve).with(paced).with(lines), Levels { filter, pace })
+}
+
+/// As https://no-color.org has it: any value but an empty one takes the colours away.
+fn is_coloured() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty()) && stderr().is_terminal()
 }
 
 /// Whoever asks for more than the usual wants each line, and does so for a while only.

@@ -84,11 +84,6 @@ pub async fn run(way: Way, conn: ConnId) {
         }
         Err(failure) => failure,
     };
-    match &failure {
-        // Quoted: there are a stranger's words in some.
-        Failure::Lost(why) => tracing::info!(why = ?why.to_string(), "link ended"),
-        Failure::Refused(why) => tracing::warn!(why = ?why.to_string(), "the Hub refused"),
-    }
     tell(&way, conn, Told::Ended(failure)).await;
 }
 

@@ -18,6 +18,7 @@ pub(super) fn command(remedy: &Remedy) -> Option<String> {
             format!("porten cluster limit {} MB", mac.as_deref().map_or("NAME".to_owned(), word))
         }
         Remedy::MatchModel { model } => format!("porten config set engine.models {}=ENGINE-ID", word(model)),
+        Remedy::CorrectBudget => "porten config set memory.budget_mb MB, or memory.force true".to_owned(),
         Remedy::LowerBudget | Remedy::SetBudget => "porten config set memory.budget_mb MB".to_owned(),
         Remedy::CheckHubAddress => "porten config set hub.url URL".to_owned(),
         Remedy::StartEngine => "porten config set engine.url URL".to_owned(),

@@ -84,7 +84,8 @@ fn the_largest_picture_fits_the_local_socket() {
         pairs: (0..200).map(|n| Pair { hub: hub_id(n), engine: engine_id(n) }).collect(),
         unmatched: (200..600).map(several).collect(),
     };
-    scene.account = Some(AccountView { name: Some(LONG.to_string().repeat(300)), kept_in: "the Keychain".into() });
+    scene.account =
+        Some(AccountView { name: Some(LONG.to_string().repeat(300)), kept_in: "the Keychain".into(), since: None });
     let picture = scene.draw_later();
     let cluster = picture.cluster.as_ref().unwrap();
     assert_eq!((cluster.members.len(), cluster.absent.len()), (16, 32));
