@@ -180,6 +180,10 @@ impl World {
                 let _ = asked.answer.send(self.tell_limit(&mac, mib));
             }
             Command::Reload => self.read_settings(asked.answer),
+            Command::Yield { to } => {
+                // The front end may be gone already.
+                let _ = asked.answer.send(self.give_way(to));
+            }
             Command::SetOnline { .. } | Command::Drain { .. } | Command::SetModel { .. } | Command::Pause { .. } => {
                 self.waiting.push_back(asked);
                 self.store_next();
@@ -210,6 +214,7 @@ impl World {
                 | Command::SignOut
                 | Command::Nudge
                 | Command::TellLimit { .. }
+                | Command::Yield { .. }
                 | Command::Reload => {}
             }
             self.storing = true;
