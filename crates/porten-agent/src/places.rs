@@ -18,6 +18,8 @@ pub struct Places {
     pub state: PathBuf,
     /// Lock and socket.
     pub run: PathBuf,
+    /// The background service's log; no other process writes one.
+    pub logs: PathBuf,
 }
 
 /// The places cannot be used.
@@ -47,7 +49,12 @@ impl Places {
     /// There is no home folder, or the socket's path would be too long.
     pub fn find(home: Option<&Path>) -> Result<Self, PlacesError> {
         let places = match home {
-            Some(home) => Self { config: home.join("config.toml"), state: home.join("state"), run: home.join("run") },
+            Some(home) => Self {
+                config: home.join("config.toml"),
+                state: home.join("state"),
+                run: home.join("run"),
+                logs: home.join("logs"),
+            },
             None => Self::of_the_platform()?,
         };
         let socket = places.socket();
@@ -58,10 +65,16 @@ impl Places {
         let base = directories::BaseDirs::new().ok_or(PlacesError::NoHome)?;
         let name = if cfg!(target_os = "macos") { "Porten" } else { "porten" };
         let state = base.state_dir().unwrap_or_else(|| base.data_dir()).join(name);
+        let logs = if cfg!(target_os = "macos") {
+            base.home_dir().join("Library/Logs").join(name)
+        } else {
+            state.join("logs")
+        };
         Ok(Self {
             config: base.config_dir().join(name).join("config.toml"),
             state,
             run: base.home_dir().join(".porten").join("run"),
+            logs,
         })
     }
 
@@ -77,16 +90,34 @@ impl Places {
         self.run.join("agent.lock")
     }
 
+    /// The background service's log, its newest part.
+    #[must_use]
+    pub fn service_log(&self) -> PathBuf {
+        self.logs.join("service.log")
+    }
+
     /// Makes the state and run folders, private to this account.
     ///
     /// # Errors
     /// A folder cannot be made, or is another's.
     pub fn prepare(&self) -> Result<(), PlacesError> {
         for path in [&self.state, &self.run] {
-            private_folder(path).map_err(|source| PlacesError::Folder { path: path.clone(), source })?;
+            prepare(path)?;
         }
         Ok(())
     }
+
+    /// Makes the log's folder, private to this account.
+    ///
+    /// # Errors
+    /// It cannot be made, or is another's.
+    pub fn prepare_logs(&self) -> Result<(), PlacesError> {
+        prepare(&self.logs)
+    }
+}
+
+fn prepare(path: &Path) -> Result<(), PlacesError> {
+    private_folder(path).map_err(|source| PlacesError::Folder { path: path.to_owned(), source })
 }
 
 fn private_folder(path: &Path) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use porten_core::bridge::{KeptView, SettingView};
-use porten_core::config::{ChangeError, SettingsFile, change as changed, shown};
+use porten_core::config::{ChangeError, SettingsFile, change as changed, persist as persisted, shown};
 
 use crate::node::NodeIdError;
 use crate::places::replace;
@@ -42,14 +42,39 @@ pub fn view(setup: &Setup) -> Vec<SettingView> {
 /// # Errors
 /// See [`SettingError`].
 pub fn change(setup: &Setup, key: &str, value: Option<&str>) -> Result<(), SettingError> {
+    rewrite(setup, |file| changed(&setup.environment, file, key, value)).map(drop)
+}
+
+/// Writes into the file what the environment says, and says whether that changed anything.
+///
+/// # Errors
+/// See [`SettingError`].
+pub fn persist(setup: &Setup) -> Result<bool, SettingError> {
+    rewrite(setup, |file| persisted(&setup.environment, file))
+}
+
+/// Whether [`persist`] would change anything.
+///
+/// # Errors
+/// See [`SettingError`].
+pub fn would_persist(setup: &Setup) -> Result<bool, SettingError> {
+    let before = settings_file(&setup.places.config)?.unwrap_or_default();
+    let file = SettingsFile { text: &before, path: &setup.places.config.display().to_string() };
+    Ok(persisted(&setup.environment, file)? != before)
+}
+
+fn rewrite(
+    setup: &Setup,
+    change: impl FnOnce(SettingsFile<'_>) -> Result<String, ChangeError>,
+) -> Result<bool, SettingError> {
     let path = &setup.places.config;
     let before = settings_file(path)?.unwrap_or_default();
-    let file = SettingsFile { text: &before, path: &path.display().to_string() };
-    let after = changed(&setup.environment, file, key, value)?;
+    let after = change(SettingsFile { text: &before, path: &path.display().to_string() })?;
     if after == before {
-        return Ok(());
+        return Ok(false);
     }
-    write(path, &after).map_err(|source| SettingError::Write { path: path.clone(), source })
+    write(path, &after).map_err(|source| SettingError::Write { path: path.clone(), source })?;
+    Ok(true)
 }
 
 /// Whoever keeps this file elsewhere and links to it finds the change there.
@@ -77,7 +102,7 @@ pub fn kept(setup: &Setup) -> Result<Vec<KeptView>, NodeIdError> {
         view("Settings", places.config.display().to_string()),
         view("Wishes and what was placed", places.state.display().to_string()),
         view("Lock and socket", places.run.display().to_string()),
-        view("Log", "Standard error of the program; no file".to_owned()),
+        view("Log", format!("Standard error of the program; of the background service {}", places.logs.display())),
     ])
 }
 

@@ -1,5 +1,7 @@
 //! What can be typed after `porten`.
 
+mod service;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +9,7 @@ use clap::{Parser, Subcommand};
 use jiff::Timestamp;
 
 use crate::commands::pause;
+pub(crate) use service::ServiceAction;
 
 /// Connects this machine's inference engine to a Porten Hub.
 ///
@@ -35,7 +38,20 @@ pub(crate) enum Command {
     /// Sign out: revokes this machine's access at the Hub and forgets it here
     Logout,
     /// Run the agent here until Ctrl-C
-    Run,
+    Run {
+        /// As the background service, which `porten service install` sets up: waits its turn, takes over from the app, and
+        /// writes its log into a file
+        #[arg(long)]
+        service: bool,
+    },
+    /// Run the agent in the background, from login to logout, and look after that
+    Service {
+        /// Print JSON
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        action: ServiceAction,
+    },
     /// Show what the running agent does
     Status {
         /// Print the whole picture as JSON

@@ -30,6 +30,12 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Exit {
+    // A service goes on where a command would end, and one that runs can be stopped whatever the settings say.
+    match args.command {
+        Command::Run { service: true } => return commands::service::host().await,
+        Command::Service { json, action } => return commands::service::run(action, json).await,
+        _ => {}
+    }
     let setup = match Setup::read() {
         Ok(setup) => setup,
         Err(error) => {
@@ -41,7 +47,8 @@ async fn run(args: Args) -> Exit {
     let done = match args.command {
         Command::Login { no_browser, json } => commands::login::run(&setup, !no_browser, json).await,
         Command::Logout => commands::logout::run(&setup).await,
-        Command::Run => commands::host::run(setup).await,
+        Command::Run { .. } => commands::host::run(setup).await,
+        Command::Service { json, action } => return commands::service::run(action, json).await,
         Command::Status { json, watch } => commands::status::run(&setup, json, watch).await,
         Command::Models { json, action } => commands::models::run(&setup, json, action).await,
         Command::Cluster { json, from: Some(path), .. } => commands::cluster::from(&setup.config, &path, json),

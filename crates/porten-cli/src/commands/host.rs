@@ -9,10 +9,9 @@ use jiff::Timestamp;
 use porten_agent::agent::{Agent, Ended, Setup as AgentSetup};
 use porten_agent::seat::{Taken, take};
 use porten_agent::setup::Setup;
-use porten_core::leaving::{PERSONS, SYSTEMS};
 use porten_core::seat::Host;
-use tokio::signal::unix::{SignalKind, signal};
 
+use crate::commands::signals::Signals;
 use crate::exit::Exit;
 use crate::printer::{complain, say};
 use crate::words;
@@ -47,15 +46,13 @@ async fn is_signed_in(setup: &Setup) -> Result<bool> {
 /// Prints the state as it changes, until asked to end: once to finish, twice to end now. A person at the keyboard has
 /// time; a system that ends the process kills it after a while.
 async fn stay(mut agent: Agent) -> Result<Ended> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut signals = Signals::new()?;
     let (client, mut settings) = (agent.client().clone(), agent.settings());
     let mut pictures = pin!(client.watch());
     let (mut last, mut asked) = (String::new(), false);
     loop {
         let within = tokio::select! {
-            _ = terminate.recv() => SYSTEMS,
-            _ = interrupt.recv() => PERSONS,
+            signal = signals.next() => signal.within(),
             Some(picture) = pictures.next() => {
                 let line = words::headline(&picture, Timestamp::now());
                 if line != last {

@@ -10,5 +10,7 @@ pub(crate) mod logout;
 pub(crate) mod models;
 pub(crate) mod pause;
 pub(crate) mod pictures;
+pub(crate) mod service;
+pub(crate) mod signals;
 pub(crate) mod status;
 pub(crate) mod wish;

@@ -12,6 +12,7 @@ mod file;
 mod hub_url;
 mod keys;
 mod origin;
+mod persist;
 mod shown;
 mod source;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use engine_url::{EngineUrl, EngineUrlError};
 pub use error::{ConfigError, Place, Problem, Quoted};
 pub use hub_url::{DEFAULT_HUB, HubUrl, HubUrlError};
 pub use origin::{Origin, Setting};
+pub use persist::persist;
 pub use shown::shown;
 
 use crate::ids::{Wanted, WantedError};
