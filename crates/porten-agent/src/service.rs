@@ -242,13 +242,16 @@ pub fn program() -> Result<String, ServiceError> {
 /// # Errors
 /// No unit can hold these paths.
 pub fn spec(program: &str) -> Result<ServiceSpec, ServiceError> {
-    let names = [HOME].into_iter().chain(FOLDERS.into_iter().filter(|_| !cfg!(target_os = "macos")));
-    let said = |name: &str| Some((name.to_owned(), std::env::var(name).ok().filter(|value| !value.trim().is_empty())?));
-    let mut environment: BTreeMap<String, String> = names.filter_map(said).collect();
-    if let Some(home) = environment.get_mut(HOME)
-        && let Ok(whole) = std::path::absolute(home.trim())
-    {
-        *home = whole.display().to_string();
+    let said = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    let mut environment = BTreeMap::new();
+    if let Some(home) = said(HOME) {
+        let whole = std::path::absolute(home.trim()).map_or(home, |whole| whole.display().to_string());
+        environment.insert(HOME.to_owned(), whole);
+    }
+    if !cfg!(target_os = "macos") {
+        // Nobody goes by one that is not absolute (XDG Base Directory Specification).
+        let folders = FOLDERS.iter().filter_map(|name| Some(((*name).to_owned(), said(name)?)));
+        environment.extend(folders.filter(|(_, folder)| folder.starts_with('/')));
     }
     Ok(ServiceSpec::new(program, environment)?)
 }

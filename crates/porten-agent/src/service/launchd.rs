@@ -129,7 +129,9 @@ impl Launchd {
     }
 }
 
+// The stand-in needs GNU's date.
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::collections::BTreeMap;
     use std::os::unix::fs::PermissionsExt as _;

@@ -42,12 +42,11 @@ impl Systemd {
 
     pub(super) async fn install(&self) -> Result<(), ServiceError> {
         ask(&["daemon-reload"]).await?;
-        let used = self.state().await?.unit;
-        let same = |used: &String| Path::new(used).canonicalize().ok() == self.unit.canonicalize().ok();
-        if !used.as_ref().is_some_and(same) {
-            let (ours, theirs) = (self.unit.display(), used.as_deref().unwrap_or("no file at all"));
+        let same = |used: &str| Path::new(used).canonicalize().ok() == self.unit.canonicalize().ok();
+        if let Some(used) = self.state().await?.unit.filter(|used| !same(used)) {
             return Err(ServiceError::NoManager(format!(
-                "systemd takes {UNIT} from {theirs} and not from {ours}; does XDG_CONFIG_HOME differ between this shell and the login?"
+                "systemd takes {UNIT} from {used} and not from {}; remove that file, or see whether XDG_CONFIG_HOME differs between this shell and the login",
+                self.unit.display()
             )));
         }
         ask(&["enable", UNIT]).await?;

@@ -1,11 +1,13 @@
 //! `porten service install`.
 
 use anyhow::Result;
+use porten_agent::local::Local;
 use porten_agent::service::{Manager, program, refuse_root, spec, unseen};
 use porten_agent::settings;
 use porten_agent::setup::Setup;
 use porten_core::bridge::SettingView;
 use porten_core::config::Origin;
+use porten_core::seat::Host;
 use porten_core::service::placement::{Placement, placement};
 use serde_json::json;
 
@@ -53,7 +55,7 @@ pub(crate) async fn install(manager: &Manager, dry_run: bool, json: bool) -> Res
         dry(manager, &setup, &unit, (new_settings, new_unit), json);
         return Ok(Exit::Done);
     }
-    if !new_settings && !new_unit && runs {
+    if !new_settings && !new_unit && runs && is_of_this_version(&setup).await? {
         let status = Status::read(manager, &setup.places).await?;
         if json {
             say(&status.json(Some(false)).to_string());
@@ -72,6 +74,14 @@ pub(crate) async fn install(manager: &Manager, dry_run: bool, json: bool) -> Res
         say(&format!("Installed {}.", manager.path().display()));
     }
     follow::until_it_answers(manager, &setup.places, json).await
+}
+
+/// Whether what runs is as new as this program; what does not answer is not taken for it.
+async fn is_of_this_version(setup: &Setup) -> Result<bool> {
+    let snapshot = Local::at(&setup.places.socket())?.snapshot().await;
+    Ok(snapshot.is_ok_and(|snapshot| {
+        snapshot.host.kind != Host::Service || snapshot.host.version == env!("CARGO_PKG_VERSION")
+    }))
 }
 
 /// A setting with its origin, and where it is from now on.
