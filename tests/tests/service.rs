@@ -481,6 +481,26 @@ async fn without_a_service_manager_nothing_is_written() {
     assert!(!agent.home().porten().join("config.toml").exists());
     let status = agent.command(&["service", "status"]).await;
     assert_eq!(status.code, Some(1), "{}", status.stderr);
+    // From a place of the moment it is refused, whatever there is.
+    for folder in ["tmp/.mount_Porten", "tmp/AppTranslocation/1/d"] {
+        let folder = agent.home().path().join(folder);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::copy(binary("porten"), folder.join("porten")).expect("porten");
+        let mut here = Process::start_at(
+            &folder.join("porten"),
+            &["service", "install"],
+            agent.environment(),
+            agent.home().path(),
+        );
+        let refused = here.ended(SOON).await;
+        assert_eq!(
+            (refused.code, refused.stderr.contains("install the service from there")),
+            (Some(2), true),
+            "{}",
+            refused.stderr
+        );
+        assert!(!agent.home().porten().join("config.toml").exists());
+    }
     let mut sudo = Agent::bare();
     sudo.set("SUDO_UID", "1000");
     if Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0") {
