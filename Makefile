@@ -2,7 +2,7 @@
 # CARGO_TARGET_DIR is respected: everything that is built or downloaded lands there (else in target/).
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-tools deps types fmt ui ui-check clippy build unit soak fuzz doc check-macos real-engine picture pictures app-costs bench audit faults
+.PHONY: help run install uninstall test check-tools deps types fmt ui ui-check clippy build unit soak fuzz doc check-macos real-engine picture pictures app-costs bench audit faults
 
 # What a change must pass, in this order: cheap and telling first.
 STEPS := check-tools deps fmt types ui-check clippy build unit doc check-macos real-engine
@@ -12,6 +12,12 @@ help: ## this list
 
 run: ## the app on this machine, with a Hub and an exo cluster made of software; without a display one chat in the terminal
 	@tools/run.sh
+
+install: ## the commands porten and porten-hub, into PREFIX/bin (PREFIX=~/.local unless you say otherwise)
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" tools/install.sh install
+
+uninstall: ## takes them out of PREFIX/bin again
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" tools/install.sh uninstall
 
 test: ## everything that a change must pass, step by step
 	+@MAKE="$(MAKE)" tools/steps.sh $(STEPS)
@@ -25,7 +31,7 @@ deps: ## install the Debian packages that the tests need, if any is missing
 fmt: ## is the code formatted? (cargo fmt formats it)
 	cargo fmt --all --check
 
-types: ## are the TypeScript types of the snapshot those of the Rust code? (tools/types.sh write makes them so)
+types: ## are the TypeScript types and the schema of --json those of the Rust code? (tools/types.sh write makes them so)
 	@tools/types.sh check
 
 ui: ## the popover's page (ui/dist), which the app holds

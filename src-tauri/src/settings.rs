@@ -1,7 +1,8 @@
 //! What the settings window can read and change: the settings file, and whether the app opens at login.
 
+use porten_agent::places::Places;
 use porten_agent::settings::{change, kept, view};
-use porten_agent::setup::Setup;
+use porten_agent::setup::{Setup, environment};
 use porten_core::bridge::{EngineTest, SettingsView};
 use porten_core::command::Command;
 use porten_core::snapshot::sentence;
@@ -18,7 +19,11 @@ pub(crate) async fn settings(app: AppHandle) -> Result<SettingsView, String> {
 /// Sets a setting in the file, or takes it out; then the agent reads the file again.
 #[tauri::command]
 pub(crate) async fn set_setting(key: String, value: Option<String>, app: AppHandle) -> Result<SettingsView, String> {
-    waiting(move || change(&Setup::read().map_err(said)?, &key, value.as_deref()).map_err(said)).await?;
+    waiting(move || {
+        let (places, environment) = (Places::here().map_err(said)?, environment().map_err(said)?);
+        change(&places, &environment, &key, value.as_deref()).map_err(said)
+    })
+    .await?;
     if let Some(live) = bridge::live(&app) {
         live.client.send(Command::Reload).await.map_err(|declined| declined.text)?;
     }
@@ -38,7 +43,11 @@ pub(crate) async fn set_open_at_login(on: bool, app: AppHandle) -> Result<Settin
 pub(crate) async fn test_engine(url: String) -> Result<EngineTest, String> {
     let setup = waiting(|| Setup::read().map_err(said)).await?;
     let named = Some(url.trim()).filter(|url| !url.is_empty());
-    Ok(porten_agent::engine::test(named, setup.config.engine_allow_remote.value).await)
+    let (remote, kind) = (setup.config.engine_allow_remote.value, setup.config.engine);
+    let mut found = porten_agent::engine::test(named, remote, kind).await;
+    // The window shows no more.
+    found.models.truncate(100);
+    Ok(found)
 }
 
 /// Reads it all anew: a person may have changed the file, or System Settings.
@@ -49,7 +58,7 @@ async fn read(app: AppHandle) -> Result<SettingsView, String> {
             settings: view(&setup),
             file: setup.places.config.display().to_string(),
             login: login_item::view(&app),
-            kept: kept(&setup).map_err(said)?,
+            kept: kept(&setup),
         })
     })
     .await

@@ -118,7 +118,15 @@ impl Agent {
     /// # Panics
     /// It shows none.
     pub async fn begin_login(&self) -> (Process, String) {
-        let mut login = self.start(&["login", "--no-browser"]);
+        self.begin_login_with(&[]).await
+    }
+
+    /// The same with more arguments.
+    ///
+    /// # Panics
+    /// It shows none.
+    pub async fn begin_login_with(&self, more: &[&str]) -> (Process, String) {
+        let mut login = self.start(&[&["login", "--no-browser"], more].concat());
         let code = wait_until(COMMAND, "porten login shows a code", async || {
             let code = user_code(&login.stdout()).or_else(|| user_code(&login.stderr()));
             assert!(code.is_some() || login.is_running(), "it ended: {}{}", login.stdout(), login.stderr());

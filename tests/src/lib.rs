@@ -26,6 +26,7 @@ pub mod logind;
 pub mod lossy;
 pub mod luck;
 pub mod process;
+pub mod schema;
 pub mod scripted_house;
 pub mod scripted_hub;
 pub mod sim;

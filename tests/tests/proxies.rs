@@ -87,7 +87,7 @@ async fn a_proxy_that_asks_for_a_password_is_one_sentence_with_the_line_to_set()
         let status = agent.status_until(limit, "the refusal", |status| words(status).contains(&sentence)).await;
         assert!(words(&status).contains("HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"), "{}", words(&status));
         assert!(!words(&status).contains("wrong"), "{}", words(&status));
-        let ended = agent.command(&["login", "--no-browser"]).await;
+        let ended = agent.command(&["login", "--no-browser", "--again"]).await;
         assert_eq!(ended.code, Some(1), "{ended:?}");
         assert!(ended.stderr.contains(&sentence), "{}", ended.stderr);
         assert_eq!(proxy.asked().len(), 2, "one dial, one sign-in: {:?}", proxy.asked());

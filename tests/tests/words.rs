@@ -51,9 +51,13 @@ async fn a_malformed_settings_file_is_named_with_its_line_and_left_as_it_was() {
         let path = agent.home().porten().join("config.toml");
         std::fs::create_dir_all(agent.home().porten()).expect("a home");
         std::fs::write(&path, text).expect("a settings file");
-        let ended = agent.command(&["status"]).await;
+        let ended = agent.command(&["config"]).await;
         assert_eq!(ended.code, Some(2), "{text}: {}", ended.stderr);
         assert_sentence(&ended.stderr, parts);
+        // Who only asks the agent needs no settings.
+        let ended = agent.command(&["status"]).await;
+        assert_eq!(ended.code, Some(1), "{text}: {}", ended.stderr);
+        assert_sentence(&ended.stderr, &["no agent is running"]);
         assert_eq!(std::fs::read_to_string(&path).expect("the file"), text, "nothing is lost");
     }
 }
@@ -185,5 +189,6 @@ async fn commands_without_an_agent_or_a_sign_in_say_what_to_do() {
     assert_eq!(ended.code, Some(4));
     assert_sentence(&ended.stderr, &["porten login"]);
     let ended = agent.command(&["logout"]).await;
-    assert_eq!((ended.code, ended.stdout.trim()), (Some(0), "Nobody was signed in."));
+    let nobody = format!("Nobody was signed in at {}.", hub.ws_url());
+    assert_eq!((ended.code, ended.stdout.trim()), (Some(0), nobody.as_str()));
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::{Stream, stream};
-use porten_core::command::{Command, Declined, DeclinedCode};
+use porten_core::command::{Answered, Command, Declined, DeclinedCode};
 use porten_core::snapshot::Snapshot;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -13,7 +13,7 @@ pub struct Asked {
     /// The command.
     pub command: Command,
     /// Answered when the wish is on disk, or the command was declined.
-    pub answer: oneshot::Sender<Result<(), Declined>>,
+    pub answer: oneshot::Sender<Result<Answered, Declined>>,
 }
 
 /// Says that somebody looks, as long as it lives: what changes by the second is then asked for more often.
@@ -75,6 +75,14 @@ impl Client {
     /// # Errors
     /// It was declined, in words for a person.
     pub async fn send(&self, command: Command) -> Result<(), Declined> {
+        self.ask(command).await.map(drop)
+    }
+
+    /// The same, with what came of it.
+    ///
+    /// # Errors
+    /// It was declined, in words for a person.
+    pub async fn ask(&self, command: Command) -> Result<Answered, Declined> {
         let stopping = || Declined { code: DeclinedCode::Stopping, text: "The agent is stopping.".into() };
         let (answer, answered) = oneshot::channel();
         self.commands.send(Asked { command, answer }).map_err(|_| stopping())?;

@@ -35,6 +35,13 @@ pub fn node_id(state: &Path) -> Result<String, NodeIdError> {
     Ok(id)
 }
 
+/// This machine's node id, if it has one yet; nothing is written.
+#[must_use]
+pub fn known_id(state: &Path) -> Option<String> {
+    let id = std::fs::read_to_string(state.join("node-id")).ok()?;
+    Some(id.trim()).filter(|id| is_id(id)).map(str::to_owned)
+}
+
 fn is_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }

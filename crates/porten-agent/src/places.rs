@@ -28,6 +28,16 @@ pub enum PlacesError {
     /// No home folder.
     #[error("this account has no home folder; set {HOME} to a folder of your own")]
     NoHome,
+    /// A folder that would be another one wherever a command is started.
+    #[error(
+        "{variable} is {path:?}, which is another folder wherever a command is started; write the whole path, from / on (~ is not read here)"
+    )]
+    Relative {
+        /// The variable that names it.
+        variable: &'static str,
+        /// What it says.
+        path: PathBuf,
+    },
     /// A folder cannot be made or secured.
     #[error("{} cannot be made private to you: {source}", path.display())]
     Folder {
@@ -43,12 +53,25 @@ pub enum PlacesError {
 }
 
 impl Places {
+    /// Where the environment says; the settings are not read for it.
+    ///
+    /// # Errors
+    /// See [`Self::find`].
+    pub fn here() -> Result<Self, PlacesError> {
+        let home = std::env::var_os(HOME).unwrap_or_default();
+        let home = home.to_str().map_or_else(|| PathBuf::from(&home), |home| PathBuf::from(home.trim()));
+        Self::find(Some(home.as_path()).filter(|home| !home.as_os_str().is_empty()))
+    }
+
     /// The platform's folders, or all under `home` if that is given.
     ///
     /// # Errors
-    /// There is no home folder, or the socket's path would be too long.
+    /// There is no home folder, it is a relative one, or the socket's path would be too long.
     pub fn find(home: Option<&Path>) -> Result<Self, PlacesError> {
         let places = match home {
+            Some(home) if home.is_relative() => {
+                return Err(PlacesError::Relative { variable: HOME, path: home.to_owned() });
+            }
             Some(home) => Self {
                 config: home.join("config.toml"),
                 state: home.join("state"),
@@ -63,6 +86,9 @@ impl Places {
 
     fn of_the_platform() -> Result<Self, PlacesError> {
         let base = directories::BaseDirs::new().ok_or(PlacesError::NoHome)?;
+        if base.home_dir().is_relative() {
+            return Err(PlacesError::Relative { variable: "HOME", path: base.home_dir().to_owned() });
+        }
         let name = if cfg!(target_os = "macos") { "Porten" } else { "porten" };
         let state = base.state_dir().unwrap_or_else(|| base.data_dir()).join(name);
         let logs = if cfg!(target_os = "macos") {
@@ -181,6 +207,14 @@ mod tests {
     fn a_socket_path_that_macos_could_not_bind_is_refused_in_words() {
         let error = Places::find(Some(Path::new(&format!("/{}", "x".repeat(100))))).unwrap_err();
         assert!(error.to_string().contains("PORTEN_HOME"), "{error}");
+    }
+
+    #[test]
+    fn a_relative_home_is_refused_in_words() {
+        for home in ["porten", "./porten", "~/porten"] {
+            let told = Places::find(Some(Path::new(home))).unwrap_err().to_string();
+            assert!(told.starts_with("PORTEN_HOME is") && told.contains(home), "{told}");
+        }
     }
 
     /// Fault F3: a file is replaced whole, never through a link, and the old one stays where that fails.

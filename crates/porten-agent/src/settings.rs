@@ -1,14 +1,17 @@
 //! The settings as people see and change them: a change goes into the settings file, checked as a whole before it is
 //! written, and an agent that runs takes it up with [`porten_core::command::Command::Reload`].
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
 use porten_core::bridge::{KeptView, SettingView};
-use porten_core::config::{ChangeError, SettingsFile, change as changed, persist as persisted, shown};
+use porten_core::config::{
+    ChangeError, Changed, ConfigError, SettingsFile, change as changed, persist as persisted, shown,
+};
 
-use crate::node::NodeIdError;
-use crate::places::replace;
+use crate::node::known_id;
+use crate::places::{Places, replace};
 use crate::setup::{Setup, SetupError, settings_file};
 
 /// A setting was not changed; the file is as it was. Its `Display` is one sentence for the person.
@@ -37,12 +40,25 @@ pub fn view(setup: &Setup) -> Vec<SettingView> {
     shown(&setup.config, &setup.places.config.display().to_string())
 }
 
-/// Sets a setting in the file, or takes it out with `None`.
+/// Sets a setting in the file, or takes it out with `None`; also in a file that is wrong elsewhere. Returns what is wrong
+/// there still.
 ///
 /// # Errors
 /// See [`SettingError`].
-pub fn change(setup: &Setup, key: &str, value: Option<&str>) -> Result<(), SettingError> {
-    rewrite(setup, |file| changed(&setup.environment, file, key, value)).map(drop)
+pub fn change(
+    places: &Places,
+    environment: &BTreeMap<String, String>,
+    key: &str,
+    value: Option<&str>,
+) -> Result<Option<ConfigError>, SettingError> {
+    let path = &places.config;
+    let before = settings_file(path)?.unwrap_or_default();
+    let file = SettingsFile { text: &before, path: &path.display().to_string() };
+    let Changed { text: after, still_wrong } = changed(environment, file, key, value)?;
+    if after != before {
+        write(path, &after).map_err(|source| SettingError::Write { path: path.clone(), source })?;
+    }
+    Ok(still_wrong)
 }
 
 /// Writes into the file what the environment says, and says whether that changed anything.
@@ -50,7 +66,13 @@ pub fn change(setup: &Setup, key: &str, value: Option<&str>) -> Result<(), Setti
 /// # Errors
 /// See [`SettingError`].
 pub fn persist(setup: &Setup) -> Result<bool, SettingError> {
-    rewrite(setup, |file| persisted(&setup.environment, file))
+    let path = &setup.places.config;
+    let (before, after) = persisted_file(setup)?;
+    if after == before {
+        return Ok(false);
+    }
+    write(path, &after).map_err(|source| SettingError::Write { path: path.clone(), source })?;
+    Ok(true)
 }
 
 /// Whether [`persist`] would change anything.
@@ -58,23 +80,16 @@ pub fn persist(setup: &Setup) -> Result<bool, SettingError> {
 /// # Errors
 /// See [`SettingError`].
 pub fn would_persist(setup: &Setup) -> Result<bool, SettingError> {
-    let before = settings_file(&setup.places.config)?.unwrap_or_default();
-    let file = SettingsFile { text: &before, path: &setup.places.config.display().to_string() };
-    Ok(persisted(&setup.environment, file)? != before)
+    let (before, after) = persisted_file(setup)?;
+    Ok(after != before)
 }
 
-fn rewrite(
-    setup: &Setup,
-    change: impl FnOnce(SettingsFile<'_>) -> Result<String, ChangeError>,
-) -> Result<bool, SettingError> {
-    let path = &setup.places.config;
-    let before = settings_file(path)?.unwrap_or_default();
-    let after = change(SettingsFile { text: &before, path: &path.display().to_string() })?;
-    if after == before {
-        return Ok(false);
-    }
-    write(path, &after).map_err(|source| SettingError::Write { path: path.clone(), source })?;
-    Ok(true)
+/// The file's text before and after.
+fn persisted_file(setup: &Setup) -> Result<(String, String), SettingError> {
+    let before = settings_file(&setup.places.config)?.unwrap_or_default();
+    let file = SettingsFile { text: &before, path: &setup.places.config.display().to_string() };
+    let after = persisted(&setup.environment, file)?;
+    Ok((before, after))
 }
 
 /// Whoever keeps this file elsewhere and links to it finds the change there.
@@ -90,32 +105,28 @@ fn write(path: &std::path::Path, text: &str) -> io::Result<()> {
     replace(&path, text)
 }
 
-/// What is kept where. Asks whether there is a keyring, which may take a moment.
-///
-/// # Errors
-/// This node has no id, and none can be made.
-pub fn kept(setup: &Setup) -> Result<Vec<KeptView>, NodeIdError> {
+/// What is kept where; nothing is written. Asks whether there is a keyring, which may take a moment.
+#[must_use]
+pub fn kept(setup: &Setup) -> Vec<KeptView> {
     let view = |what: &str, place: String| KeptView { what: what.to_owned(), place };
     let places = &setup.places;
-    Ok(vec![
-        view("Sign-in", setup.vault(&setup.node()?).words()),
+    vec![
+        view("Sign-in", setup.vault(&known_id(&places.state).unwrap_or_default()).words()),
         view("Settings", places.config.display().to_string()),
         view("Wishes and what was placed", places.state.display().to_string()),
         view("Lock and socket", places.run.display().to_string()),
         view("Log", format!("Standard error of the program; of the background service {}", places.logs.display())),
-    ])
+    ]
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     use std::path::Path;
 
     use porten_core::config::Origin;
 
     use super::*;
-    use crate::places::Places;
 
     fn setup(home: &Path) -> Setup {
         let places = Places::find(Some(home)).unwrap();
@@ -135,12 +146,12 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         // As on a new account: not even the folder is there.
         let setup = setup(&home.path().join("new"));
-        change(&setup, "power.keep_awake", Some("true")).unwrap();
+        change(&setup.places, &setup.environment, "power.keep_awake", Some("true")).unwrap();
         let file = Origin::File(setup.places.config.display().to_string());
         assert_eq!(holds(&setup, "power.keep_awake"), (Some("true".to_owned()), file));
         let mode = std::fs::metadata(&setup.places.config).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        change(&setup, "power.keep_awake", None).unwrap();
+        change(&setup.places, &setup.environment, "power.keep_awake", None).unwrap();
         assert_eq!(holds(&setup, "power.keep_awake"), (Some("false".to_owned()), Origin::Default));
     }
 
@@ -151,7 +162,7 @@ mod tests {
         let there = home.path().join("dotfiles.toml");
         std::fs::write(&there, "# mine\n[log]\nlevel = \"warn\"\n").unwrap();
         symlink(&there, &setup.places.config).unwrap();
-        change(&setup, "log.level", Some("debug")).unwrap();
+        change(&setup.places, &setup.environment, "log.level", Some("debug")).unwrap();
         assert_eq!(std::fs::read_to_string(&there).unwrap(), "# mine\n[log]\nlevel = \"debug\"\n");
         assert!(std::fs::symlink_metadata(&setup.places.config).unwrap().is_symlink());
     }
@@ -163,7 +174,7 @@ mod tests {
         let setup = setup(home.path());
         let text = "# mine\n[log]\nlevel = \"warn\"\n";
         std::fs::write(&setup.places.config, text).unwrap();
-        let said = |key, value| change(&setup, key, Some(value)).unwrap_err().to_string();
+        let said = |key, value| change(&setup.places, &setup.environment, key, Some(value)).unwrap_err().to_string();
         assert!(said("log.level", "loud").starts_with("log.level is \"loud\""));
         assert!(said("keychain.store", "auto").starts_with("keychain.store is set by PORTEN_KEYCHAIN"));
         std::fs::create_dir(setup.places.config.with_extension("new")).unwrap();

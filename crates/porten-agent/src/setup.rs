@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::PathBuf;
 
-use porten_core::config::{self, Config, ConfigError, HOME, MAX_FILE, SettingsFile};
+use porten_core::config::{self, Config, ConfigError, MAX_FILE, SettingsFile};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -65,9 +65,8 @@ impl Setup {
     /// # Errors
     /// A setting cannot be used, or cannot be read.
     pub fn read() -> Result<Self, SetupError> {
+        let places = Places::here()?;
         let environment = environment()?;
-        let home = environment.get(HOME).map(String::as_str).map(str::trim).filter(|home| !home.is_empty());
-        let places = Places::find(home.map(PathBuf::from).as_deref())?;
         Ok(Self { config: read_config(&environment, &places)?, places, environment })
     }
 
@@ -119,10 +118,13 @@ pub(crate) fn read_config(environment: &BTreeMap<String, String>, places: &Place
     Ok(config::read(environment, file)?)
 }
 
-/// Only our own variables; others may hold anything.
-fn environment() -> Result<BTreeMap<String, String>, SetupError> {
+/// The environment's part of the settings. Only our own variables, in whatever case; others may hold anything.
+///
+/// # Errors
+/// One of them is not text.
+pub fn environment() -> Result<BTreeMap<String, String>, SetupError> {
     let ours = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
-    ours.filter(|(name, _)| name.starts_with("PORTEN_"))
+    ours.filter(|(name, _)| name.to_ascii_uppercase().starts_with("PORTEN"))
         .map(|(name, value)| match value.into_string() {
             Ok(value) => Ok((name, value)),
             Err(_) => Err(SetupError::NotText(name)),
@@ -134,7 +136,10 @@ pub(crate) fn settings_file(path: &std::path::Path) -> Result<Option<String>, Se
     let fail = |source| SetupError::File { path: path.to_owned(), source };
     let file = match std::fs::File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // Whose folder cannot even be there has none; whatever is to be written says why it cannot.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(fail(error)),
     };
     let mut text = String::new();

@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use jiff::Timestamp;
 
-use crate::commands::pause;
+use crate::commands;
 pub(crate) use service::ServiceAction;
 
 /// Connects this machine's inference engine to a Porten Hub.
@@ -17,11 +16,16 @@ pub(crate) use service::ServiceAction;
 /// PORTEN_HUB_URL, PORTEN_ENGINE, PORTEN_ENGINE_URL, PORTEN_VRAM_BUDGET_MB, PORTEN_ENGINE_MODELS.
 ///
 /// Exit codes: 0 done, 1 something broke, 2 asked wrongly, 3 another agent has the seat, 4 sign in first.
+///
+/// Without a command: what is running here, or what is still to be done.
 #[derive(Debug, Parser)]
-#[command(name = "porten", version, arg_required_else_help = true)]
+#[command(name = "porten", version)]
 pub(crate) struct Args {
+    /// Answer with JSON, one object a line; errors too (docs/json.md)
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -31,12 +35,19 @@ pub(crate) enum Command {
         /// Only print the page; do not open a browser
         #[arg(long)]
         no_browser: bool,
-        /// Print JSON, one object a line
+        /// Sign in although somebody is signed in already; the new sign-in takes the old one's place
         #[arg(long)]
-        json: bool,
+        again: bool,
     },
-    /// Sign out: revokes this machine's access at the Hub and forgets it here
-    Logout,
+    /// Sign out: lets running requests finish, revokes this machine's access at the Hub and forgets it here
+    Logout {
+        /// How long running requests may take, like 90s, 10m or 1h30m
+        #[arg(long, value_name = "TIME", default_value = "10m", allow_hyphen_values = true, value_parser = porten_core::lasting::read)]
+        within: Duration,
+        /// Cut them now
+        #[arg(long, conflicts_with = "within")]
+        now: bool,
+    },
     /// Run the agent here until Ctrl-C
     Run {
         /// As the background service, which `porten service install` sets up: waits its turn, takes over from the app, and
@@ -46,34 +57,22 @@ pub(crate) enum Command {
     },
     /// Run the agent in the background, from login to logout, and look after that
     Service {
-        /// Print JSON
-        #[arg(long, global = true)]
-        json: bool,
         #[command(subcommand)]
         action: ServiceAction,
     },
     /// Show what the running agent does
     Status {
-        /// Print the whole picture as JSON
-        #[arg(long)]
-        json: bool,
         /// Print again whenever it changes, until Ctrl-C
         #[arg(long)]
         watch: bool,
     },
     /// List the models, or turn one on or off
     Models {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
         #[command(subcommand)]
         action: Option<Switch>,
     },
     /// Show the pooled Macs, their links and their memory; or what a saved state of exo says of them
     Cluster {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
         /// Read a saved /state of exo, or a file of {"t": SECONDS, "state": …} lines, instead of asking the agent
         #[arg(long, value_name = "FILE")]
         from: Option<PathBuf>,
@@ -82,9 +81,6 @@ pub(crate) enum Command {
     },
     /// Show every setting with what holds and who said so, and what is kept where; or change one in the settings file
     Config {
-        /// Print JSON
-        #[arg(long, global = true)]
-        json: bool,
         #[command(subcommand)]
         action: Option<ConfigAction>,
     },
@@ -95,14 +91,14 @@ pub(crate) enum Command {
     },
     /// Rest, and come back without being told: running requests are finished, no new ones are taken
     Pause {
-        /// For so long, like 90m or 2h
-        #[arg(long = "for", value_name = "TIME", value_parser = porten_core::lasting::read)]
+        /// For so long, like 90m, 2h or 3d
+        #[arg(long = "for", value_name = "TIME", allow_hyphen_values = true, value_parser = commands::pause::lasting)]
         lasting: Option<Duration>,
-        /// Until a time of day, like 18:00, or tomorrow (08:00)
-        #[arg(long, value_name = "TIME", value_parser = pause::until, conflicts_with = "lasting")]
-        until: Option<Timestamp>,
+        /// Until a time of day, like 18:00, tomorrow (08:00), or a date like 2026-12-24 or "2026-12-24 18:00"
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with = "lasting")]
+        until: Option<String>,
         /// Whenever somebody uses the keyboard or the pointer of this machine, until five minutes after
-        #[arg(long, conflicts_with_all = ["lasting", "until"], required_unless_present_any = ["lasting", "until"])]
+        #[arg(long, conflicts_with_all = ["lasting", "until"])]
         while_in_use: bool,
     },
     /// End a rest
@@ -116,14 +112,11 @@ pub(crate) enum Command {
     /// under way; Ctrl-C ends the waiting alone
     Drain {
         /// How long running requests may take, like 90s, 10m or 1h30m
-        #[arg(long, value_name = "TIME", default_value = "10m", value_parser = porten_core::lasting::read)]
+        #[arg(long, value_name = "TIME", default_value = "10m", allow_hyphen_values = true, value_parser = porten_core::lasting::read)]
         within: Duration,
         /// Cut them now
         #[arg(long, conflicts_with = "within")]
         now: bool,
-        /// Print JSON, one object a change
-        #[arg(long)]
-        json: bool,
     },
 }
 
@@ -150,9 +143,6 @@ pub(crate) enum EngineAction {
     Test {
         /// Where; else where the settings say, else where engines usually are
         url: Option<String>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
     },
 }
 

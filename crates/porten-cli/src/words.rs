@@ -1,6 +1,7 @@
 //! The snapshot in words, for a terminal.
 
 pub(crate) mod cluster;
+pub(crate) mod connect;
 mod why;
 
 use jiff::Timestamp;
@@ -80,6 +81,9 @@ pub(crate) fn status(snapshot: &Snapshot, now: Timestamp) -> Vec<String> {
     if tokens > 0 {
         let minutes = snapshot.activity.tokens_a_minute.len();
         fact("Activity", format!("{tokens} tokens in the last {minutes} min"));
+    }
+    for (name, value) in connect::lines(snapshot) {
+        fact(name, value);
     }
     lines.push(String::new());
     lines.extend(models(snapshot, now).into_iter().map(|line| format!("  {line}")));

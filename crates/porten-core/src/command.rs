@@ -63,6 +63,28 @@ pub enum Command {
     },
 }
 
+/// What came of a command that was taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// To [`Command::SignOut`]: what became of the sign-in at the Hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<Revocation>,
+}
+
+/// What became of a sign-in at the Hub when it was forgotten here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Revocation {
+    /// There was none.
+    NobodySignedIn,
+    /// The Hub ended it.
+    Revoked,
+    /// The Hub could not be reached, so there it goes on.
+    Unreachable,
+    /// The Hub answered, and did not end it.
+    NotTaken,
+}
+
 impl Command {
     /// Turns a model on or off, placed as was said last.
     #[must_use]

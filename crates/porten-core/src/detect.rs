@@ -78,6 +78,14 @@ pub enum Missing {
         /// What gave it away.
         why: Foreign,
     },
+    /// The 403 that macOS's AirPlay Receiver answers to whoever is no AirPlay sender.
+    #[error(
+        "at {url} macOS's AirPlay Receiver answers, not an engine; start the engine on another port and set PORTEN_ENGINE_URL to it, or turn AirPlay Receiver off in System Settings"
+    )]
+    AirPlay {
+        /// The chosen place.
+        url: EngineUrl,
+    },
     /// An engine is at the chosen place, but not exo, which was chosen too.
     #[error("{url} is an engine, but not exo; set PORTEN_ENGINE=openai, or leave it out")]
     NotExo {
@@ -85,6 +93,9 @@ pub enum Missing {
         url: EngineUrl,
     },
 }
+
+/// The ports that macOS's AirPlay Receiver listens on. 5000 is also what many servers take when nobody names a port.
+const AIRPLAY: [u16; 2] = [5000, 7000];
 
 /// What gives a server away that is no engine.
 #[derive(Debug, thiserror::Error)]
@@ -123,12 +134,19 @@ fn decide_chosen(url: &Setting<EngineUrl>, kind: Option<&Setting<EngineKind>>, a
             Some(exo) => Missing::OtherPort { url: place, exo },
             None => Missing::Silent { url: place },
         }),
+        (Shape::Foreign(Foreign::Status(403)), _) if is_airplay(&place) => {
+            Decision::Missing(Missing::AirPlay { url: place })
+        }
         (Shape::Foreign(why), _) => Decision::Missing(Missing::NotAnEngine { url: place, why }),
         (Shape::Engine(EngineKind::Openai), Some(Setting { value: EngineKind::Exo, .. })) => {
             Decision::Missing(Missing::NotExo { url: place })
         }
         (Shape::Engine(found), kind) => Decision::Use { url: url.clone(), kind: spoken(kind, found) },
     }
+}
+
+fn is_airplay(place: &EngineUrl) -> bool {
+    place.is_loopback() && place.port().is_some_and(|port| AIRPLAY.contains(&port))
 }
 
 fn decide_found(kind: Option<&Setting<EngineKind>>, answers: &[Probe]) -> Decision {
@@ -289,6 +307,19 @@ mod tests {
         no engine answers on localhost, ports 52415, 8000 and 8080; start one, or name it with PORTEN_ENGINE_URL
         no exo answers on localhost, ports 52415, 8000 and 8080; start it, or name it with PORTEN_ENGINE_URL
         "#);
+    }
+
+    #[test]
+    fn airplay_on_port_5000_is_named_as_the_cause() {
+        let forbidden = |url: &str| vec![probe(url, &Reply::answer(403, ""), &Reply::answer(403, ""))];
+        let said = |url: &str| sentence(decide(&chose(Some(url), None), &forbidden(url)));
+        for url in ["http://localhost:5000", "http://127.0.0.1:7000"] {
+            let told = said(url);
+            assert!(told.starts_with(&format!("at {url} macOS's AirPlay Receiver answers")), "{told}");
+        }
+        for other in ["http://localhost:8000", "http://10.0.0.2:5000"] {
+            assert!(said(other).contains("it answers 403"), "{other}");
+        }
     }
 
     #[test]

@@ -93,6 +93,14 @@ pub fn usable(installed_mib: u64, read_mib: Option<u64>, told_mib: Option<u64>) 
     (limit.min(installed_mib), origin)
 }
 
+/// The budget that a person set, if it can be meant: not more than what is installed in all these Macs, those that are
+/// missing included, unless the person forces it.
+#[must_use]
+pub fn meant(rooms: &[Room], set_mib: Option<u64>, force: bool) -> Option<u64> {
+    let installed = rooms.iter().fold(0_u64, |sum, room| sum.saturating_add(room.installed_mib));
+    set_mib.filter(|set| force || *set <= installed)
+}
+
 /// The budget: what the person set, else what the GPUs can hold of these Macs.
 #[must_use]
 pub fn budget(rooms: &[Room], set_mib: Option<u64>) -> Memory {
@@ -149,6 +157,16 @@ mod tests {
         assert_eq!((assumed.advertised_mib, assumed.origin), (98_304, BudgetOrigin::Assumed));
         assert_eq!(budget(&[], None).origin, BudgetOrigin::Unknown);
         assert_eq!(budget(&[], Some(4096)).advertised_mib, 4096);
+    }
+
+    #[test]
+    fn more_than_is_installed_is_meant_only_with_a_force() {
+        let lost = Room { heard: false, ..mac(128) };
+        let rooms = [mac(128), lost];
+        assert_eq!(meant(&rooms, Some(262_144), false), Some(262_144));
+        assert_eq!(meant(&rooms, Some(262_145), false), None);
+        assert_eq!(meant(&rooms, Some(262_145), true), Some(262_145));
+        assert_eq!(meant(&rooms, None, true), None);
     }
 
     #[test]

@@ -30,6 +30,13 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     known.into_iter().min_by_key(|candidate| distance(word, candidate))
 }
 
+/// The known word that `word` is probably a slip of: the nearest, if no more than two letters in any word and one in three
+/// of a longer one are others. A suggestion from farther away only misleads.
+pub fn likely<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let most = (word.chars().count() / 3).max(2);
+    nearest(word, known).filter(|near| !word.is_empty() && distance(word, near) <= most)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +49,15 @@ mod tests {
         assert_eq!(distance("URL", "url"), 0);
         assert_eq!(nearest("modles", ["url", "models", "kind"]), Some("models"));
         assert_eq!(nearest("x", []), None);
+    }
+
+    #[test]
+    fn nothing_far_fetched_is_likely() {
+        assert_eq!(likely("hub.ulr", ["hub.url", "log.level"]), Some("hub.url"));
+        assert_eq!(likely("memory.budget", ["memory.budget_mb"]), Some("memory.budget_mb"));
+        for far in ["", "xyz", "colour", "a.very.long.name"] {
+            assert_eq!(likely(far, ["hub.url", "log.level"]), None, "{far}");
+        }
     }
 
     proptest! {

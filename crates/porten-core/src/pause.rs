@@ -31,7 +31,7 @@ pub const NOTICED: Duration = Duration::from_secs(15);
 const LOOKED_FOR: Duration = Duration::from_secs(60);
 
 /// When a day begins, for whoever pauses until tomorrow (hour of the day).
-const MORNING: i8 = 8;
+pub const MORNING: i8 = 8;
 
 impl Pause {
     /// Whether it is over for good.

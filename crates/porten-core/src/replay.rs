@@ -149,7 +149,7 @@ impl Replay {
             online: true,
             draining: false,
             read: true,
-            account: Some(&AccountView { name: None, kept_in: String::new() }),
+            account: Some(&AccountView { name: None, kept_in: String::new(), since: None }),
             tunnel: &State::Up { conn: ConnId(1), since: Moment::START },
             link_since: Some(self.now.wall),
             proxy: None,

@@ -101,9 +101,14 @@ pub fn set(level: LevelFilter) {
 fn subscriber(level: LevelFilter, sink: Sink) -> (impl Subscriber + Send + Sync, Levels) {
     let (sieve, filter) = reload::Layer::new(filter(level));
     let (paced, pace) = pace::Pace::new(is_paced(level), sink.clone());
-    let terminal = sink.is_terminal();
-    let lines = tracing_subscriber::fmt::layer().with_writer(sink).with_ansi(terminal);
+    let coloured = sink.is_terminal() && is_colour_wanted();
+    let lines = tracing_subscriber::fmt::layer().with_writer(sink).with_ansi(coloured);
     (tracing_subscriber::registry().with(sieve).with(paced).with(lines), Levels { filter, pace })
+}
+
+/// As https://no-color.org has it: any value but an empty one takes the colours away.
+fn is_colour_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
 }
 
 /// Whoever asks for more than the usual wants each line, and does so for a while only.

@@ -96,6 +96,7 @@ async fn sign_in(
         issued_at,
         expires_at: issued_at + jiff::SignedDuration::from_hours(1),
         account: None,
+        signed_in_at: None,
     };
     credentials::store(&vault(), &credential).await.expect("a credential is kept");
     let http = HubHttp::new(Arc::clone(tls), network.connect());

@@ -11,4 +11,8 @@ name: string | null,
 /**
  * Where the credential is kept, in words.
  */
-kept_in: string, };
+kept_in: string, 
+/**
+ * When a person signed in, where that is known.
+ */
+since: string | null, };

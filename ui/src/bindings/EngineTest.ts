@@ -17,6 +17,6 @@ answers: boolean,
  */
 text: string, 
 /**
- * The models that it lists, at most 100.
+ * The models that it lists; the settings window is given 100 at most.
  */
 models: Array<string>, };

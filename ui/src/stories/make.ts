@@ -110,7 +110,7 @@ export function snapshot(more: Partial<Snapshot> = {}): Snapshot {
     seq: 1,
     overall: { state: "serving", requests: 2 },
     host: { kind: "app", pid: 1, version: "0.1.0", name: "studio-1", node: "n", since: ago(3600) },
-    account: { name: "anna", kept_in: "the Keychain" },
+    account: { name: "anna", kept_in: "the Keychain", since: null },
     hub: {
       url: "wss://hub.example.net",
       endpoint: "https://hub.example.net/v1",

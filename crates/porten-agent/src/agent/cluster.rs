@@ -11,7 +11,7 @@ use porten_core::idle::Idle;
 use porten_core::ids::ModelId;
 use porten_core::limits::Limits;
 use porten_core::lingering::Lingering;
-use porten_core::memory::budget;
+use porten_core::memory::{budget, meant};
 use porten_core::models::{self, Said};
 use porten_core::pool;
 use porten_core::reply::Reply;
@@ -100,6 +100,9 @@ impl World {
         } else {
             pool::alone(self.installed_mib, self.wired_mib)
         };
+        // What one machine has says nothing of a pool that its engine does not tell of.
+        let pooled = self.following.telling.has_told_memory();
+        let set = if pooled { meant(&rooms, set, self.config.force_budget.value) } else { set };
         self.memory = budget(&rooms, set);
     }
 

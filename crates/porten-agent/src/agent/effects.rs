@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use porten_core::command::{Command, Declined, DeclinedCode};
+use porten_core::command::{Answered, Command, Declined, DeclinedCode, Revocation};
 use porten_core::config::{Config, EngineKind};
 use porten_core::engine::{self, Listing, Proof, ProofFailure, Reach};
 use porten_core::exo::{self, Document, InstanceId, Preview};
@@ -26,7 +26,7 @@ use crate::vault::VaultTrouble;
 use crate::wishes::{Wishes, WishesError};
 
 /// Where a command's answer goes.
-pub(super) type Answer = oneshot::Sender<Result<(), Declined>>;
+pub(super) type Answer = oneshot::Sender<Result<Answered, Declined>>;
 
 /// What a task has done.
 pub(super) enum Done {
@@ -34,7 +34,7 @@ pub(super) enum Done {
     Proved(String, Result<Proof, ProofFailure>),
     Reloaded(Result<Option<SignedIn>, VaultTrouble>, Option<Answer>),
     Dropped(Result<Option<SignedIn>, VaultTrouble>),
-    Forgotten(Result<(), VaultTrouble>, Answer),
+    Forgotten(Result<Revocation, VaultTrouble>, Answer),
     Kept(Wishes, Result<(), WishesError>, Command, Answer),
     Told(u64, Document, Reply),
     Offered(String, Result<Vec<Preview>, String>),
@@ -164,7 +164,7 @@ impl World {
                 self.account = None;
                 self.step_tunnel(tunnel::Input::SignedIn(false));
                 let (credentials, answer) = (self.hands.credentials.clone(), asked.answer);
-                self.tasks.spawn(async move { Done::Forgotten(credentials.forget(true).await, answer) });
+                self.tasks.spawn(async move { Done::Forgotten(credentials.forget().await, answer) });
             }
             Command::Nudge => {
                 self.step_tunnel(tunnel::Input::Nudge);
@@ -173,16 +173,16 @@ impl World {
                 self.look_at_limit();
                 self.step_telling(exo::Input::Nudge);
                 // The front end may be gone already.
-                let _ = asked.answer.send(Ok(()));
+                let _ = asked.answer.send(Ok(Answered::default()));
             }
             Command::TellLimit { mac, mib } => {
                 // The front end may be gone already.
-                let _ = asked.answer.send(self.tell_limit(&mac, mib));
+                let _ = asked.answer.send(self.tell_limit(&mac, mib).map(|()| Answered::default()));
             }
             Command::Reload => self.read_settings(asked.answer),
             Command::Yield { to } => {
                 // The front end may be gone already.
-                let _ = asked.answer.send(self.give_way(to));
+                let _ = asked.answer.send(self.give_way(to).map(|()| Answered::default()));
             }
             Command::SetOnline { .. } | Command::Drain { .. } | Command::SetModel { .. } | Command::Pause { .. } => {
                 self.waiting.push_back(asked);
@@ -248,7 +248,9 @@ impl World {
             Ok(Done::Dropped(Ok(None))) => self.read = true,
             Ok(Done::Dropped(Err(trouble))) => tracing::warn!(%trouble, "the refused sign-in may still be stored"),
             Ok(Done::Forgotten(result, answer)) => {
-                reply(Some(answer), result.map_err(|trouble| credential(&trouble)));
+                let told = result.map(|revocation| Answered { revocation: Some(revocation) });
+                // The front end may be gone already.
+                let _ = answer.send(told.map_err(|trouble| credential(&trouble)));
             }
             Ok(Done::Kept(wishes, result, command, answer)) => self.kept(wishes, result, &command, answer),
             Ok(Done::Told(turn, document, reply)) => self.told(turn, document, reply),
@@ -272,7 +274,8 @@ impl World {
             Ok(signed_in) => {
                 self.read = true;
                 let kept_in = self.kept_in.clone();
-                self.account = signed_in.map(|signed_in| AccountView { name: signed_in.account, kept_in });
+                self.account =
+                    signed_in.map(|signed_in| AccountView { name: signed_in.account, kept_in, since: signed_in.since });
                 // A new sign-in replaces the link of the last one.
                 self.step_tunnel(tunnel::Input::SignedIn(false));
                 self.step_tunnel(tunnel::Input::SignedIn(self.account.is_some()));
@@ -327,6 +330,6 @@ fn credential(trouble: &VaultTrouble) -> Declined {
 fn reply(answer: Option<Answer>, told: Result<(), Declined>) {
     if let Some(answer) = answer {
         // The front end may be gone already.
-        let _ = answer.send(told);
+        let _ = answer.send(told.map(|()| Answered::default()));
     }
 }

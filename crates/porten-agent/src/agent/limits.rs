@@ -57,6 +57,15 @@ impl World {
             };
             return Err(Declined { code: DeclinedCode::UnknownMac, text });
         }
+        let members = &self.following.telling.cluster().members;
+        let named = members.iter().filter(|member| member.name.as_deref() == Some(mac));
+        let installed = named.filter_map(|member| member.installed_mib).max();
+        if let (Some(told), Some(installed)) = (mib, installed)
+            && told > installed
+        {
+            let text = format!("{mac} has {installed} MB installed; its GPU cannot hold {told} MB.");
+            return Err(Declined { code: DeclinedCode::Settings, text });
+        }
         self.following.limits.tell(mac, mib);
         self.bind_limits();
         self.keep_limits();

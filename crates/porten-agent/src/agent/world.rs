@@ -22,7 +22,7 @@ use porten_core::pool;
 use porten_core::snapshot::{AccountView, AwakeView, HostView, ProxyView, Snapshot};
 use porten_core::surroundings::Change;
 use porten_core::time::Moment;
-use porten_core::tunnel::{self, ConnId, Tunnel};
+use porten_core::tunnel::{self, ConnId, Failure, Tunnel};
 use porten_core::wire::{self, Advert, FromHub, MAX_STREAMS, Offer};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -111,6 +111,8 @@ pub(super) struct World {
     /// Whether the credential store was read.
     pub(super) read: bool,
     link_since: Option<Timestamp>,
+    /// Why the last attempt came to nothing, as the log has it; `None` after a good one.
+    logged: Option<Failure>,
     rtt_ms: Option<u32>,
     pub(super) leaving: Option<Leaving>,
     pub(super) resting: Resting,
@@ -171,6 +173,7 @@ impl World {
             account: None,
             read: false,
             link_since: None,
+            logged: None,
             rtt_ms: None,
             leaving: None,
             resting: Resting::default(),
@@ -268,14 +271,17 @@ impl World {
                 if self.is_up(conn) {
                     self.proxy.clone_from(&self.hands.proxy.borrow());
                     self.link_since = Some(self.hands.clock.now().wall);
+                    self.logged = None;
                     // The store may have opened only now.
                     self.read = true;
                     let kept_in = self.kept_in.clone();
-                    self.account = Some(AccountView { name: Some(welcome.account), kept_in });
+                    let since = self.account.as_ref().and_then(|account| account.since);
+                    self.account = Some(AccountView { name: Some(welcome.account), kept_in, since });
                     self.take_catalog(welcome.catalog);
                 }
             }
             Told::Ended(failure) => {
+                self.log_end(&failure);
                 if self.is_up(conn) {
                     self.link_since = None;
                     self.rtt_ms = None;
@@ -293,6 +299,16 @@ impl World {
             Told::Rtt(_) | Told::Said(_) => {}
         }
         true
+    }
+
+    /// An attempt that ends as the last one did is no news: without a Hub there are dozens an hour.
+    fn log_end(&mut self, failure: &Failure) {
+        match failure {
+            same if self.logged.as_ref() == Some(same) => tracing::debug!("the Hub is not there still"),
+            Failure::Lost(why) => tracing::info!(%why, "link ended"),
+            Failure::Refused(why) => tracing::warn!(%why, "the Hub refused"),
+        }
+        self.logged = Some(failure.clone());
     }
 
     /// A dial goes another way now. A link that is up goes the way that it was made.

@@ -4,6 +4,8 @@ mod owner;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use porten_core::command::Revocation;
 use porten_core::config::HubUrl;
 use porten_core::secret::Secret;
 use porten_core::signin::{Credential, Metadata, metadata};
@@ -32,6 +34,8 @@ pub struct Credentials {
 pub struct SignedIn {
     /// The account's name, if the Hub told it.
     pub account: Option<String>,
+    /// When a person signed in, if that is known.
+    pub since: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -39,7 +43,7 @@ enum Ask {
     Reload(oneshot::Sender<Result<Option<SignedIn>, VaultTrouble>>),
     Access { stale: Option<Secret>, answer: oneshot::Sender<Result<Secret, Failure>> },
     Drop(oneshot::Sender<Result<Option<SignedIn>, VaultTrouble>>),
-    Forget { revoke: bool, answer: oneshot::Sender<Result<(), VaultTrouble>> },
+    Forget(oneshot::Sender<Result<Revocation, VaultTrouble>>),
 }
 
 impl Credentials {
@@ -89,12 +93,12 @@ impl Credentials {
         self.ask(Ask::Drop).await.unwrap_or(Err(VaultTrouble::Stopping))
     }
 
-    /// Forgets the credential, here and (if `revoke`) at the Hub, as far as it can be reached.
+    /// Revokes the credential at the Hub, as far as it can be reached, and forgets it here.
     ///
     /// # Errors
     /// It may still be in the store.
-    pub async fn forget(&self, revoke: bool) -> Result<(), VaultTrouble> {
-        self.ask(|answer| Ask::Forget { revoke, answer }).await.unwrap_or(Err(VaultTrouble::Stopping))
+    pub async fn forget(&self) -> Result<Revocation, VaultTrouble> {
+        self.ask(Ask::Forget).await.unwrap_or(Err(VaultTrouble::Stopping))
     }
 
     async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Option<T> {
@@ -110,7 +114,7 @@ async fn answer(owner: &mut Owner, ask: Ask) {
         Ask::Reload(answer) => drop(answer.send(owner.reload().await)),
         Ask::Access { stale, answer } => drop(answer.send(owner.access(stale.as_ref()).await)),
         Ask::Drop(answer) => drop(answer.send(owner.drop_refused().await)),
-        Ask::Forget { revoke, answer } => drop(answer.send(owner.forget(revoke).await)),
+        Ask::Forget(answer) => drop(answer.send(owner.forget().await)),
     }
 }
 

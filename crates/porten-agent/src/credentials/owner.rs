@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use porten_core::command::Revocation;
 use porten_core::config::HubUrl;
 use porten_core::reply::Reply;
 use porten_core::secret::Secret;
@@ -52,7 +53,9 @@ impl Owner {
     }
 
     fn signed_in(&self) -> Option<SignedIn> {
-        self.held.as_ref().map(|credential| SignedIn { account: credential.account.clone() })
+        self.held
+            .as_ref()
+            .map(|credential| SignedIn { account: credential.account.clone(), since: credential.signed_in_at })
     }
 
     pub(super) async fn access(&mut self, stale: Option<&Secret>) -> Result<Secret, Failure> {
@@ -142,26 +145,33 @@ impl Owner {
         self.reload().await
     }
 
-    pub(super) async fn forget(&mut self, revoke: bool) -> Result<(), VaultTrouble> {
-        if revoke {
-            // What is in memory will do if the store does not answer.
-            let _ = self.reload().await;
-            if tokio::time::timeout(REVOKE_PATIENCE, self.revoke()).await.is_err() {
-                tracing::warn!("the Hub was not told of the sign-out in time");
-            }
+    pub(super) async fn forget(&mut self) -> Result<Revocation, VaultTrouble> {
+        // What is in memory will do if the store does not answer.
+        let _ = self.reload().await;
+        let revoked = tokio::time::timeout(REVOKE_PATIENCE, self.revoke()).await;
+        let revoked = revoked.unwrap_or(Revocation::Unreachable);
+        if !matches!(revoked, Revocation::Revoked | Revocation::NobodySignedIn) {
+            tracing::warn!(?revoked, "the Hub did not take the sign-out");
         }
         self.held = None;
         self.unkept = None;
-        self.vault.call(|store| store.forget()).await
+        self.vault.call(|store| store.forget()).await?;
+        Ok(revoked)
     }
 
-    async fn revoke(&mut self) {
-        let Some(credential) = self.unkept.as_ref().or(self.held.as_ref()).cloned() else { return };
-        if let Ok(metadata) = self.metadata().await
-            && let Some(url) = metadata.revocation.clone()
-        {
-            // Who cannot be told is told by the next use of the token.
-            let _ = self.http.post(&url, &Form::revoke(&credential)).await;
+    async fn revoke(&mut self) -> Revocation {
+        let Some(credential) = self.unkept.as_ref().or(self.held.as_ref()).cloned() else {
+            return Revocation::NobodySignedIn;
+        };
+        let url = match self.metadata().await {
+            Ok(metadata) => metadata.revocation.clone(),
+            Err(_) => return Revocation::Unreachable,
+        };
+        let Some(url) = url else { return Revocation::NotTaken };
+        match self.http.post(&url, &Form::revoke(&credential)).await {
+            Ok(Reply::Answer { status: 200, .. }) => Revocation::Revoked,
+            Ok(Reply::Answer { .. }) => Revocation::NotTaken,
+            Ok(Reply::Lost) | Err(_) => Revocation::Unreachable,
         }
     }
 }

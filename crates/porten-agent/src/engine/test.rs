@@ -10,12 +10,9 @@ use porten_core::snapshot::{count, sentence};
 
 use super::{EngineClient, probe};
 
-/// Models that are named.
-const NAMED: usize = 100;
-
-/// Asks this address for its models, or looks where engines usually are; nothing is generated, nothing is kept. Takes 10 s
-/// at most, and never fails: what is wrong with the address is the answer.
-pub async fn test(url: Option<&str>, allow_remote: bool) -> EngineTest {
+/// Asks this address for its models, or looks where engines usually are, for one of this kind if one is named; nothing is
+/// generated, nothing is kept. Takes 10 s at most, and never fails: what is wrong with the address is the answer.
+pub async fn test(url: Option<&str>, allow_remote: bool, kind: Option<Setting<EngineKind>>) -> EngineTest {
     let silent = |why: &str| EngineTest {
         url: url.unwrap_or("localhost").to_owned(),
         answers: false,
@@ -33,7 +30,7 @@ pub async fn test(url: Option<&str>, allow_remote: bool) -> EngineTest {
         Ok(engine) => engine,
         Err(error) => return silent(&error),
     };
-    let chosen = Chosen { url: place.map(|value| Setting { value, origin: Origin::Found }), kind: None };
+    let chosen = Chosen { url: place.map(|value| Setting { value, origin: Origin::Found }), kind };
     let begun = Instant::now();
     match probe(&engine, &chosen, None).await {
         Ok(listing) => answers(&listing, begun.elapsed().as_millis()),
@@ -51,6 +48,6 @@ fn answers(listing: &Listing, ms: u128) -> EngineTest {
         url: listing.url.as_str().to_owned(),
         answers: true,
         text: format!("{what} at {} and lists {models}, in {ms} ms.", listing.url),
-        models: listing.models.iter().take(NAMED).map(|id| id.as_str().to_owned()).collect(),
+        models: listing.models.iter().map(|id| id.as_str().to_owned()).collect(),
     }
 }

@@ -61,7 +61,7 @@ async fn carry(
 }
 
 async fn answer(local: Local, Asked { command, answer }: Asked) {
-    let answered = local.send(&command).await.map_err(|error| match error {
+    let answered = local.ask(&command).await.map_err(|error| match error {
         LocalError::Declined(declined) => declined,
         LocalError::NotRunning => Declined { code: DeclinedCode::Stopping, text: "The agent has stopped.".into() },
         LocalError::Version(_) | LocalError::NoAnswer(_) => Declined {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use porten_core::command::{Command, Declined};
+use porten_core::command::{Answered, Command, Declined};
 use porten_core::snapshot::Snapshot;
 use reqwest::{Client, Response, redirect};
 use serde::de::DeserializeOwned;
@@ -48,6 +48,8 @@ impl Local {
         let client = Client::builder()
             .unix_socket(path)
             .no_proxy()
+            // Nothing here is encrypted: the system's certificates, a file each, need not be read.
+            .tls_certs_only([])
             .redirect(redirect::Policy::none())
             .build()
             .map_err(|_| LocalError::NoAnswer(path.to_owned()))?;
@@ -86,9 +88,17 @@ impl Local {
     /// # Errors
     /// No agent runs, it does not answer, or it declined.
     pub async fn send(&self, command: &Command) -> Result<(), LocalError> {
+        self.ask(command).await.map(drop)
+    }
+
+    /// The same, with what came of it.
+    ///
+    /// # Errors
+    /// No agent runs, it does not answer, or it declined.
+    pub async fn ask(&self, command: &Command) -> Result<Answered, LocalError> {
         let response = self.exchange(self.client.post(url(COMMAND)).timeout(DEADLINE).json(command)).await?;
         if response.status().is_success() {
-            return Ok(());
+            return self.lines(response).read().await?.ok_or_else(|| self.no_answer());
         }
         let declined: Option<Declined> = self.lines(response).read().await?;
         Err(declined.ok_or_else(|| self.no_answer())?.into())

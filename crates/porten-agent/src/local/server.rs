@@ -152,8 +152,8 @@ async fn command(client: &Client, body: Incoming) -> Response<Body> {
     let Ok(command) = serde_json::from_slice::<Command>(&body.to_bytes()) else {
         return json(StatusCode::BAD_REQUEST, &declined("This agent does not know that command."));
     };
-    match client.send(command).await {
-        Ok(()) => json(StatusCode::OK, &serde_json::json!({})),
+    match client.ask(command).await {
+        Ok(answered) => json(StatusCode::OK, &answered),
         Err(declined) => json(StatusCode::CONFLICT, &declined),
     }
 }

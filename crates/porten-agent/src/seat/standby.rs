@@ -51,5 +51,5 @@ pub async fn stand_by(places: &Places, host: Host, mut waits: impl FnMut(&str)) 
 }
 
 async fn ask(places: &Places, to: Host) -> Result<(), LocalError> {
-    Local::at(&places.socket())?.send(&Command::Yield { to }).await
+    Local::at(&places.socket())?.send(&Command::Yield { to }).await.map(drop)
 }

@@ -85,10 +85,6 @@ pub async fn run(way: Way, conn: ConnId) {
         }
         Err(failure) => failure,
     };
-    match &failure {
-        Failure::Lost(why) => tracing::info!(%why, "link ended"),
-        Failure::Refused(why) => tracing::warn!(%why, "the Hub refused"),
-    }
     tell(&way, conn, Told::Ended(failure)).await;
 }
 

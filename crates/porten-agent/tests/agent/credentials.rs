@@ -7,6 +7,7 @@ use porten_agent::clock::Clock;
 use porten_agent::credentials::{self, Credentials};
 use porten_agent::hub_http::HubHttp;
 use porten_agent::vault::{Store, Vault, VaultError, VaultTrouble};
+use porten_core::command::Revocation;
 use porten_core::config::HubUrl;
 use porten_core::secret::Secret;
 use porten_core::signin::Credential;
@@ -100,6 +101,7 @@ fn credential(hub: &Hub, n: u32, lasts: i64) -> Credential {
         issued_at,
         expires_at: issued_at + jiff::SignedDuration::from_secs(lasts),
         account: Some("jane".into()),
+        signed_in_at: Some(issued_at),
     }
 }
 
@@ -215,7 +217,7 @@ async fn another_hubs_credential_is_never_shown_to_this_one() {
     assert_eq!(access(&owner, None).await, Err(Failure::Refused(Refused::SignIn)));
     assert_eq!(owner.drop_refused().await.unwrap(), None);
     assert_eq!(memory.refresh().as_deref(), Some("refresh-1"), "nor deleted");
-    owner.forget(true).await.unwrap();
+    owner.forget().await.unwrap();
     assert!(hub.seen(TOKEN).is_empty() && hub.seen("POST /oauth/revoke").is_empty());
 }
 
@@ -247,7 +249,7 @@ async fn a_sign_in_that_a_person_just_made_is_used_instead_of_a_renewal() {
 async fn signing_out_tells_the_hub_and_forgets_here_also_when_the_hub_is_away() {
     let hub = Hub::start().await;
     let memory = Memory::with(&credential(&hub, 1, 900));
-    owner(&hub, &memory).forget(true).await.unwrap();
+    assert_eq!(owner(&hub, &memory).forget().await.unwrap(), Revocation::Revoked);
     let revoked = hub.seen("POST /oauth/revoke");
     assert_eq!(revoked.len(), 1);
     assert!(revoked[0].body.contains("token=refresh-1"), "{}", revoked[0].body);
@@ -255,8 +257,9 @@ async fn signing_out_tells_the_hub_and_forgets_here_also_when_the_hub_is_away() 
     let memory = Memory::with(&credential(&hub, 2, 900));
     let owner = owner(&hub, &memory);
     drop(hub);
-    owner.forget(true).await.unwrap();
+    assert_eq!(owner.forget().await.unwrap(), Revocation::Unreachable);
     assert_eq!(memory.refresh(), None);
+    assert_eq!(owner.forget().await.unwrap(), Revocation::NobodySignedIn);
 }
 
 /// Fault F3: a credential that does not read is told and not thrown away.

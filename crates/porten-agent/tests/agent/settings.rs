@@ -17,6 +17,10 @@ fn setup(home: &Home) -> Setup {
     Setup { config: home.config.clone(), places: home.places.clone(), environment: home.environment.clone() }
 }
 
+fn set(home: &Home, key: &str, value: Option<&str>) {
+    assert_eq!(change(&home.places, &home.environment, key, value).unwrap(), None);
+}
+
 #[tokio::test]
 async fn what_the_running_agent_can_take_up_holds_at_once_and_its_link_stays() {
     let (mut hub, engine) = (Hub::start().await, engine().await);
@@ -26,12 +30,12 @@ async fn what_the_running_agent_can_take_up_holds_at_once_and_its_link_stays() {
     advertised(&mut link).await;
     let settings = agent.settings();
     for (key, value) in [("log.level", "debug"), ("memory.budget_mb", "5000")] {
-        change(&setup(&home), key, Some(value)).unwrap();
+        set(&home, key, Some(value));
     }
     agent.client().send(Command::Reload).await.unwrap();
     assert_eq!(settings.borrow().log.value, LogLevel::Debug);
     shows(&agent, "the budget", |picture| picture.memory.memory.advertised_mib == 5000).await;
-    change(&setup(&home), "memory.budget_mb", None).unwrap();
+    set(&home, "memory.budget_mb", None);
     agent.client().send(Command::Reload).await.unwrap();
     shows(&agent, "no budget of a person", |picture| picture.memory.memory.advertised_mib != 5000).await;
     assert_eq!(hub.upgrades_seen(), 1);
@@ -42,11 +46,11 @@ async fn another_store_ends_the_agent_in_order_so_that_one_is_started_with_it() 
     let hub = Hub::start().await;
     let mut home = offline(&hub.url).await;
     home.environment.remove("PORTEN_KEYCHAIN");
-    change(&setup(&home), "keychain.store", Some("file")).unwrap();
+    set(&home, "keychain.store", Some("file"));
     home.config = setup(&home).again().unwrap().config;
     let mut agent = home.start();
     shows(&agent, "off", |picture| picture.overall == Overall::Off).await;
-    change(&setup(&home), "keychain.store", Some("auto")).unwrap();
+    set(&home, "keychain.store", Some("auto"));
     agent.client().send(Command::Reload).await.unwrap();
     let ended = soon("the end", agent.ended()).await;
     assert_eq!((ended, agent.ended().await), (Ended::Anew, Ended::Anew));
@@ -81,14 +85,14 @@ async fn a_file_that_does_not_read_changes_nothing_and_says_where() {
 async fn an_engine_is_tried_before_it_is_set_and_what_is_wrong_is_one_sentence() {
     porten_agent::install_crypto();
     let engine = engine().await;
-    let found = porten_agent::engine::test(Some(engine.url.as_str()), false).await;
+    let found = porten_agent::engine::test(Some(engine.url.as_str()), false, None).await;
     assert!(found.answers && !found.models.is_empty() && found.text.contains("1 model"), "{found:?}");
     for (url, told) in [
         ("http://127.0.0.1:9", "no engine answers at http://127.0.0.1:9"),
         ("http://10.0.0.5:8000", "is on another machine"),
         ("ftp://localhost", "must begin with http"),
     ] {
-        let found = porten_agent::engine::test(Some(url), false).await;
+        let found = porten_agent::engine::test(Some(url), false, None).await;
         let text = found.text.to_lowercase();
         assert!(!found.answers && found.models.is_empty() && text.contains(told), "{found:?}");
         assert_eq!(found.text.lines().count(), 1);

@@ -5,27 +5,26 @@ use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use porten_agent::local::Local;
-use porten_agent::setup::Setup;
 use porten_core::command::Command;
 use porten_core::config::{Config, MAX_BUDGET_MIB};
 use porten_core::replay::{Replay, Step};
 use serde_json::{Value, json};
 
 use crate::args::ClusterAction;
-use crate::exit::Exit;
-use crate::printer::{complain, say};
+use crate::exit::{Exit, Fail};
+use crate::printer::{say, say_json};
+use crate::shell::Shell;
 use crate::words::{self, cluster::Cluster};
 
-pub(crate) async fn run(setup: &Setup, json: bool) -> Result<Exit> {
-    let snapshot = Local::at(&setup.places.socket())?.snapshot().await?;
-    if json {
-        say(&serde_json::to_string_pretty(&json!({
+pub(crate) async fn run(shell: &Shell) -> Result<Exit> {
+    let snapshot = shell.agent()?.snapshot().await?;
+    if shell.json {
+        say_json(&json!({
             "cluster": snapshot.cluster,
             "memory": snapshot.memory,
             "models": snapshot.models,
             "notices": snapshot.notices,
-        }))?);
+        }));
     } else {
         let told = Cluster {
             cluster: snapshot.cluster.as_ref(),
@@ -35,21 +34,26 @@ pub(crate) async fn run(setup: &Setup, json: bool) -> Result<Exit> {
         };
         words::cluster::cluster(&told, jiff::Timestamp::now()).iter().for_each(|line| say(line));
     }
+    shell.note_other_hub(&snapshot);
     Ok(Exit::Done)
 }
 
 /// `porten cluster limit`.
-pub(crate) async fn act(setup: &Setup, action: ClusterAction) -> Result<Exit> {
+pub(crate) async fn act(shell: &Shell, action: ClusterAction) -> Result<Exit> {
     let ClusterAction::Limit { mac, limit } = action;
     let mib = match limit.parse() {
         _ if limit == "default" => None,
         Ok(mib) if (1..=MAX_BUDGET_MIB).contains(&mib) => Some(mib),
         _ => {
-            complain(&format!("{limit:?} is no limit; write a number of MB, such as 114688, or default"));
-            return Ok(Exit::Wrong);
+            let text = format!("{limit:?} is no limit; write a number of MB, such as 114688, or default");
+            return Err(Fail::usage(text).into());
         }
     };
-    Local::at(&setup.places.socket())?.send(&Command::TellLimit { mac: mac.clone(), mib }).await?;
+    shell.agent()?.send(&Command::TellLimit { mac: mac.clone(), mib }).await?;
+    if shell.json {
+        say_json(&json!({ "mac": mac, "wired_limit_mb": mib }));
+        return Ok(Exit::Done);
+    }
     say(&match mib {
         Some(mib) => format!("The GPU of {mac} is taken to hold {mib} MB, until exo starts anew there."),
         None => format!("The GPU of {mac} is taken to hold three quarters of what is installed."),
@@ -62,7 +66,7 @@ pub(crate) fn from(config: &Config, path: &Path, json: bool) -> Result<Exit> {
     let mut shown = String::new();
     let told = replay(config, path, |step, moments| {
         if json {
-            say(&serde_json::to_string(step)?);
+            say_json(&serde_json::to_value(step)?);
             return Ok(());
         }
         let text = text(step);
@@ -75,13 +79,7 @@ pub(crate) fn from(config: &Config, path: &Path, json: bool) -> Result<Exit> {
         }
         Ok(())
     })?;
-    match told {
-        Ok(()) => Ok(Exit::Done),
-        Err(why) => {
-            complain(&why);
-            Ok(Exit::Wrong)
-        }
-    }
+    told.map(|()| Exit::Done).map_err(|why| Fail::usage(why).into())
 }
 
 fn text(step: &Step) -> String {

@@ -4,51 +4,57 @@ use std::time::Duration;
 
 use anyhow::Result;
 use porten_agent::local::{Local, LocalError};
-use porten_agent::setup::Setup;
 use porten_core::command::Command;
 use porten_core::lasting;
 use porten_core::snapshot::{LinkView, Overall, Snapshot, count};
 use serde_json::json;
 
 use super::{pictures, wish};
-use crate::exit::Exit;
-use crate::printer::{complain, is_watched, say, say_over};
+use crate::exit::{Exit, Fail};
+use crate::printer::{is_watched, say, say_json, say_over};
+use crate::shell::Shell;
 
 /// How to take a drain back.
 const UNDO: &str = "undo it with: porten online";
 
-pub(crate) async fn run(setup: &Setup, within: Duration, json: bool) -> Result<Exit> {
-    let agent = Local::at(&setup.places.socket())?;
-    let within_s = within.as_secs();
-    let mut shown = Shown::new(json);
-    let mut seen = match agent.look().await {
-        Ok(seen) => seen,
+pub(crate) async fn run(shell: &Shell, within: Duration) -> Result<Exit> {
+    let agent = shell.agent()?;
+    let mut shown = Shown::new(shell.json);
+    match agent.snapshot().await {
+        Ok(picture) => shell.note_other_hub(&picture),
         Err(LocalError::NotRunning) => {
-            wish::keep(setup, false)?;
+            wish::keep(&shell.places, false)?;
             shown.end("not_running", "No agent is running; the next one will be offline.");
             return Ok(Exit::Done);
         }
         Err(error) => return Err(error.into()),
-    };
+    }
+    match drain(&agent, within, &mut shown).await? {
+        Drained::Offline => shown.done(),
+        Drained::Left => shown.end("left", &format!("The drain goes on without this command; {UNDO}")),
+    }
+    Ok(Exit::Done)
+}
+
+/// How a drain ended for whoever watched it.
+pub(crate) enum Drained {
+    /// Nothing runs any more.
+    Offline,
+    /// The person has seen enough.
+    Left,
+}
+
+/// Asks for a drain and shows it.
+pub(crate) async fn drain(agent: &Local, within: Duration, shown: &mut Shown) -> Result<Drained> {
+    let mut seen = agent.look().await?;
     let failed = agent.snapshot().await?.traffic.failed;
-    agent.send(&Command::Drain { within_s }).await?;
-    if !json {
+    agent.send(&Command::Drain { within_s: within.as_secs() }).await?;
+    if !shown.json && shown.alone {
         say(&farewell(within));
     }
     let mut begun = false;
     loop {
-        let picture = tokio::select! {
-            picture = pictures::next(&mut seen) => picture?,
-            _ = tokio::signal::ctrl_c() => Err(Exit::Done),
-        };
-        let picture = match picture {
-            Ok(picture) => picture,
-            Err(Exit::Done) => {
-                shown.end("left", &format!("The drain goes on without this command; {UNDO}"));
-                return Ok(Exit::Done);
-            }
-            Err(exit) => return Ok(exit),
-        };
+        let Some(picture) = pictures::next(&mut seen).await? else { return Ok(Drained::Left) };
         match Stage::of(&picture) {
             Stage::Draining(left) => {
                 begun = true;
@@ -56,16 +62,15 @@ pub(crate) async fn run(setup: &Setup, within: Duration, json: bool) -> Result<E
             }
             Stage::Offline => {
                 // What failed by itself meanwhile counts as well: nobody can tell the two apart from outside.
-                let cut = picture.traffic.failed.saturating_sub(failed);
-                shown.done(cut);
-                return Ok(Exit::Done);
+                shown.cut = picture.traffic.failed.saturating_sub(failed);
+                return Ok(Drained::Offline);
             }
             // A picture from before the drain.
             Stage::Online if !begun => {}
             Stage::Online => {
                 shown.end("undone", "");
-                complain("the drain was undone: the node is online again");
-                return Ok(Exit::Broken);
+                let text = "the drain was undone: the node is online again";
+                return Err(Fail::new(Exit::Broken, "undone", text).into());
             }
         }
     }
@@ -100,32 +105,42 @@ impl Stage {
 }
 
 /// What was said last, so that each change is said once.
-struct Shown {
+pub(crate) struct Shown {
     json: bool,
+    /// Whether the drain is what was asked for.
+    alone: bool,
     last: Option<u32>,
+    cut: u64,
 }
 
 impl Shown {
-    const fn new(json: bool) -> Self {
-        Self { json, last: None }
+    pub(crate) const fn new(json: bool) -> Self {
+        Self { json, alone: true, last: None, cut: 0 }
+    }
+
+    /// For a drain that is a part of something else.
+    pub(crate) const fn beside(json: bool) -> Self {
+        Self { alone: false, ..Self::new(json) }
     }
 
     fn left(&mut self, left: u32) {
-        if self.last.replace(left) == Some(left) {
+        // When none is left, the end is what comes next.
+        if left == 0 || self.last.replace(left) == Some(left) {
             return;
         }
         let line = format!("{} left", count(left, "request"));
         match (self.json, is_watched()) {
-            (true, _) => say(&json!({"state": "draining", "in_flight": left}).to_string()),
+            (true, _) => say_json(&json!({"state": "draining", "in_flight": left, "cut_or_failed": null})),
             (false, true) => say_over(&line),
             (false, false) => say(&line),
         }
     }
 
-    fn done(&mut self, cut: u64) {
+    fn done(&mut self) {
+        let cut = self.cut;
         if self.json {
             self.over();
-            return say(&json!({"state": "offline", "in_flight": 0, "cut_or_failed": cut}).to_string());
+            return say_json(&json!({"state": "offline", "in_flight": 0, "cut_or_failed": cut}));
         }
         let cut = match cut {
             0 => String::new(),
@@ -137,14 +152,14 @@ impl Shown {
     fn end(&mut self, state: &str, text: &str) {
         self.over();
         if self.json {
-            say(&json!({ "state": state }).to_string());
+            say_json(&json!({ "state": state, "in_flight": null, "cut_or_failed": null }));
         } else if !text.is_empty() {
             say(text);
         }
     }
 
     /// Leaves the line that was written over.
-    fn over(&mut self) {
+    pub(crate) fn over(&mut self) {
         if !self.json && is_watched() && self.last.take().is_some() {
             say("");
         }

@@ -2,11 +2,13 @@
 
 pub(crate) mod cluster;
 pub(crate) mod config;
+pub(crate) mod display;
 pub(crate) mod drain;
 pub(crate) mod engine;
 pub(crate) mod host;
 pub(crate) mod login;
 pub(crate) mod logout;
+pub(crate) mod look;
 pub(crate) mod models;
 pub(crate) mod pause;
 pub(crate) mod pictures;

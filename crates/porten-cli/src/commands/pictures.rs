@@ -4,17 +4,16 @@ use anyhow::Result;
 use porten_agent::local::Lines;
 use porten_core::snapshot::Snapshot;
 
-use crate::exit::Exit;
-use crate::printer::complain;
+use crate::exit::{Exit, Fail};
 
-/// The next one; or how the command ends, when a person has seen enough or the agent has stopped.
-pub(crate) async fn next(pictures: &mut Lines) -> Result<Result<Snapshot, Exit>> {
+/// The next one; `None` when a person has seen enough.
+///
+/// # Errors
+/// The agent has stopped, or what came is no picture.
+pub(crate) async fn next(pictures: &mut Lines) -> Result<Option<Snapshot>> {
     let picture = tokio::select! {
         picture = pictures.next() => picture?,
-        _ = tokio::signal::ctrl_c() => return Ok(Err(Exit::Done)),
+        _ = tokio::signal::ctrl_c() => return Ok(None),
     };
-    Ok(picture.ok_or_else(|| {
-        complain("the agent has stopped");
-        Exit::Broken
-    }))
+    Ok(Some(picture.ok_or_else(|| Fail::new(Exit::Broken, "stopped", "the agent has stopped"))?))
 }

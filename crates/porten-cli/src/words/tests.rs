@@ -71,7 +71,7 @@ fn told(picture: Value) -> String {
 
 #[test]
 fn a_node_that_is_ready_tells_where_it_stands_and_who_set_what() {
-    assert_snapshot!(told(ready()), @r"
+    assert_snapshot!(told(ready()), @r#"
     Ready
 
       Node      studio-1
@@ -83,9 +83,12 @@ fn a_node_that_is_ready_tells_where_it_stands_and_who_set_what() {
                 mbp · 128 GB · Apple M3 Ultra · RDMA
       Requests  0 running · 12 answered · 1 failed · 2 given up by clients · 0 refused
       Activity  100 tokens in the last 3 min
+      Endpoint  https://porten.ai/v1 · the base URL of any OpenAI client · model deepseek-v4-flash
+      API key   from whoever runs the Hub; your own Hub makes one with: porten-hub key add ACCOUNT. At porten.ai: in its portal
+      Try it    curl https://porten.ai/v1/chat/completions -H "Authorization: Bearer $API_KEY" -H 'Content-Type: application/json' -d '{"model":"deepseek-v4-flash","messages":[{"role":"user","content":"Hello"}]}'
 
       deepseek-v4-flash  Ready · proven 8 s ago · 24.8 tok/s
-    ");
+    "#);
 }
 
 #[test]

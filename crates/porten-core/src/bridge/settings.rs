@@ -68,6 +68,6 @@ pub struct EngineTest {
     pub answers: bool,
     /// One sentence: what answered, with how many models, in which time; or why not and what to do.
     pub text: String,
-    /// The models that it lists, at most 100.
+    /// The models that it lists; the settings window is given 100 at most.
     pub models: Vec<String>,
 }

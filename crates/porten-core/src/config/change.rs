@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use toml_edit::{Array, Document, DocumentMut, InlineTable, Item, Table, Value};
 
+use super::aside::Aside;
 use super::error::{ConfigError, Place, Problem};
 use super::file::{SECRET_WORDS, syntax};
 use super::keys::{self, Key, Kind, Named};
-use super::source::{self, variable};
-use super::{SettingsFile, read, read_truth};
-use crate::nearest::nearest;
+use super::source::{self, unquoted, variable};
+use super::{MAX_FILE, SettingsFile, read, read_truth};
+use crate::nearest::likely;
 
 /// A change that was not made. Its `Display` is the whole sentence for the person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,17 +34,28 @@ enum Asked<'a> {
     Of(Named, &'a str),
 }
 
+/// The settings file with one setting changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// Its whole text.
+    pub text: String,
+    /// What was wrong with it before and still is, so that nobody can go by it yet.
+    pub still_wrong: Option<ConfigError>,
+}
+
 /// The file's text with one setting set, or taken out with `None`. A key of a thing that has a name is taken with and
 /// without quotes around the name. A list has commas between, a truth is any word that a variable takes.
 ///
+/// A file that was wrong elsewhere before can be changed all the same: what is wrong stays as it is, and is told.
+///
 /// # Errors
-/// See [`ChangeError`]; what would not read as settings afterwards is refused.
+/// See [`ChangeError`]; a change that is wrong itself, or would spoil another setting, is refused.
 pub fn change(
     environment: &BTreeMap<String, String>,
     file: SettingsFile<'_>,
     key: &str,
     value: Option<&str>,
-) -> Result<String, ChangeError> {
+) -> Result<Changed, ChangeError> {
     let asked = Asked::read(key)?;
     let name = asked.dotted();
     if let Asked::Plain(key) = asked
@@ -51,7 +63,14 @@ pub fn change(
     {
         return Err(ChangeError::Locked { key: name, variable });
     }
-    let document = Document::parse(file.text)
+    if file.text.len() > MAX_FILE {
+        return Err(ChangeError::Wrong(ConfigError {
+            place: Place::File { path: file.path.to_owned(), line: None },
+            problem: Problem::TooLong,
+        }));
+    }
+    let aside = Aside::of(&file, &asked.path())?;
+    let document = Document::parse(aside.text.as_str())
         .map_err(|error| syntax(&file, error.span(), error.message()))
         .map_err(ChangeError::Wrong)?;
     let text = match value {
@@ -63,26 +82,28 @@ pub fn change(
         }
         None => without(document, &asked.path()),
     };
-    match read(environment, Some(SettingsFile { text: &text, path: file.path })) {
-        Ok(_) => Ok(text),
-        Err(error) => Err(ChangeError::Wrong(blame(error, &name, environment, file))),
+    let text = aside.back(&text);
+    let check = |text| read_here(environment, SettingsFile { text, path: file.path });
+    match check(&text) {
+        Ok(()) => Ok(Changed { text, still_wrong: None }),
+        // Its line is one of a text that was never written.
+        Err(ConfigError { place: Place::Key { key, .. }, problem }) if key == name && value.is_some() => {
+            Err(ChangeError::Wrong(asked_wrongly(&key, problem)))
+        }
+        // It was wrong before: this change mends a part of it, or leaves it as it was.
+        Err(error) if check(file.text).is_err() => Ok(Changed { text, still_wrong: Some(error) }),
+        Err(ConfigError { place: Place::Key { key, .. }, problem }) => {
+            Err(ChangeError::Wrong(asked_wrongly(&key, problem)))
+        }
+        Err(error) => Err(ChangeError::Wrong(error)),
     }
 }
 
-/// Whose fault it is that the file would not read: its own before, or what was asked.
-fn blame(
-    error: ConfigError,
-    asked: &str,
-    environment: &BTreeMap<String, String>,
-    before: SettingsFile<'_>,
-) -> ConfigError {
-    match error {
-        // Its line is one of a text that was never written.
-        ConfigError { place: Place::Key { key, .. }, problem } if key == asked => asked_wrongly(&key, problem),
-        ConfigError { place: Place::Key { key, .. }, problem } => {
-            read(environment, Some(before)).err().unwrap_or_else(|| asked_wrongly(&key, problem))
-        }
-        other => other,
+/// Whether the file reads together with the environment, whose own mistakes are no reason against a change of the file.
+fn read_here(environment: &BTreeMap<String, String>, file: SettingsFile<'_>) -> Result<(), ConfigError> {
+    match read(environment, Some(file)) {
+        Err(ConfigError { place: Place::Variable(_), .. }) => read(&BTreeMap::new(), Some(file)).map(drop),
+        other => other.map(drop),
     }
 }
 
@@ -112,7 +133,7 @@ impl<'a> Asked<'a> {
         } else {
             let known = keys::ALL.map(Key::dotted).into_iter();
             let known: Vec<_> = known.chain(keys::NAMED.map(|named| named.dotted("NAME"))).collect();
-            let nearest = nearest(key, known.iter().map(String::as_str)).unwrap_or_default().to_owned();
+            let nearest = likely(key, known.iter().map(String::as_str)).map(str::to_owned);
             Problem::Unknown { nearest }
         };
         Err(ConfigError { place: Place::Asked(shown), problem })
@@ -133,6 +154,7 @@ impl<'a> Asked<'a> {
     }
 
     fn value(&self, text: &str) -> Result<Value, Problem> {
+        unquoted(&source::Value::Text(text.to_owned()))?;
         let kind = match self {
             Self::Plain(key) => key.kind,
             Self::Of(..) => Kind::Number,

@@ -113,11 +113,14 @@ pub enum Problem {
         id: String,
     },
     /// A name that means nothing here.
-    #[error("is not a setting; the nearest one is {nearest}")]
+    #[error("is not a setting; {}", meant(nearest.as_deref()))]
     Unknown {
-        /// The known name most like it.
-        nearest: String,
+        /// The known name that is meant, if one is near enough to be; several with " or " between.
+        nearest: Option<String>,
     },
+    /// Quotes that a shell or a service manager did not take away.
+    #[error("begins and ends with quotes, and they are part of the value here; write it without them")]
+    InQuotes,
     /// A name that looks like a secret.
     #[error(
         "looks like a secret, and Porten keeps none in files: take it out and sign in with `porten login`, which uses the keychain"
@@ -138,6 +141,10 @@ pub enum Problem {
     /// A file longer than [`super::MAX_FILE`].
     #[error("is too long for a settings file (more than 64 KiB); is it the right file?")]
     TooLong,
+}
+
+fn meant(nearest: Option<&str>) -> String {
+    nearest.map_or_else(|| "`porten config` lists them".to_owned(), |nearest| format!("the nearest one is {nearest}"))
 }
 
 /// A piece of what a person wrote, in quotes, short and without anything that could disturb a terminal.

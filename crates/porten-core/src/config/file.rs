@@ -9,7 +9,7 @@ use super::error::{ConfigError, Place, Problem};
 use super::keys::{self, Key, Kind, Named};
 use super::source::Value;
 use super::{MAX_FILE, SettingsFile};
-use crate::nearest::nearest;
+use crate::nearest::likely;
 
 /// Words in a key that tell that somebody wants to keep a secret in it.
 pub(super) const SECRET_WORDS: [&str; 8] =
@@ -52,7 +52,7 @@ pub(super) fn read(file: &SettingsFile<'_>) -> Result<Written, ConfigError> {
         let named: Vec<Named> = keys::NAMED.into_iter().filter(|key| key.table == name).collect();
         if known.is_empty() && named.is_empty() {
             let tables = keys::ALL.iter().map(|key| key.table).chain(keys::NAMED.iter().map(|key| key.table));
-            let nearest = format!("[{}]", nearest(name, tables).unwrap_or_default());
+            let nearest = likely(name, tables).map(|table| format!("[{table}]"));
             return Err(at(file, name, &table_name.span(), unknown(name, nearest)));
         }
         let DeValue::Table(table) = table.get_ref() else {
@@ -86,8 +86,8 @@ fn read_named(
         for (key_name, value) in settings {
             let dotted = format!("{dotted}.{}", key_name.get_ref());
             let Some(key) = known.iter().find(|key| key.key == key_name.get_ref().as_ref()) else {
-                let nearest = nearest(key_name.get_ref(), known.iter().map(|key| key.key)).unwrap_or_default();
-                return Err(at(file, &dotted, &key_name.span(), unknown(key_name.get_ref(), nearest.to_owned())));
+                let nearest = likely(key_name.get_ref(), known.iter().map(|key| key.key)).map(str::to_owned);
+                return Err(at(file, &dotted, &key_name.span(), unknown(key_name.get_ref(), nearest)));
             };
             let value_read =
                 read_value(Kind::Number, value).map_err(|problem| at(file, &dotted, &value.span(), problem))?;
@@ -109,7 +109,7 @@ fn read_table(
         let dotted = format!("{table_name}.{}", name.get_ref());
         let Some(key) = known.iter().find(|key| key.key == name.get_ref().as_ref()) else {
             let all: Vec<_> = keys::ALL.iter().map(|key| key.dotted()).collect();
-            let nearest = nearest(&dotted, all.iter().map(String::as_str)).unwrap_or_default().to_owned();
+            let nearest = likely(&dotted, all.iter().map(String::as_str)).map(str::to_owned);
             return Err(at(file, &dotted, &name.span(), unknown(name.get_ref(), nearest)));
         };
         let read = read_value(key.kind, value).map_err(|problem| at(file, &dotted, &value.span(), problem))?;
@@ -152,7 +152,7 @@ pub(super) fn syntax(file: &SettingsFile<'_>, span: Option<Range<usize>>, reason
     whole(file, line, Problem::Syntax { reason: reason.lines().collect::<Vec<_>>().join(", ") })
 }
 
-fn unknown(name: &str, nearest: String) -> Problem {
+fn unknown(name: &str, nearest: Option<String>) -> Problem {
     let plain = name.to_ascii_lowercase().replace('-', "_");
     if SECRET_WORDS.iter().any(|word| plain.contains(word)) { Problem::Secret } else { Problem::Unknown { nearest } }
 }

@@ -45,6 +45,7 @@ pub(super) const ALLOW_REMOTE: Key = key("PORTEN_ENGINE_ALLOW_REMOTE", "engine",
 pub(super) const AT_ONCE: Key = key("PORTEN_ENGINE_MAX_CONCURRENT", "engine", "max_concurrent", Kind::Number);
 pub(super) const FREE_AFTER_ALL: Key = in_file("engine", "free_after_minutes", Kind::Number);
 pub(super) const BUDGET: Key = key("PORTEN_VRAM_BUDGET_MB", "memory", "budget_mb", Kind::Number);
+pub(super) const FORCE: Key = key("PORTEN_FORCE_BUDGET", "memory", "force", Kind::Truth);
 pub(super) const KEEP_AWAKE: Key = in_file("power", "keep_awake", Kind::Truth);
 pub(super) const NOTIFY_NEEDS_YOU: Key = in_file("notify", "needs_you", Kind::Truth);
 pub(super) const NOTIFY_CLUSTER: Key = in_file("notify", "cluster", Kind::Truth);
@@ -53,7 +54,7 @@ pub(super) const LOG: Key = key("PORTEN_LOG", "log", "level", Kind::Text);
 pub(super) const KEYCHAIN: Key = key("PORTEN_KEYCHAIN", "keychain", "store", Kind::Text);
 
 /// All of them.
-pub(super) const ALL: [Key; 14] = [
+pub(super) const ALL: [Key; 15] = [
     HUB_URL,
     ENGINE,
     ENGINE_URL,
@@ -62,6 +63,7 @@ pub(super) const ALL: [Key; 14] = [
     AT_ONCE,
     FREE_AFTER_ALL,
     BUDGET,
+    FORCE,
     KEEP_AWAKE,
     NOTIFY_NEEDS_YOU,
     NOTIFY_CLUSTER,

@@ -5,6 +5,7 @@
 //! setting is a secret: those live in the keychain.
 
 mod address;
+mod aside;
 mod change;
 mod engine_url;
 mod error;
@@ -23,13 +24,13 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-pub use change::{ChangeError, change};
+pub use change::{ChangeError, Changed, change};
 pub use engine_url::{EngineUrl, EngineUrlError};
 pub use error::{ConfigError, Place, Problem, Quoted};
 pub use hub_url::{DEFAULT_HUB, HubUrl, HubUrlError};
 pub use origin::{Origin, Setting};
 pub use persist::persist;
-pub use shown::shown;
+pub use shown::{shown, typed};
 
 use crate::ids::{Wanted, WantedError};
 use crate::wire::MAX_STREAMS;
@@ -77,6 +78,8 @@ pub struct Config {
     pub free_after_all: Option<Setting<u64>>,
     /// `PORTEN_VRAM_BUDGET_MB`, `memory.budget_mb` (MiB, 1 to [`MAX_BUDGET_MIB`]); else what the machine has.
     pub budget_mib: Option<Setting<u64>>,
+    /// `PORTEN_FORCE_BUDGET`, `memory.force`, default no: whether a budget is taken that is more than what is installed.
+    pub force_budget: Setting<bool>,
     /// `mac."NAME".wired_limit_mb`: what the GPU of that Mac may hold (MiB), by the Mac's name.
     pub wired_limits: BTreeMap<String, u64>,
     /// `model."ID".context_tokens`: how long one request's context must be able to grow (tokens), by the Hub's id.
@@ -185,6 +188,7 @@ pub fn read(environment: &BTreeMap<String, String>, file: Option<SettingsFile<'_
         at_once: sources.setting(keys::AT_ONCE, read_at_once)?,
         free_after_all: sources.setting(keys::FREE_AFTER_ALL, read_minutes)?,
         budget_mib: sources.setting(keys::BUDGET, read_mib)?,
+        force_budget: truth(keys::FORCE, false)?,
         wired_limits: sources.named(keys::WIRED_LIMIT, read_mib)?,
         contexts: sources.named(keys::CONTEXT, |value| read_number(value, 1_024..=MAX_CONTEXT))?,
         models_at_once: sources.named(keys::MODEL_AT_ONCE, read_at_once)?,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use super::keys::{self, Key, Named};
+use super::keys::{self, Key, Kind, Named};
 use super::{Config, EngineKind, Keychain, LogLevel, Origin, Setting};
 use crate::bridge::SettingView;
 
@@ -21,6 +21,7 @@ pub fn shown(config: &Config, path: &str) -> Vec<SettingView> {
         said(keys::AT_ONCE, config.at_once.as_ref(), Origin::Default, ToString::to_string),
         said(keys::FREE_AFTER_ALL, config.free_after_all.as_ref(), Origin::Default, ToString::to_string),
         said(keys::BUDGET, config.budget_mib.as_ref(), Origin::Found, ToString::to_string),
+        holds(keys::FORCE, &config.force_budget, ToString::to_string),
     ];
     all.extend(named(keys::WIRED_LIMIT, &config.wired_limits, path));
     all.extend(named(keys::CONTEXT, &config.contexts, path));
@@ -57,6 +58,19 @@ fn named<T: Display>(key: Named, things: &BTreeMap<String, T>, path: &str) -> Ve
         origin: Origin::File(path.to_owned()),
     };
     things.iter().map(view).collect()
+}
+
+/// What a setting holds as JSON has it: a number is a number, a truth a truth and a list a list.
+#[must_use]
+pub fn typed(view: &SettingView) -> serde_json::Value {
+    let Some(text) = &view.value else { return serde_json::Value::Null };
+    let plain = keys::ALL.into_iter().find(|key| key.dotted() == view.key);
+    match plain.map_or(Kind::Number, |key| key.kind) {
+        Kind::Text => text.as_str().into(),
+        Kind::Number => text.parse::<u64>().map_or_else(|_| text.as_str().into(), Into::into),
+        Kind::Truth => (text == "true").into(),
+        Kind::List => text.split(',').collect::<Vec<_>>().into(),
+    }
 }
 
 impl EngineKind {
@@ -119,6 +133,7 @@ mod tests {
         engine.max_concurrent - default
         engine.free_after_minutes 30 ~/c.toml
         memory.budget_mb - found by looking
+        memory.force false default
         model."a.b".context_tokens 4096 ~/c.toml
         power.keep_awake false default
         notify.needs_you true default
@@ -127,6 +142,12 @@ mod tests {
         log.level debug PORTEN_LOG
         keychain.store auto default
         "#);
+        let of = |key: &str| all.iter().find(|view| view.key == key).map(typed).unwrap().to_string();
+        assert_eq!(of("engine.models"), r#"["a","b=x/B"]"#);
+        assert_eq!(of("engine.free_after_minutes"), "30");
+        assert_eq!(of("model.\"a.b\".context_tokens"), "4096");
+        assert_eq!((of("power.keep_awake"), of("memory.budget_mb")), ("false".to_owned(), "null".to_owned()));
+        assert_eq!(of("hub.url"), "\"wss://porten.ai\"");
         for key in keys::ALL {
             assert!(all.iter().any(|view| view.key == key.dotted()), "{key:?} is not shown");
         }

@@ -69,8 +69,9 @@ impl<'a> Sources<'a> {
             None => None,
             Some((name, text)) => {
                 let place = || Place::Variable(name.to_owned());
-                let value =
-                    read(&Value::Text(text.to_owned())).map_err(|problem| ConfigError { place: place(), problem })?;
+                let value = Value::Text(text.to_owned());
+                let value = unquoted(&value).and_then(|()| read(&value));
+                let value = value.map_err(|problem| ConfigError { place: place(), problem })?;
                 Some(Setting { value, origin: Origin::Environment(name.to_owned()) })
             }
         };
@@ -78,7 +79,8 @@ impl<'a> Sources<'a> {
             None => None,
             Some(Entry { value, line, .. }) => {
                 let place = || Place::Key { key: key.dotted(), line: *line, path: self.path.to_owned() };
-                let value = read(value).map_err(|problem| ConfigError { place: place(), problem })?;
+                let value = unquoted(value).and_then(|()| read(value));
+                let value = value.map_err(|problem| ConfigError { place: place(), problem })?;
                 Some(Setting { value, origin: Origin::File(self.path.to_owned()) })
             }
         };
@@ -106,16 +108,39 @@ pub(super) fn variable(key: Key, environment: &BTreeMap<String, String>) -> Opti
     environment.get(name).filter(|text| !text.trim().is_empty()).map(|text| (name, text.as_str()))
 }
 
+/// Quotes that belong to the value were meant for a shell, which took none away: in a file of variables, or written twice.
+pub(super) fn unquoted(value: &Value) -> Result<(), Problem> {
+    let in_quotes = |text: &str| {
+        let mut chars = text.chars();
+        matches!(
+            (chars.next(), chars.next_back()),
+            (Some('"' | '\'' | '“' | '„' | '‘'), Some('"' | '\'' | '”' | '“' | '’'))
+        )
+    };
+    if value.items().into_iter().any(in_quotes) || in_quotes(value.text()) { Err(Problem::InQuotes) } else { Ok(()) }
+}
+
 fn refuse_slip(name: &str) -> Result<(), ConfigError> {
     let known = || keys::ALL.iter().filter_map(|key| key.variable).chain([HOME]);
     if !name.to_ascii_uppercase().starts_with("PORTEN") || known().any(|known| known == name) {
         return Ok(());
     }
-    match nearest(name, known()).filter(|known| distance(name, known) <= SLIP) {
+    let near = nearest(name, known()).filter(|known| distance(name, known) <= SLIP).map(str::to_owned);
+    let shortened = || {
+        let all: Vec<&str> = known().filter(|known| is_short_for(name, known)).collect();
+        (!all.is_empty()).then(|| all.join(" or "))
+    };
+    match near.or_else(shortened) {
         None => Ok(()),
-        Some(nearest) => Err(ConfigError {
-            place: Place::Variable(name.to_owned()),
-            problem: Problem::Unknown { nearest: nearest.to_owned() },
-        }),
+        nearest => Err(ConfigError { place: Place::Variable(name.to_owned()), problem: Problem::Unknown { nearest } }),
     }
+}
+
+/// Whether a name has some of a known one's words and no others: `PORTEN_BUDGET_MB`, `PORTEN_MODELS`, `PORTEN_HUB`.
+fn is_short_for(name: &str, known: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    let (Some(words), Some(known)) = (name.strip_prefix("PORTEN_"), known.strip_prefix("PORTEN_")) else {
+        return false;
+    };
+    words.split('_').all(|word| known.split('_').any(|known| known == word))
 }

@@ -203,12 +203,44 @@ fn numbers_keep_their_value_in_every_base_and_end_at_two_to_the_31() {
 
 #[test]
 fn variables_of_others_are_left_alone_and_slips_are_not() {
-    for (name, other) in [("PORTEN_HOME", "/x"), ("PORTEN_HUB_DATABASE", "x"), ("PORTENTOUS", "x"), ("HOME", "/root")] {
+    for (name, other) in [
+        ("PORTEN_HOME", "/x"),
+        ("PORTEN_HUB_DATABASE", "x"),
+        ("PORTENTOUS", "x"),
+        ("PORTEN_BIN", "x"),
+        ("HOME", "/root"),
+    ] {
         assert!(from_environment(&[(name, other)]).is_ok(), "{name}");
     }
     for slip in ["PORTEN_HUB_ULR", "PORTEN_VRAM_BUDGET_MIB", "porten_engine", "PORTENENGINE_URL"] {
         assert!(matches!(from_environment(&[(slip, "x")]), Err(ConfigError { problem: Problem::Unknown { .. }, .. })));
     }
+    for (short, meant) in [
+        ("PORTEN_HUB", "PORTEN_HUB_URL"),
+        ("PORTEN_BUDGET_MB", "PORTEN_VRAM_BUDGET_MB"),
+        ("PORTEN_VRAM_BUDGET", "PORTEN_VRAM_BUDGET_MB"),
+        ("PORTEN_MODELS", "PORTEN_ENGINE_MODELS"),
+        ("PORTEN_URL", "PORTEN_HUB_URL or PORTEN_ENGINE_URL"),
+    ] {
+        let told = sentence(from_environment(&[(short, "x")]));
+        assert_eq!(told, format!("{short} is not a setting; the nearest one is {meant}"));
+    }
+}
+
+#[test]
+fn quotes_around_a_value_are_named_as_the_cause() {
+    for (name, value) in [
+        ("PORTEN_VRAM_BUDGET_MB", "\"262144\""),
+        ("PORTEN_HUB_URL", "'wss://porten.ai'"),
+        ("PORTEN_HUB_URL", "“wss://porten.ai”"),
+        ("PORTEN_ENGINE", " 'exo' "),
+        ("PORTEN_ENGINE_MODELS", "\"a\",\"b\""),
+    ] {
+        let told = sentence(from_environment(&[(name, value)]));
+        assert!(told.starts_with(&format!("{name} begins and ends with quotes")), "{told}");
+    }
+    let told = sentence(from_file("[hub]\nurl = \"'wss://me:pw@porten.ai'\""));
+    assert!(told.contains("quotes") && !told.contains("pw"), "{told}");
 }
 
 mod laws {

@@ -73,7 +73,7 @@ impl Scene {
             },
             config: config::read(&env, None).unwrap(),
             read: true,
-            account: Some(AccountView { name: Some("anna".into()), kept_in: "the Keychain".into() }),
+            account: Some(AccountView { name: Some("anna".into()), kept_in: "the Keychain".into(), since: None }),
             proxy: None,
             tunnel: State::Up { conn: ConnId(1), since: Moment::START },
             health: Health::default(),

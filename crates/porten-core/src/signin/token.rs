@@ -35,6 +35,9 @@ pub struct Credential {
     /// The account's name, if the Hub told it.
     #[serde(default)]
     pub account: Option<String>,
+    /// When a person signed in, by this machine's wall clock; a renewal leaves it. `None`: an older version kept none.
+    #[serde(default)]
+    pub signed_in_at: Option<Timestamp>,
 }
 
 /// A 200 that holds no usable tokens.
@@ -98,6 +101,7 @@ pub fn read(
         issued_at: now,
         expires_at: now.saturating_add(lifetime).unwrap_or(Timestamp::MAX),
         account: account.or_else(|| previous.and_then(|credential| credential.account.clone())),
+        signed_in_at: previous.map_or(Some(now), |credential| credential.signed_in_at),
     })
 }
 

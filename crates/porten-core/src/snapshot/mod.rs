@@ -126,6 +126,9 @@ pub struct AccountView {
     pub name: Option<String>,
     /// Where the credential is kept, in words.
     pub kept_in: String,
+    /// When a person signed in, where that is known.
+    #[cfg_attr(feature = "ts", ts(type = "string | null"))]
+    pub since: Option<Timestamp>,
 }
 
 /// The link to the Hub.

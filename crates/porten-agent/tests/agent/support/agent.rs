@@ -82,6 +82,7 @@ impl Home {
             issued_at,
             expires_at: issued_at + jiff::SignedDuration::from_secs(lasts),
             account: None,
+            signed_in_at: None,
         };
         credentials::store(&self.vault(), &credential).await.unwrap();
     }

@@ -12,8 +12,8 @@ use porten_core::seat::{Decision, Host, decide};
 use porten_core::snapshot::{Overall, Snapshot, count};
 
 use super::status::Status;
-use crate::exit::Exit;
-use crate::printer::{complain, say};
+use crate::exit::{Exit, Fail};
+use crate::printer::say;
 use crate::words;
 
 /// From the start of a process to its first answer, on a busy machine.
@@ -76,11 +76,9 @@ pub(crate) async fn until_it_answers(manager: &Manager, places: &Places, json: b
             }
         }
         if begun.elapsed() > patience {
-            complain(&format!(
-                "the service does not answer after {} s; see: porten service logs",
-                begun.elapsed().as_secs()
-            ));
-            return Ok(Exit::Broken);
+            let text =
+                format!("the service does not answer after {} s; see: porten service logs", begun.elapsed().as_secs());
+            return Err(Fail::new(Exit::Broken, "no_answer", text).into());
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}

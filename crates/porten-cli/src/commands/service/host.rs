@@ -11,16 +11,16 @@ use porten_agent::setup::Setup;
 use porten_core::leaving::SYSTEMS;
 use porten_core::seat::Host;
 
-use super::places;
 use crate::commands::signals::Signals;
 use crate::exit::Exit;
 use crate::printer::complain;
+use crate::shell::Shell;
 
 /// After trouble: a person may have mended the settings.
 const AGAIN: Duration = Duration::from_secs(3);
 
 pub(crate) async fn host() -> Exit {
-    let begun = places().and_then(|places| {
+    let begun = Shell::read(false).map_err(anyhow::Error::from).and_then(|Shell { places, .. }| {
         places.prepare()?;
         places.prepare_logs()?;
         porten_log::start_in_file(porten_log::LevelFilter::INFO, &places.service_log())?;

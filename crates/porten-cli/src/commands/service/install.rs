@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use porten_agent::local::Local;
-use porten_agent::service::{Manager, program, refuse_root, spec, unseen};
+use porten_agent::service::{Manager, program, spec, unseen};
 use porten_agent::settings;
 use porten_agent::setup::Setup;
 use porten_core::bridge::SettingView;
@@ -13,49 +13,42 @@ use serde_json::json;
 
 use super::follow;
 use super::status::Status;
-use crate::exit::Exit;
-use crate::printer::{complain, say};
+use crate::exit::{Exit, Fail};
+use crate::printer::{note, say};
 
-pub(crate) async fn install(manager: &Manager, dry_run: bool, json: bool) -> Result<Exit> {
-    let setup = Setup::read()?;
-    if let Some(why) = refuse_root() {
-        complain(why);
-        return Ok(Exit::Wrong);
-    }
+pub(crate) async fn install(manager: &Manager, setup: &Setup, dry_run: bool, json: bool) -> Result<Exit> {
+    super::refuse_sudo()?;
     let program = program()?;
     let whole = std::fs::canonicalize(&program).map_or_else(|_| program.clone(), |path| path.display().to_string());
     let doubt = match placement(&whole) {
-        Placement::Refused(why) => {
-            complain(why);
-            return Ok(Exit::Wrong);
-        }
+        Placement::Refused(why) => return Err(Fail::new(Exit::Wrong, "placement", why).into()),
         Placement::Doubtful(why) => Some(why),
         Placement::Fine => None,
     };
     let unit = manager.unit(&spec(&program)?);
-    let new_settings = settings::would_persist(&setup)?;
+    let new_settings = settings::would_persist(setup)?;
     let new_unit = manager.installed()?.as_ref() != Some(&unit);
     let state = if dry_run { None } else { Some(manager.state().await?) };
     let runs = state.as_ref().is_some_and(|state| state.pid.is_some());
-    let views = settings::view(&setup);
+    let views = settings::view(setup);
     if !json {
         let file = setup.places.config.display().to_string();
         views.iter().filter(|view| view.origin.is_chosen()).for_each(|view| say(&line(view, &file, dry_run)));
         if let Some(doubt) = doubt {
-            complain(&format!("{program}: {doubt}"));
+            note(&format!("{program}: {doubt}"));
         }
         if let [first, rest @ ..] = unseen().as_slice() {
             let all = rest.iter().fold((*first).to_owned(), |all, name| format!("{all}, {name}"));
-            complain(&format!(
+            note(&format!(
                 "this shell sets {all}, which the service does not see; docs/service.md says where to set it for services"
             ));
         }
     }
     if dry_run {
-        dry(manager, &setup, &unit, (new_settings, new_unit), json);
+        dry(manager, setup, &unit, (new_settings, new_unit), json);
         return Ok(Exit::Done);
     }
-    if !new_settings && !new_unit && runs && is_of_this_version(&setup).await? {
+    if !new_settings && !new_unit && runs && is_of_this_version(setup).await? {
         let status = Status::read(manager, &setup.places).await?;
         if json {
             say(&status.json(Some(false)).to_string());
@@ -65,7 +58,7 @@ pub(crate) async fn install(manager: &Manager, dry_run: bool, json: bool) -> Res
         }
         return Ok(Exit::Done);
     }
-    settings::persist(&setup)?;
+    settings::persist(setup)?;
     if !json && runs {
         say("The service finishes what runs, 50 s at most, and starts anew with this.");
     }

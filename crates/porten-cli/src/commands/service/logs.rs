@@ -7,8 +7,8 @@ use porten_agent::places::Places;
 use porten_log::tail::{Follower, last_lines};
 use serde_json::json;
 
-use crate::exit::Exit;
-use crate::printer::{complain, say};
+use crate::exit::{Exit, Fail};
+use crate::printer::say;
 
 /// How often it is looked for new lines.
 const LOOK: Duration = Duration::from_millis(250);
@@ -24,8 +24,8 @@ pub(crate) async fn logs(places: &Places, count: usize, follow: bool, json: bool
     let mut follower = Follower::new(&path).with_context(broken)?;
     let lines = last_lines(&path, count).with_context(broken)?;
     if lines.is_empty() && !follow && !path.exists() {
-        complain(&format!("there is no log yet at {}; the service writes it when it runs", path.display()));
-        return Ok(Exit::Broken);
+        let text = format!("there is no log yet at {}; the service writes it when it runs", path.display());
+        return Err(Fail::new(Exit::Broken, "no_log", text).into());
     }
     show(lines);
     if !follow {

@@ -13,27 +13,19 @@ use porten_agent::service::{Manager, refuse_root, sweep};
 pub(crate) use host::host;
 
 use crate::args::ServiceAction;
-use crate::exit::{self, Exit};
-use crate::printer::{complain, say};
+use crate::exit::{Exit, Fail};
+use crate::printer::say;
+use crate::shell::Shell;
 use status::Status;
 
 /// One of its commands; none but `install` needs settings that can be used.
-pub(crate) async fn run(action: ServiceAction, json: bool) -> Exit {
-    match act(action, json).await {
-        Ok(exit) => exit,
-        Err(error) => {
-            complain(&format!("{error:#}"));
-            exit::of(&error)
-        }
-    }
-}
-
-async fn act(action: ServiceAction, json: bool) -> Result<Exit> {
+pub(crate) async fn run(shell: Shell, action: ServiceAction) -> Result<Exit> {
     let manager = Manager::of_the_system()?;
     if let ServiceAction::Install { dry_run } = action {
-        return install::install(&manager, dry_run, json).await;
+        let json = shell.json;
+        return install::install(&manager, &shell.settings()?, dry_run, json).await;
     }
-    let places = places()?;
+    let (places, json) = (shell.places, shell.json);
     let installed = manager.installed()?.is_some();
     match action {
         ServiceAction::Logs { lines, follow } => return logs::logs(&places, lines, follow, json).await,
@@ -45,15 +37,12 @@ async fn act(action: ServiceAction, json: bool) -> Result<Exit> {
         }
         ServiceAction::Uninstall { keep_logs } => return uninstall(&manager, &places, keep_logs, json).await,
         _ if !installed => {
-            complain("the service is not installed; install it with: porten service install");
-            return Ok(Exit::Broken);
+            let text = "the service is not installed; install it with: porten service install";
+            return Err(Fail::new(Exit::Broken, "not_installed", text).into());
         }
         _ => {}
     }
-    if let Some(why) = refuse_root() {
-        complain(why);
-        return Ok(Exit::Wrong);
-    }
+    refuse_sudo()?;
     let pid = manager.state().await?.pid;
     let quiet = json || pid.is_none();
     let done = match action {
@@ -93,10 +82,7 @@ async fn act(action: ServiceAction, json: bool) -> Result<Exit> {
 }
 
 async fn uninstall(manager: &Manager, places: &Places, keep_logs: bool, json: bool) -> Result<Exit> {
-    if let Some(why) = refuse_root() {
-        complain(why);
-        return Ok(Exit::Wrong);
-    }
+    refuse_sudo()?;
     let state = manager.state().await?;
     let was_there = manager.installed()?.is_some() || state.loaded;
     farewell(json || state.pid.is_none());
@@ -128,15 +114,16 @@ async fn uninstall(manager: &Manager, places: &Places, keep_logs: bool, json: bo
     Ok(Exit::Done)
 }
 
+/// The service is the account's own.
+fn refuse_sudo() -> Result<()> {
+    match refuse_root() {
+        Some(why) => Err(Fail::new(Exit::Wrong, "root", why).into()),
+        None => Ok(()),
+    }
+}
+
 fn farewell(quiet: bool) {
     if !quiet {
         say("The service finishes what runs, 50 s at most.");
     }
-}
-
-/// Where things are, whatever the settings say.
-fn places() -> Result<Places> {
-    let home = std::env::var_os(porten_core::config::HOME).filter(|home| !home.to_string_lossy().trim().is_empty());
-    let home = home.map(|home| std::path::PathBuf::from(home.to_string_lossy().trim()));
-    Ok(Places::find(home.as_deref())?)
 }

@@ -4,7 +4,13 @@ use crate::config::Origin;
 const PATH: &str = "~/porten/config.toml";
 
 fn changed(text: &str, key: &str, value: Option<&str>) -> Result<String, ChangeError> {
-    change(&BTreeMap::new(), SettingsFile { text, path: PATH }, key, value)
+    change(&BTreeMap::new(), SettingsFile { text, path: PATH }, key, value).map(|changed| changed.text)
+}
+
+/// What is still wrong after a change, and the text.
+fn mended(text: &str, key: &str, value: Option<&str>) -> (String, String) {
+    let changed = change(&BTreeMap::new(), SettingsFile { text, path: PATH }, key, value).unwrap();
+    (changed.text, changed.still_wrong.map(|error| error.to_string()).unwrap_or_default())
 }
 
 const WRITTEN: &str = r#"# Mine.
@@ -103,7 +109,7 @@ fn what_cannot_be_set_is_one_sentence_that_names_the_setting() {
     model."tiny".context_tokens is "5"; write a whole number from 1024 to 100000000
     model."a\b".context_tokens is not a setting; the nearest one is model."NAME".context_tokens
     hub.token looks like a secret, and Porten keeps none in files: take it out and sign in with `porten login`, which uses the keychain
-    an empty name is not a setting; the nearest one is hub.url
+    an empty name is not a setting; `porten config` lists them
     "#);
 }
 
@@ -122,17 +128,52 @@ fn what_the_environment_says_cannot_be_changed_here() {
 }
 
 #[test]
-fn a_change_that_would_spoil_another_setting_is_refused_and_a_mistake_that_was_there_is_named_with_its_line() {
+fn a_change_that_would_spoil_another_setting_is_refused() {
     let said = |text, key, value| changed(text, key, value).unwrap_err().to_string();
     let told = said(WRITTEN, "engine.allow_remote", None);
     assert!(told.starts_with("engine.url is on another machine"), "{told}");
-    let told = said("\n[log]\nlevel = \"loud\"\n", "power.keep_awake", Some("true"));
-    assert!(told.starts_with("log.level (line 3 of ~/porten/config.toml) is \"loud\""), "{told}");
-    assert!(changed("\n[log]\nlevel = \"loud\"\n", "log.level", Some("warn")).is_ok(), "that one can be mended");
-    let told = said("[hub\n", "power.keep_awake", Some("true"));
-    assert!(told.starts_with("~/porten/config.toml (line 1) is not TOML"), "{told}");
     let told = said("hub = 3\n", "hub.url", Some("wss://a.example"));
     assert!(told.starts_with("hub.url must be in a table"), "{told}");
+}
+
+#[test]
+fn a_broken_file_can_be_changed_elsewhere_and_mended() {
+    let loud = "\n[log]\nlevel = \"loud\"\n";
+    let (text, wrong) = mended(loud, "power.keep_awake", Some("true"));
+    assert_eq!(text, "\n[log]\nlevel = \"loud\"\n\n[power]\nkeep_awake = true\n");
+    assert!(wrong.starts_with("log.level (line 3 of ~/porten/config.toml) is \"loud\""), "{wrong}");
+    assert_eq!(mended(&text, "log.level", Some("warn")).1, "");
+    assert_eq!(mended(&text, "log.level", None).1, "");
+    let unknown = "[hub]\nulr = \"x\"\n";
+    let (text, wrong) = mended(unknown, "log.level", Some("warn"));
+    assert!(text.contains("ulr") && text.contains("level = \"warn\"") && wrong.contains("line 2"), "{text}{wrong}");
+}
+
+#[test]
+fn lines_that_are_no_toml_stay_and_are_named_or_are_replaced() {
+    let cut = "# mine\n[hub]\nurl = \"wss://por\n\n[log]\nlevel = \"info\" # usual\n";
+    let (text, wrong) = mended(cut, "log.level", Some("warn"));
+    assert_eq!(text, cut.replace("\"info\"", "\"warn\""));
+    assert!(wrong.starts_with("~/porten/config.toml (line 3) is not TOML"), "{wrong}");
+    let (text, wrong) = mended(cut, "hub.url", Some("wss://a.example"));
+    assert!(text.starts_with("# mine\n[hub]\nurl = \"wss://a.example\"\n") && wrong.is_empty(), "{text}{wrong}");
+    assert_eq!(mended(cut, "hub.url", None), (cut.replace("url = \"wss://por\n", ""), String::new()));
+    let list = "[engine]\nmodels = [\"a\",\n  \"b\"\n\n[log]\nlevel = \"info\"\n";
+    let (text, wrong) = mended(list, "engine.models", Some("a,b"));
+    assert!(text.contains("models = [\"a\", \"b\"]") && wrong.is_empty(), "{text}{wrong}");
+    let (text, wrong) = mended("[memory]\nbudget_mb = \"lots\n", "log.level", Some("warn"));
+    assert_eq!(text, "[memory]\nbudget_mb = \"lots\n\n[log]\nlevel = \"warn\"\n", "it stays in its table");
+    assert!(wrong.contains("(line 2) is not TOML"), "{wrong}");
+    let header = "[hub\nurl = \"wss://a.example\"\n";
+    let (text, wrong) = mended(header, "log.level", Some("warn"));
+    assert!(text.starts_with(header) && wrong.contains("(line 1) is not TOML"), "{text}{wrong}");
+}
+
+#[test]
+fn a_mistake_in_the_environment_bars_no_change_of_the_file() {
+    let environment = BTreeMap::from([("PORTEN_ENGINE_MODLES".to_owned(), "a".to_owned())]);
+    let file = SettingsFile { text: "", path: PATH };
+    assert!(change(&environment, file, "log.level", Some("debug")).is_ok());
 }
 
 mod laws {
@@ -140,9 +181,9 @@ mod laws {
     use proptest::prelude::*;
 
     proptest! {
-        /// Fault F3: whatever is asked, the file reads as settings afterwards or is left alone with one sentence.
+        /// Fault F3: whatever is asked, a file that reads as settings still does, and one that does not is named with what is wrong.
         #[test]
-        fn whatever_is_asked_the_file_still_reads_or_nothing_is_written(
+        fn whatever_is_asked_no_file_reads_worse_than_before(
             key in prop_oneof![
                 prop::sample::select(keys::ALL.map(Key::dotted).to_vec()),
                 prop::sample::select(keys::NAMED.map(|key| key.dotted("a.b")).to_vec()),
@@ -152,16 +193,18 @@ mod laws {
             cut in 0..WRITTEN.len(),
         ) {
             for text in [WRITTEN, &WRITTEN[..cut]] {
-                match changed(text, &key, value.as_deref()) {
-                    Ok(fresh) => {
-                        let config = read(&BTreeMap::new(), Some(SettingsFile { text: &fresh, path: PATH }));
-                        prop_assert!(config.is_ok(), "{fresh}");
+                let file = |text| SettingsFile { text, path: PATH };
+                match change(&BTreeMap::new(), file(text), &key, value.as_deref()) {
+                    Ok(Changed { text: fresh, still_wrong }) => {
+                        let config = read(&BTreeMap::new(), Some(file(&fresh)));
+                        prop_assert_eq!(config.is_err(), still_wrong.is_some(), "{}", fresh);
+                        prop_assert!(config.is_ok() || read(&BTreeMap::new(), Some(file(text))).is_err(), "{fresh}");
                         let comments = |text: &str| text.matches("# ").count();
                         prop_assert!(comments(&fresh) + 1 >= comments(text), "{fresh}");
-                        if value.is_none() {
+                        if let (None, Ok(config)) = (&value, config) {
                             let again = changed(&fresh, &key, None);
                             prop_assert_eq!(again.as_deref(), Ok(fresh.as_str()));
-                            let shown = crate::config::shown(&config.unwrap(), PATH);
+                            let shown = crate::config::shown(&config, PATH);
                             let left = shown.iter().find(|view| view.key == key);
                             prop_assert!(left.is_none_or(|view| !matches!(view.origin, Origin::File(_))));
                         }

@@ -225,6 +225,17 @@ fn disk(cluster: &ClusterView, model: &ModelView) -> Option<Raised> {
 fn budget(facts: &Facts<'_>) -> Option<Raised> {
     let memory = facts.memory;
     let (schedulable, raw) = (memory.schedulable_mib?, memory.raw_mib?);
+    if let Some(set) =
+        facts.config.budget_mib.as_ref().map(|set| set.value).filter(|_| memory.origin != BudgetOrigin::Set)
+    {
+        return Some(one(
+            Code::BudgetHigh,
+            "",
+            "The budget was not taken",
+            &format!("The budget of {set} MB is more than the {} MB that are installed.", raw + memory.missing_mib),
+            "Lower PORTEN_VRAM_BUDGET_MB, or set PORTEN_FORCE_BUDGET=true if it is meant",
+        ));
+    }
     if memory.origin != BudgetOrigin::Set || memory.advertised_mib <= schedulable {
         return None;
     }
