@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use porten_core::config::{SettingsFile, persist};
 use porten_core::service::{ServiceSpec, launchd, systemd};
 use porten_tests::engine::{Engine, Manner};
 use porten_tests::house::is_ready;
@@ -437,17 +438,9 @@ async fn both_units_are_verified_and_their_command_line_runs() {
         .map(|(name, value)| (name.clone(), value.as_string().unwrap_or_default().to_owned()))
         .collect();
     environment.insert("HOME".to_owned(), agent.home().path().display().to_string());
-    for key in ["hub.url", "engine.url", "engine.models", "memory.budget_mb", "keychain.store"] {
-        let shown = agent.command(&["config", "--json"]).await;
-        let all: Value = serde_json::from_str(&shown.stdout).expect("JSON");
-        let view =
-            all["settings"].as_array().expect("a list").iter().find(|view| view["key"] == key).expect("it is shown");
-        let value = view["value"].as_str().expect("it is set").to_owned();
-        let name = view["origin"]["name"].as_str().expect("a variable").to_owned();
-        agent.unset(&name);
-        assert_eq!(agent.command(&["config", "set", key, &value]).await.code, Some(0), "{key}");
-        agent.set(&name, &value);
-    }
+    // As `install` writes them.
+    let settings = persist(agent.environment(), SettingsFile { text: "", path: "" }).expect("settings");
+    std::fs::write(agent.home().porten().join("config.toml"), settings).expect("a file");
     let mut process = Process::start_at(Path::new(words[0]), &words[1..], &environment, agent.home().path());
     until_served_by(&agent, "service").await;
     served(&hub).await;
