@@ -9,9 +9,10 @@ set -euo pipefail
 # The one place that names packages. The app: a webview, a tray icon (loaded by name when it starts), the bus.
 packages=(libwebkit2gtk-4.1-dev libayatana-appindicator3-dev libayatana-appindicator3-1 librsvg2-dev libdbus-1-dev pkg-config)
 # A screen, a window manager's pictures, a driver for the popover's page, a browser for its stories; a keychain to store
-# tokens in, on a message bus of the test's own; network namespaces (ip, unshare, nsenter) and packets lost in them.
+# tokens in, on a message bus of the test's own; network namespaces (ip, unshare, nsenter) and packets lost in them;
+# a service manager of a test's own.
 for_tests=(xvfb xauth xdotool imagemagick fonts-dejavu-core fonts-inter webkit2gtk-driver chromium
-    dbus dbus-x11 gnome-keyring libsecret-tools iproute2 iptables util-linux)
+    dbus dbus-x11 gnome-keyring libsecret-tools iproute2 iptables util-linux systemd)
 
 case "${1:-}" in
 run) ;;

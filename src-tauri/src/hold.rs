@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use porten_agent::agent::{Agent, Setup as AgentSetup, StartError};
+use porten_agent::agent::{Agent, Ended, Setup as AgentSetup, StartError};
 use porten_agent::client::Client;
 use porten_agent::local::{LocalError, attach};
 use porten_agent::places::PlacesError;
@@ -13,6 +13,7 @@ use porten_core::config::Config;
 use porten_core::seat::Host;
 use porten_core::snapshot::sentence;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::leave::Leave;
 
@@ -22,6 +23,8 @@ const AGAIN: Duration = Duration::from_secs(3);
 const STARTING: Duration = Duration::from_millis(250);
 /// How many times that.
 const TRIES: u32 = 20;
+/// Who made way for a service gives it so long to take the seat; if it does not come, somebody must serve.
+const MADE_WAY: Duration = Duration::from_secs(2);
 
 /// The hold.
 #[derive(Debug, Clone)]
@@ -62,10 +65,12 @@ enum Trouble {
 
 /// Keeps hold until somebody leaves; then its own agent has ended.
 pub(crate) async fn keep(holds: watch::Sender<Hold>, leave: Leave) {
-    let mut silent = 0;
+    let (mut silent, mut made_way) = (0, None);
     while !leave.quit.is_cancelled() {
-        let wait = match hold(&holds, &leave).await {
-            Ok(()) => {
+        let may_host = made_way.is_none_or(|at: Instant| at.elapsed() > MADE_WAY);
+        let wait = match hold(&holds, &leave, may_host).await {
+            Ok(ended) => {
+                made_way = (ended == Ended::Yielded).then(Instant::now);
                 silent = 0;
                 holds.send_replace(Hold::Starting);
                 STARTING
@@ -92,42 +97,44 @@ pub(crate) async fn keep(holds: watch::Sender<Hold>, leave: Leave) {
 }
 
 /// Holds one agent, until it ends or somebody leaves.
-async fn hold(holds: &watch::Sender<Hold>, leave: &Leave) -> Result<(), Trouble> {
+async fn hold(holds: &watch::Sender<Hold>, leave: &Leave, may_host: bool) -> Result<Ended, Trouble> {
     let setup = Setup::read()?;
     setup.places.prepare()?;
-    match take(&setup.places, Host::App)? {
-        Taken::Ours(_seat) => host(setup, holds, leave).await,
-        Taken::Held { text, .. } => {
-            let attached = attach(&setup.places.socket()).await;
-            let (client, carried) = attached.map_err(|error| match error {
-                LocalError::NotRunning => Trouble::Silent(text),
-                other => other.into(),
-            })?;
-            holds.send_replace(Hold::Live(Live { client, setup: Arc::new(setup) }));
-            tokio::select! {
-                () = carried => {}
-                () = leave.quit.cancelled() => {}
-            }
-            Ok(())
+    let text = if may_host {
+        match take(&setup.places, Host::App)? {
+            Taken::Ours(_seat) => return host(setup, holds, leave).await,
+            Taken::Held { text, .. } => text,
         }
+    } else {
+        String::new()
+    };
+    let attached = attach(&setup.places.socket()).await;
+    let (client, carried) = attached.map_err(|error| match error {
+        LocalError::NotRunning => Trouble::Silent(text),
+        other => other.into(),
+    })?;
+    holds.send_replace(Hold::Live(Live { client, setup: Arc::new(setup) }));
+    tokio::select! {
+        () = carried => {}
+        () = leave.quit.cancelled() => {}
     }
+    Ok(Ended::Done)
 }
 
-async fn host(setup: Setup, holds: &watch::Sender<Hold>, leave: &Leave) -> Result<(), Trouble> {
+async fn host(setup: Setup, holds: &watch::Sender<Hold>, leave: &Leave) -> Result<Ended, Trouble> {
     let mut agent = Agent::start(AgentSetup::usual(setup.clone(), Host::App))?;
     holds.send_replace(Hold::Live(Live { client: agent.client().clone(), setup: Arc::new(setup) }));
     tauri::async_runtime::spawn(log_as_set(agent.settings()));
     tokio::select! {
         // Whether it is to be hosted anew or not: whoever keeps hold takes the next one.
-        _ = agent.ended() => return Ok(()),
+        ended = agent.ended() => return Ok(ended),
         () = leave.quit.cancelled() => agent.quit(leave.within()),
     }
     tokio::select! {
-        _ = agent.ended() => return Ok(()),
+        ended = agent.ended() => return Ok(ended),
         () = leave.now.cancelled() => agent.quit_now(),
     }
-    agent.ended().await;
-    Ok(())
+    Ok(agent.ended().await)
 }
 
 /// The log says as much as the settings want, now and whenever they change, until the agent ends.

@@ -81,6 +81,62 @@ pub fn desktop(test: &str) -> bool {
     )
 }
 
+/// Runs this test where a service manager of a person's own can be run: with `/run` and a control group of the test's own. True in
+/// there; false outside, once the inner run has passed, and at once for who is not root, who gets no control group. All that runs
+/// in there ends with the test.
+///
+/// # Panics
+/// The inner run failed, or there is no `unshare` and `mount` (packages util-linux and mount).
+#[must_use]
+pub fn services(test: &str) -> bool {
+    is_root() && inside(test, &format!("exec unshare -m sh -c '{SERVICES}' sh \"$@\""))
+}
+
+/// The same in a network namespace of its own, where every port is free.
+///
+/// # Panics
+/// The inner run failed, or there is no `unshare`, `mount` and `ip` (packages util-linux, mount and iproute2).
+#[must_use]
+pub fn services_and_network(test: &str) -> bool {
+    is_root() && inside(test, &format!("exec unshare -m -n sh -c 'ip link set lo up; {SERVICES}' sh \"$@\""))
+}
+
+/// The same on a desktop, see [`desktop`].
+///
+/// # Panics
+/// The inner run failed, or there is no `Xvfb` (packages xvfb and xauth).
+#[must_use]
+pub fn services_and_desktop(test: &str) -> bool {
+    let desktop = "xvfb-run -a -s \"-screen 0 1280x800x24 -nolisten tcp\" dbus-run-session --";
+    is_root() && inside(test, &format!("exec unshare -m sh -c '{SERVICES}' sh {desktop} \"$@\""))
+}
+
+/// What a booted machine has, and a control group whose processes are killed in the end.
+const SERVICES: &str = r#"
+    mount -t tmpfs -o mode=755 none /run && mkdir -p /run/systemd/system && mount -t cgroup2 none /sys/fs/cgroup || exit 1
+    group=/sys/fs/cgroup/porten-test-$$
+    mkdir "$group" && echo $$ >"$group/cgroup.procs" || exit 1
+    "$@"
+    code=$?
+    echo $$ >/sys/fs/cgroup/cgroup.procs
+    echo 1 >"$group/cgroup.kill"
+    for try in 1 2 3 4 5 6 7 8 9 10; do
+        find "$group" -depth -type d -exec rmdir {} + 2>/dev/null && break
+        sleep 0.1
+    done
+    exit $code
+"#;
+
+/// Shows this file in the place of another, to all in this mount namespace.
+///
+/// # Panics
+/// There is no `mount`, or no right to.
+pub fn put_over(target: &std::path::Path, file: &std::path::Path) {
+    let mut mount = Command::new("mount");
+    mount.arg("--bind").args([file, target]);
+    assert!(mount.status().is_ok_and(|status| status.success()), "{} cannot be put over", target.display());
+}
+
 fn inside(test: &str, script: &str) -> bool {
     if std::env::var_os(INNER).is_some_and(|name| name == test) {
         return true;

@@ -33,6 +33,10 @@ pub mod sim;
 pub mod simulation;
 pub mod tls_front;
 pub mod transcript;
+#[cfg(target_os = "linux")]
+pub mod tunnels;
+#[cfg(target_os = "linux")]
+pub mod user_manager;
 pub mod wait;
 
 pub use agent::Agent;

@@ -26,8 +26,16 @@ impl TlsFront {
     /// # Panics
     /// No port is free.
     pub async fn start(name: &str, authority: &str, target: u16) -> Self {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), name, authority, target).await
+    }
+
+    /// The same at an address of a network namespace's own.
+    ///
+    /// # Panics
+    /// The address is taken.
+    pub async fn start_at(address: SocketAddr, name: &str, authority: &str, target: u16) -> Self {
         let (acceptor, authority) = acceptor(name, authority);
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let listener = TcpListener::bind(address).await.expect("a port");
         let address = listener.local_addr().expect("its address");
         let task = tokio::spawn(async move {
             let mut running = JoinSet::new();

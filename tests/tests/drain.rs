@@ -64,20 +64,23 @@ async fn a_drain_finishes_what_runs_and_cuts_what_takes_too_long_with_an_error()
     assert!(wrong.stderr.contains("write it like 90s, 10m or 1h30m"), "{}", wrong.stderr);
 }
 
-/// Fault F1: SIGTERM lets three streams end, the Hub is told, and the agent exits 0.
+/// Fault F1: SIGTERM, and SIGHUP as well, lets three streams end, the Hub is told, and the agent exits 0.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_lets_three_streams_end_and_the_agent_ends_well() {
-    let mut house = House::ready(slow()).await;
-    let streams = [begin(&house).await, begin(&house).await, begin(&house).await];
-    let begun = Instant::now();
-    let ended = house.agent.stop().await;
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert!(ended.stdout.contains("Finishing 3 requests"), "{}", ended.stdout);
-    for stream in streams {
-        let whole = stream.finish().await;
-        assert!(whole.is_success(), "{}", whole.body);
+    for signal in ["TERM", "HUP"] {
+        let mut house = House::ready(slow()).await;
+        let streams = [begin(&house).await, begin(&house).await, begin(&house).await];
+        let begun = Instant::now();
+        house.agent.process().signal(signal);
+        let ended = house.agent.process().ended(Duration::from_secs(45)).await;
+        assert_eq!(ended.code, Some(0), "SIG{signal}: {}", ended.stderr);
+        assert!(ended.stdout.contains("Finishing 3 requests"), "{}", ended.stdout);
+        for stream in streams {
+            let whole = stream.finish().await;
+            assert!(whole.is_success(), "{}", whole.body);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     }
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
 /// Fault F1: a second signal ends the agent now, exit 0, and each client whose answer it cuts is told so.

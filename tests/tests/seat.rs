@@ -31,6 +31,51 @@ async fn of_two_that_start_together_exactly_one_stays() {
     assert!(a.is_running() != b.is_running(), "one of them");
 }
 
+/// Of fifty at once exactly one serves; the others say who it is. Standing by as services, one takes over from who is killed.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn of_fifty_that_start_at_once_exactly_one_wins() {
+    use porten_tests::{tunnels, wait_until};
+    let house = House::signed_in(Manner::mlx("tiny"), |_| {}).await;
+    let House { mut agent, hub, .. } = house;
+    agent.stop().await;
+    let mut all: Vec<_> = (0..50).map(|_| agent.start(&["run"])).collect();
+    wait_until(Duration::from_secs(60), "all but one have ended", async || {
+        let running = all.iter_mut().filter_map(|one| one.is_running().then_some(())).count();
+        (running == 1).then_some(())
+    })
+    .await;
+    agent.status_until(Duration::from_secs(30), "the one serves", porten_tests::house::is_ready).await;
+    let (mut winners, mut losers) = (Vec::new(), 0);
+    for mut one in all {
+        if one.is_running() {
+            winners.push(one);
+            continue;
+        }
+        let ended = one.ended(Duration::from_secs(1)).await;
+        assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+        losers += 1;
+    }
+    assert_eq!((winners.len(), losers), (1, 49));
+    let before = tunnels::count(&hub);
+    assert_eq!((before.most, before.replaced), (1, 0), "{before:?}");
+
+    let services: Vec<_> = (0..5).map(|_| agent.start(&["run", "--service"])).collect();
+    let log = agent.home().porten().join("logs/service.log");
+    wait_until(Duration::from_secs(30), "all stand by", async || {
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        (text.matches("waiting: ").count() == services.len()).then_some(())
+    })
+    .await;
+    winners.clear();
+    let serves =
+        |status: &serde_json::Value| status["host"]["kind"] == "service" && porten_tests::house::is_ready(status);
+    let status = agent.status_until(Duration::from_secs(10), "a service takes over", serves).await;
+    assert!(services.iter().any(|one| status["host"]["pid"] == one.id()), "{status}");
+    let after = tunnels::count(&hub);
+    assert_eq!((after.opened, after.most, after.replaced), (before.opened + 1, 1, 0), "{after:?}");
+}
+
 /// Fault F2: a killed agent leaves nothing that the next one stumbles over.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_agent_leaves_nothing_stale_and_the_next_one_serves_within_seconds() {

@@ -19,6 +19,7 @@ pub mod node;
 pub mod places;
 pub mod relay;
 pub mod seat;
+pub mod service;
 pub mod session;
 pub mod settings;
 pub mod setup;

@@ -18,6 +18,8 @@ pub struct Places {
     pub state: PathBuf,
     /// Lock and socket.
     pub run: PathBuf,
+    /// The background service's log; no other process writes one.
+    pub logs: PathBuf,
 }
 
 /// The places cannot be used.
@@ -70,7 +72,12 @@ impl Places {
             Some(home) if home.is_relative() => {
                 return Err(PlacesError::Relative { variable: HOME, path: home.to_owned() });
             }
-            Some(home) => Self { config: home.join("config.toml"), state: home.join("state"), run: home.join("run") },
+            Some(home) => Self {
+                config: home.join("config.toml"),
+                state: home.join("state"),
+                run: home.join("run"),
+                logs: home.join("logs"),
+            },
             None => Self::of_the_platform()?,
         };
         let socket = places.socket();
@@ -84,10 +91,16 @@ impl Places {
         }
         let name = if cfg!(target_os = "macos") { "Porten" } else { "porten" };
         let state = base.state_dir().unwrap_or_else(|| base.data_dir()).join(name);
+        let logs = if cfg!(target_os = "macos") {
+            base.home_dir().join("Library/Logs").join(name)
+        } else {
+            state.join("logs")
+        };
         Ok(Self {
             config: base.config_dir().join(name).join("config.toml"),
             state,
             run: base.home_dir().join(".porten").join("run"),
+            logs,
         })
     }
 
@@ -103,16 +116,34 @@ impl Places {
         self.run.join("agent.lock")
     }
 
+    /// The background service's log, its newest part.
+    #[must_use]
+    pub fn service_log(&self) -> PathBuf {
+        self.logs.join("service.log")
+    }
+
     /// Makes the state and run folders, private to this account.
     ///
     /// # Errors
     /// A folder cannot be made, or is another's.
     pub fn prepare(&self) -> Result<(), PlacesError> {
         for path in [&self.state, &self.run] {
-            private_folder(path).map_err(|source| PlacesError::Folder { path: path.clone(), source })?;
+            prepare(path)?;
         }
         Ok(())
     }
+
+    /// Makes the log's folder, private to this account.
+    ///
+    /// # Errors
+    /// It cannot be made, or is another's.
+    pub fn prepare_logs(&self) -> Result<(), PlacesError> {
+        prepare(&self.logs)
+    }
+}
+
+fn prepare(path: &Path) -> Result<(), PlacesError> {
+    private_folder(path).map_err(|source| PlacesError::Folder { path: path.to_owned(), source })
 }
 
 fn private_folder(path: &Path) -> io::Result<()> {

@@ -6,7 +6,9 @@ use std::io;
 use std::path::PathBuf;
 
 use porten_core::bridge::{KeptView, SettingView};
-use porten_core::config::{ChangeError, Changed, ConfigError, SettingsFile, change as changed, shown};
+use porten_core::config::{
+    ChangeError, Changed, ConfigError, SettingsFile, change as changed, persist as persisted, shown,
+};
 
 use crate::node::known_id;
 use crate::places::{Places, replace};
@@ -59,6 +61,37 @@ pub fn change(
     Ok(still_wrong)
 }
 
+/// Writes into the file what the environment says, and says whether that changed anything.
+///
+/// # Errors
+/// See [`SettingError`].
+pub fn persist(setup: &Setup) -> Result<bool, SettingError> {
+    let path = &setup.places.config;
+    let (before, after) = persisted_file(setup)?;
+    if after == before {
+        return Ok(false);
+    }
+    write(path, &after).map_err(|source| SettingError::Write { path: path.clone(), source })?;
+    Ok(true)
+}
+
+/// Whether [`persist`] would change anything.
+///
+/// # Errors
+/// See [`SettingError`].
+pub fn would_persist(setup: &Setup) -> Result<bool, SettingError> {
+    let (before, after) = persisted_file(setup)?;
+    Ok(after != before)
+}
+
+/// The file's text before and after.
+fn persisted_file(setup: &Setup) -> Result<(String, String), SettingError> {
+    let before = settings_file(&setup.places.config)?.unwrap_or_default();
+    let file = SettingsFile { text: &before, path: &setup.places.config.display().to_string() };
+    let after = persisted(&setup.environment, file)?;
+    Ok((before, after))
+}
+
 /// Whoever keeps this file elsewhere and links to it finds the change there.
 fn write(path: &std::path::Path, text: &str) -> io::Result<()> {
     let path = match path.canonicalize() {
@@ -82,7 +115,7 @@ pub fn kept(setup: &Setup) -> Vec<KeptView> {
         view("Settings", places.config.display().to_string()),
         view("Wishes and what was placed", places.state.display().to_string()),
         view("Lock and socket", places.run.display().to_string()),
-        view("Log", "Standard error of the program; no file".to_owned()),
+        view("Log", format!("Standard error of the program; of the background service {}", places.logs.display())),
     ]
 }
 

@@ -1,11 +1,14 @@
 //! What can be typed after `porten`.
 
+mod service;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 use crate::commands;
+pub(crate) use service::ServiceAction;
 
 /// Connects this machine's inference engine to a Porten Hub.
 ///
@@ -46,7 +49,17 @@ pub(crate) enum Command {
         now: bool,
     },
     /// Run the agent here until Ctrl-C
-    Run,
+    Run {
+        /// As the background service, which `porten service install` sets up: waits its turn, takes over from the app, and
+        /// writes its log into a file
+        #[arg(long)]
+        service: bool,
+    },
+    /// Run the agent in the background, from login to logout, and look after that
+    Service {
+        #[command(subcommand)]
+        action: ServiceAction,
+    },
     /// Show what the running agent does
     Status {
         /// Print again whenever it changes, until Ctrl-C

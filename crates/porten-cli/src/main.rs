@@ -63,6 +63,10 @@ fn tell(told: &Told, json: bool) -> Exit {
 }
 
 async fn run(args: Args) -> Result<Exit> {
+    // A service writes a log of its own, and goes on where a command would end.
+    if let Some(Command::Run { service: true }) = args.command {
+        return Ok(commands::service::host().await);
+    }
     let shell = Shell::read(args.json)?;
     let level = shell.known().map_or(porten_log::LevelFilter::INFO, |setup| porten_log::level(setup.config.log.value));
     porten_log::start(level);
@@ -71,7 +75,8 @@ async fn run(args: Args) -> Result<Exit> {
         Command::Login { no_browser, again } => commands::login::run(shell, !no_browser, again).await,
         Command::Logout { now: true, .. } => commands::logout::run(shell, Duration::ZERO).await,
         Command::Logout { within, .. } => commands::logout::run(shell, within).await,
-        Command::Run => commands::host::run(shell).await,
+        Command::Run { .. } => commands::host::run(shell).await,
+        Command::Service { action } => commands::service::run(shell, action).await,
         Command::Status { watch } => commands::status::run(&shell, watch).await,
         Command::Models { action } => commands::models::run(&shell, action).await,
         Command::Cluster { from: Some(path), .. } => {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::exo::How;
 use crate::ids::ModelId;
 use crate::pause::Pause;
+use crate::seat::Host;
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +55,12 @@ pub enum Command {
     SignOut,
     /// Look and try again now.
     Nudge,
+    /// Finish what runs, end, and leave this machine to another kind of host; declined by whom the table in
+    /// [`crate::seat`] does not have yield.
+    Yield {
+        /// Who takes over.
+        to: Host,
+    },
 }
 
 /// What came of a command that was taken.
@@ -118,4 +125,6 @@ pub enum DeclinedCode {
     NoAnswer,
     /// The agent is stopping.
     Stopping,
+    /// This agent does not yield to who asks.
+    DoesNotYield,
 }

@@ -52,6 +52,7 @@ pub mod popover;
 pub mod relay;
 pub mod replay;
 pub mod seat;
+pub mod service;
 pub mod signin;
 pub mod tray;
 pub mod tunnel;

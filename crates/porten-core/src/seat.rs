@@ -3,7 +3,7 @@
 //! ```text
 //!   wants \ holds   App         Service     Run
 //!   App             attach      attach      attach      the popover shows whoever serves
-//!   Service         ask, take   refuse      refuse      a service outlives the screen, so the app makes way
+//!   Service         ask, take   wait        wait        a service outlives the screen, so the app makes way
 //!   Run             refuse      refuse      refuse      a person at a terminal is told, never surprised
 //! ```
 
@@ -32,6 +32,8 @@ pub enum Decision {
     Attach,
     /// Ask the holder to let go, then take the seat.
     AskToYield,
+    /// Stand by until it is free: a service that ended instead would be started again and again.
+    Wait,
     /// Say who holds it (see [`refusal`]) and end with [`REFUSED`].
     Refuse,
 }
@@ -46,9 +48,8 @@ pub const fn decide(wants: Host, holds: Host) -> Decision {
     match (wants, holds) {
         (Host::App, Host::App | Host::Service | Host::Run) => Decision::Attach,
         (Host::Service, Host::App) => Decision::AskToYield,
-        (Host::Service, Host::Service | Host::Run) | (Host::Run, Host::App | Host::Service | Host::Run) => {
-            Decision::Refuse
-        }
+        (Host::Service, Host::Service | Host::Run) => Decision::Wait,
+        (Host::Run, Host::App | Host::Service | Host::Run) => Decision::Refuse,
     }
 }
 
@@ -101,7 +102,7 @@ pub fn refusal(holder: Option<&Holder>, now: Timestamp) -> String {
     let lasted = Lasted(now.duration_since(*since));
     let end = match host {
         Host::App => "quit the app from its menu",
-        Host::Service => "stop that service",
+        Host::Service => "stop it with `porten service stop`",
         Host::Run => "end it with Ctrl-C there",
     };
     format!(
@@ -153,7 +154,8 @@ mod tests {
             assert_eq!(decide(Host::Run, holds), Decision::Refuse);
         }
         assert_eq!(decide(Host::Service, Host::App), Decision::AskToYield);
-        assert_eq!(decide(Host::Service, Host::Run), Decision::Refuse, "a person's terminal is not taken away");
+        assert_eq!(decide(Host::Service, Host::Run), Decision::Wait, "a person's terminal is not taken away");
+        assert_eq!(decide(Host::Service, Host::Service), Decision::Wait);
     }
 
     #[test]
@@ -191,7 +193,7 @@ mod tests {
         insta::assert_snapshot!(told.join("\n"), @r"
         Another `porten run` (process 4711) already serves on this machine, for less than a minute: watch it with `porten status`, or end it with Ctrl-C there first.
         The Porten app (process 4711) already serves on this machine, for 1 hour: watch it with `porten status`, or quit the app from its menu first.
-        The Porten service (process 4711) already serves on this machine, for 30 days: watch it with `porten status`, or stop that service first.
+        The Porten service (process 4711) already serves on this machine, for 30 days: watch it with `porten status`, or stop it with `porten service stop` first.
         Another `porten run` (process 4711) already serves on this machine, for less than a minute: watch it with `porten status`, or end it with Ctrl-C there first.
         Another Porten agent is running on this machine: watch it with `porten status`, or end it first.
         ");

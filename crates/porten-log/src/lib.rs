@@ -1,9 +1,13 @@
-//! The log of a process: to standard error, our own lines at the wanted level, those of others never below a warning, and
+//! The log of a process: to standard error, or of a background service to a file that rotates; our own lines at the wanted level, those of others never below a warning, and
 //! what repeats without end only now and then.
 
 mod pace;
+pub mod rotation;
+mod sink;
+pub mod tail;
 
-use std::io::{IsTerminal as _, stderr};
+use std::io;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use porten_core::config::LogLevel;
@@ -13,6 +17,8 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Registry, reload};
+
+use sink::Sink;
 
 /// Which variable says how much is logged.
 const VARIABLE: &str = "PORTEN_LOG";
@@ -57,7 +63,24 @@ struct Levels {
 
 /// Starts the log. A second call changes nothing.
 pub fn start(level: LevelFilter) {
-    let (subscriber, levels) = subscriber(level);
+    start_with(level, Sink::Stderr);
+}
+
+/// Starts the log in a file that rotates, and has panics told there, without their words: those may hold what passes through.
+///
+/// # Errors
+/// The file cannot be opened; there is no log then.
+pub fn start_in_file(level: LevelFilter, path: &Path) -> io::Result<()> {
+    start_with(level, Sink::file(path)?);
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(%place, "a part of this program broke");
+    }));
+    Ok(())
+}
+
+fn start_with(level: LevelFilter, sink: Sink) {
+    let (subscriber, levels) = subscriber(level, sink);
     // A second call can only come from a test; the first stands.
     if subscriber.try_init().is_ok() {
         let _ = STARTED.set(levels);
@@ -75,16 +98,17 @@ pub fn set(level: LevelFilter) {
 
 /// The filter stands on the registry itself and not beside another layer: only so does a line below its level cost no more
 /// than a comparison. There are dozens in each answer.
-fn subscriber(level: LevelFilter) -> (impl Subscriber + Send + Sync, Levels) {
+fn subscriber(level: LevelFilter, sink: Sink) -> (impl Subscriber + Send + Sync, Levels) {
     let (sieve, filter) = reload::Layer::new(filter(level));
-    let (paced, pace) = pace::Pace::new(is_paced(level));
-    let lines = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(is_coloured());
+    let (paced, pace) = pace::Pace::new(is_paced(level), sink.clone());
+    let coloured = sink.is_terminal() && is_colour_wanted();
+    let lines = tracing_subscriber::fmt::layer().with_writer(sink).with_ansi(coloured);
     (tracing_subscriber::registry().with(sieve).with(paced).with(lines), Levels { filter, pace })
 }
 
 /// As https://no-color.org has it: any value but an empty one takes the colours away.
-fn is_coloured() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty()) && stderr().is_terminal()
+fn is_colour_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
 }
 
 /// Whoever asks for more than the usual wants each line, and does so for a while only.
@@ -124,7 +148,7 @@ mod tests {
     #[test]
     fn what_is_below_the_level_is_not_even_looked_at() {
         for level in [LevelFilter::ERROR, LevelFilter::INFO, LevelFilter::DEBUG] {
-            let (subscriber, levels) = subscriber(level);
+            let (subscriber, levels) = subscriber(level, Sink::Stderr);
             assert_eq!(subscriber.max_level_hint(), Some(level));
             levels.filter.reload(filter(LevelFilter::WARN)).unwrap();
             assert_eq!(subscriber.max_level_hint(), Some(LevelFilter::WARN));

@@ -1,7 +1,7 @@
 //! Keeps one line that repeats from filling a disk: each place in the code has so many lines, and gets them back slowly.
 
 use std::collections::HashMap;
-use std::io::{Write as _, stderr};
+use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,6 +10,8 @@ use tracing::callsite::Identifier;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
+
+use crate::sink::Sink;
 
 /// Lines of one place that come at once: what a person reads to see that it repeats.
 const AT_ONCE: u32 = 20;
@@ -21,6 +23,7 @@ const EACH: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct Pace {
     is_on: Arc<AtomicBool>,
+    sink: Sink,
     places: Mutex<HashMap<Identifier, Place>>,
 }
 
@@ -35,9 +38,9 @@ impl Switch {
 }
 
 impl Pace {
-    pub(crate) fn new(is_on: bool) -> (Self, Switch) {
+    pub(crate) fn new(is_on: bool, sink: Sink) -> (Self, Switch) {
         let is_on = Arc::new(AtomicBool::new(is_on));
-        (Self { is_on: Arc::clone(&is_on), places: Mutex::default() }, Switch(is_on))
+        (Self { is_on: Arc::clone(&is_on), sink, places: Mutex::default() }, Switch(is_on))
     }
 }
 
@@ -85,7 +88,8 @@ impl<S: Subscriber> Layer<S> for Pace {
         };
         if let Some(left_out @ 1..) = taken {
             // A log that cannot be written is nobody's trouble.
-            let _ = writeln!(stderr(), "({left_out} lines like the next one were left out)");
+            let line = format!("({left_out} lines like the next one were left out)\n");
+            let _ = self.sink.clone().write_all(line.as_bytes());
         }
         taken.is_some()
     }

@@ -3,4 +3,4 @@
 /**
  * Why a command was not taken.
  */
-export type DeclinedCode = "unknown_model" | "unknown_mac" | "not_kept" | "settings" | "credential" | "not_a_command" | "no_answer" | "stopping";
+export type DeclinedCode = "unknown_model" | "unknown_mac" | "not_kept" | "settings" | "credential" | "not_a_command" | "no_answer" | "stopping" | "does_not_yield";

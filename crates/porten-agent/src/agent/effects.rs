@@ -179,6 +179,10 @@ impl World {
                 let _ = asked.answer.send(self.tell_limit(&mac, mib).map(|()| Answered::default()));
             }
             Command::Reload => self.read_settings(asked.answer),
+            Command::Yield { to } => {
+                // The front end may be gone already.
+                let _ = asked.answer.send(self.give_way(to).map(|()| Answered::default()));
+            }
             Command::SetOnline { .. } | Command::Drain { .. } | Command::SetModel { .. } | Command::Pause { .. } => {
                 self.waiting.push_back(asked);
                 self.store_next();
@@ -209,6 +213,7 @@ impl World {
                 | Command::SignOut
                 | Command::Nudge
                 | Command::TellLimit { .. }
+                | Command::Yield { .. }
                 | Command::Reload => {}
             }
             self.storing = true;

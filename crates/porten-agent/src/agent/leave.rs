@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use porten_core::command::{Declined, DeclinedCode};
 use porten_core::leaving::{Leave, Leaving, PERSONS, Step};
+use porten_core::seat::{Decision, Host, decide};
 use porten_core::tunnel;
 
 use super::world::World;
@@ -34,6 +36,19 @@ impl World {
             }
             _ => {}
         }
+    }
+
+    /// Another kind of host asks for this machine.
+    pub(super) fn give_way(&mut self, to: Host) -> Result<(), Declined> {
+        let ours = self.host.kind;
+        if decide(to, ours) != Decision::AskToYield {
+            let text = format!("{ours} serves here and does not make way; end it first.");
+            return Err(Declined { code: DeclinedCode::DoesNotYield, text });
+        }
+        tracing::info!(%to, "making way when what runs is finished");
+        self.yielded = true;
+        self.leave(Leave { quit: true, within: PERSONS });
+        Ok(())
     }
 
     pub(super) fn is_quitting(&self) -> bool {

@@ -113,6 +113,9 @@ pub enum Ended {
     /// Its settings changed so that another agent must take them up: its host reads them again
     /// ([`crate::setup::Setup::again`]), keeps the seat, and starts that one.
     Anew,
+    /// It made way for another kind of host ([`porten_core::command::Command::Yield`]): its own lets go of the seat, and
+    /// does not want it back at once.
+    Yielded,
 }
 
 /// An agent at work.

@@ -88,7 +88,7 @@ pub(super) struct Inputs {
 pub(super) struct World {
     pub(super) config: Config,
     pub(super) chosen: Chosen,
-    host: HostView,
+    pub(super) host: HostView,
     pub(super) kept_in: String,
     /// Of this machine (MiB), if the system says.
     pub(super) installed_mib: Option<u64>,
@@ -127,6 +127,8 @@ pub(super) struct World {
     pub(super) online: bool,
     /// Its leaving is for an agent with other settings.
     pub(super) anew: bool,
+    /// It leaves so that another kind of host takes over.
+    pub(super) yielded: bool,
     pub(super) reading: Reading,
     activity: Activity,
     /// When that was read.
@@ -184,6 +186,7 @@ impl World {
             proxy: None,
             online: false,
             anew: false,
+            yielded: false,
             reading: Reading::default(),
             activity: Activity::default(),
             counted: None,
@@ -258,7 +261,11 @@ impl World {
             }
         }
         self.sessions.running.shutdown().await;
-        if self.anew { Ended::Anew } else { Ended::Done }
+        match (self.yielded, self.anew) {
+            (true, _) => Ended::Yielded,
+            (false, true) => Ended::Anew,
+            (false, false) => Ended::Done,
+        }
     }
 
     /// What a session said; numbers are not urgent.

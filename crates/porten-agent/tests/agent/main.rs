@@ -13,3 +13,4 @@ mod support;
 mod turns;
 #[cfg(target_os = "linux")] // It looks for the tool in /proc.
 mod wire;
+mod yielding;

@@ -9,11 +9,10 @@ use porten_agent::agent::{Agent, Ended, Setup as AgentSetup};
 use porten_agent::seat::{Taken, take};
 use porten_agent::setup::Setup;
 use porten_core::config::Config;
-use porten_core::leaving::{PERSONS, SYSTEMS};
 use porten_core::seat::Host;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::display::Display;
+use crate::commands::signals::Signals;
 use crate::exit::{Exit, Fail};
 use crate::printer::is_watched;
 use crate::shell::Shell;
@@ -58,15 +57,13 @@ async fn is_signed_in(setup: &Setup) -> Result<bool> {
 /// Prints the state as it changes, until asked to end: once to finish, twice to end now. A person at the keyboard has
 /// time; a system that ends the process kills it after a while.
 async fn stay(mut agent: Agent, display: &mut Display) -> Result<Ended> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut signals = Signals::new()?;
     let (client, mut settings) = (agent.client().clone(), agent.settings());
     let mut pictures = pin!(client.watch());
     let mut asked = false;
     loop {
         let within = tokio::select! {
-            _ = terminate.recv() => SYSTEMS,
-            _ = interrupt.recv() => PERSONS,
+            signal = signals.next() => signal.within(),
             Some(picture) = pictures.next() => {
                 display.show(&picture);
                 continue;

@@ -12,5 +12,7 @@ pub(crate) mod look;
 pub(crate) mod models;
 pub(crate) mod pause;
 pub(crate) mod pictures;
+pub(crate) mod service;
+pub(crate) mod signals;
 pub(crate) mod status;
 pub(crate) mod wish;

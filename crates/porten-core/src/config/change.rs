@@ -107,7 +107,7 @@ fn read_here(environment: &BTreeMap<String, String>, file: SettingsFile<'_>) -> 
     }
 }
 
-fn asked_wrongly(key: &str, problem: Problem) -> ConfigError {
+pub(super) fn asked_wrongly(key: &str, problem: Problem) -> ConfigError {
     ConfigError { place: Place::Asked(key.to_owned()), problem }
 }
 
@@ -159,16 +159,21 @@ impl<'a> Asked<'a> {
             Self::Plain(key) => key.kind,
             Self::Of(..) => Kind::Number,
         };
-        match kind {
-            Kind::Text => Ok(text.into()),
-            Kind::Number => {
-                let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-                let number = text.parse::<i64>().ok().filter(|_| digits);
-                number.map(Value::from).ok_or(Problem::Kind { wanted: "a whole number, like 65536" })
-            }
-            Kind::Truth => Ok(read_truth(&source::Value::Text(text.to_owned()))?.into()),
-            Kind::List => Ok(Value::Array(text.split(',').map(str::trim).collect::<Array>())),
+        value(kind, text)
+    }
+}
+
+/// What stands in the file for this text of a command line or of a variable.
+pub(super) fn value(kind: Kind, text: &str) -> Result<Value, Problem> {
+    match kind {
+        Kind::Text => Ok(text.into()),
+        Kind::Number => {
+            let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            let number = text.parse::<i64>().ok().filter(|_| digits);
+            number.map(Value::from).ok_or(Problem::Kind { wanted: "a whole number, like 65536" })
         }
+        Kind::Truth => Ok(read_truth(&source::Value::Text(text.to_owned()))?.into()),
+        Kind::List => Ok(Value::Array(text.split(',').map(str::trim).collect::<Array>())),
     }
 }
 
@@ -178,7 +183,7 @@ fn is_a_name(name: &str) -> bool {
 }
 
 /// Puts a value where it belongs, and makes the tables that are missing.
-fn put(document: &mut DocumentMut, path: &[&str], value: Value) -> Result<(), Problem> {
+pub(super) fn put(document: &mut DocumentMut, path: &[&str], value: Value) -> Result<(), Problem> {
     let Some((key, tables)) = path.split_last() else { return Ok(()) };
     let mut item = document.as_item_mut();
     for (depth, name) in tables.iter().enumerate() {

@@ -13,6 +13,7 @@ mod file;
 mod hub_url;
 mod keys;
 mod origin;
+mod persist;
 mod shown;
 mod source;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use engine_url::{EngineUrl, EngineUrlError};
 pub use error::{ConfigError, Place, Problem, Quoted};
 pub use hub_url::{DEFAULT_HUB, HubUrl, HubUrlError};
 pub use origin::{Origin, Setting};
+pub use persist::persist;
 pub use shown::{shown, typed};
 
 use crate::ids::{Wanted, WantedError};

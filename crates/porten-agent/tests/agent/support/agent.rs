@@ -103,11 +103,15 @@ impl Home {
     }
 
     pub(crate) fn start(&self) -> Agent {
+        self.start_as(Host::Run)
+    }
+
+    pub(crate) fn start_as(&self, host: Host) -> Agent {
         Agent::start(Setup {
             config: self.config.clone(),
             places: self.places.clone(),
             environment: self.environment.clone(),
-            host: Host::Run,
+            host,
             connect: tcp(),
             proxy: tokio::sync::watch::Sender::new(None).subscribe(),
             beat: Beat::default(),
