@@ -39,7 +39,7 @@ mib: number | null, } | { "action": "free_disk",
 /**
  * Its name.
  */
-mac: string, } | { "action": "lower_budget" } | { "action": "set_budget" } | { "action": "add_memory" } | { "action": "turn_on", 
+mac: string, } | { "action": "lower_budget" } | { "action": "correct_budget" } | { "action": "set_budget" } | { "action": "add_memory" } | { "action": "turn_on", 
 /**
  * Its Hub id; `None`: whichever a person likes, of several.
  */
