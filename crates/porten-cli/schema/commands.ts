@@ -13,7 +13,7 @@ export type Failure = {
 /**
  * What a program switches on.
  */
-code: "failed" | "usage" | "settings" | "no_place" | "not_running" | "other_version" | "no_answer" | "stopped" | "stopping" | "unknown_model" | "unknown_mac" | "not_kept" | "credential" | "not_a_command" | "other_hub" | "seat_taken" | "signed_out" | "sign_in_failed" | "model_unusable" | "no_engine" | "undone" | "interrupted" | "service",
+code: "failed" | "usage" | "settings" | "no_place" | "not_running" | "other_version" | "no_answer" | "stopped" | "stopping" | "unknown_model" | "unknown_mac" | "not_kept" | "credential" | "not_a_command" | "other_hub" | "seat_taken" | "signed_out" | "sign_in_failed" | "model_unusable" | "no_engine" | "undone" | "interrupted" | "service" | "not_installed" | "no_log" | "placement" | "root",
 /**
  * One sentence for a person.
  */
@@ -170,3 +170,43 @@ export type Drain = { state: "draining" | "offline" | "left" | "undone" | "not_r
  * Requests that ended in an error meanwhile, once it is over.
  */
 cut_or_failed: number | null };
+
+/**
+ * `porten service status`, `start`, `stop`, `restart`, `uninstall` and `install`.
+ */
+export type Service = { installed: boolean, running: boolean, pid: number | null,
+/**
+ * Since when it serves; `null` while it does not.
+ */
+since: string | null,
+/**
+ * Who serves on this machine, whatever it is.
+ */
+serving_host: Host | null, serving_pid: number | null, last_exit: string | null, unit: string, log: string,
+/**
+ * Why the service manager could not be asked.
+ */
+manager_error: string | null, only_while_logged_in: boolean,
+/**
+ * Whether the command changed anything; `null` where none is meant to.
+ */
+changed: boolean | null };
+
+/**
+ * `porten service status` while it does not run.
+ */
+export type ServiceFailed = Service & Failed;
+
+/**
+ * `porten service install --dry-run`.
+ */
+export type ServicePlan = { unit: string,
+/**
+ * The text of the unit's file.
+ */
+text: string, unit_changes: boolean, settings_file: string, settings_change: boolean, settings: Array<SettingView>, log: string };
+
+/**
+ * `porten service logs`, a line each.
+ */
+export type ServiceLog = { line: string };

@@ -90,6 +90,11 @@ impl Told {
         Self { exit, code, message: sentence(error) }
     }
 
+    /// A failure that is told beside what a command has to say.
+    pub(crate) fn new(exit: Exit, code: &str, message: &str) -> Self {
+        Self { exit, code: code.to_owned(), message: message.to_owned() }
+    }
+
     /// The document of a command that failed, as docs/json.md has it.
     pub(crate) fn json(&self) -> Value {
         json!({ "error": { "code": self.code, "message": self.message, "exit": self.exit.number() } })

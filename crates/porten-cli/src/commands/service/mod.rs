@@ -76,7 +76,7 @@ pub(crate) async fn run(shell: Shell, action: ServiceAction) -> Result<Exit> {
         return follow::until_it_answers(&manager, &places, json).await;
     }
     if json {
-        Status::read(&manager, &places).await?.show(true);
+        say(&Status::read(&manager, &places).await?.json(Some(pid.is_some())).to_string());
     }
     Ok(Exit::Done)
 }
@@ -89,7 +89,7 @@ async fn uninstall(manager: &Manager, places: &Places, keep_logs: bool, json: bo
     manager.uninstall().await?;
     let swept = sweep(places, keep_logs)?;
     if json {
-        Status::read(manager, places).await?.show(true);
+        say(&Status::read(manager, places).await?.json(Some(was_there)).to_string());
         return Ok(Exit::Done);
     }
     if !was_there {

@@ -12,7 +12,11 @@ use porten_core::service::ServiceState;
 use porten_core::snapshot::HostView;
 use serde_json::json;
 
+use crate::exit::{Exit, Told};
 use crate::printer::say;
+
+const NOT_INSTALLED: &str = "The service is not installed; install it with: porten service install";
+const NOT_RUNNING: &str = "The service is installed and does not run; start it with: porten service start";
 
 /// What there is to be said of the service.
 #[derive(Debug)]
@@ -62,14 +66,14 @@ impl Status {
 
     pub(crate) fn show(&self, json: bool) {
         if json {
-            return say(&self.json(None).to_string());
+            return say(&self.answer().to_string());
         }
         self.lines().iter().for_each(|line| say(line));
     }
 
     /// As an object; with whether a command changed anything, if it may have.
     pub(crate) fn json(&self, changed: Option<bool>) -> serde_json::Value {
-        let mut told = json!({
+        json!({
             "installed": self.installed,
             "running": self.runs(),
             "pid": self.state.pid,
@@ -81,22 +85,32 @@ impl Status {
             "log": self.log,
             "manager_error": self.unknown,
             "only_while_logged_in": self.only_while_logged_in.is_some(),
-        });
-        if let (Some(changed), Some(fields)) = (changed, told.as_object_mut()) {
-            fields.insert("changed".to_owned(), changed.into());
+            "changed": changed,
+        })
+    }
+
+    /// What `status` answers: with what is wrong, while it does not run.
+    fn answer(&self) -> serde_json::Value {
+        let mut told = self.json(None);
+        if let (false, Some(fields)) = (self.runs(), told.as_object_mut()) {
+            let (code, text) = match (self.installed, &self.unknown) {
+                (false, _) => ("not_installed", NOT_INSTALLED),
+                (true, Some(unknown)) => ("service", unknown.as_str()),
+                (true, None) => ("not_running", NOT_RUNNING),
+            };
+            let failed = Told::new(Exit::Broken, code, text).json();
+            fields.extend(failed.as_object().cloned().unwrap_or_default());
         }
         told
     }
 
     fn lines(&self) -> Vec<String> {
         let mut lines = vec![match (self.installed, self.state.pid, self.since()) {
-            (false, None, _) => "The service is not installed; install it with: porten service install".to_owned(),
+            (false, None, _) => NOT_INSTALLED.to_owned(),
             (true, None, _) if self.unknown.is_some() => {
                 "The service is installed; whether it runs is not known.".to_owned()
             }
-            (true, None, _) => {
-                "The service is installed and does not run; start it with: porten service start".to_owned()
-            }
+            (true, None, _) => NOT_RUNNING.to_owned(),
             (_, Some(pid), Some(since)) => format!("The service runs (process {pid}) since {since:.0}."),
             (_, Some(pid), None) => match &self.host {
                 Some(host) => {
@@ -159,6 +173,9 @@ mod tests {
             (&told["pid"], &told["serving_host"], &told["changed"]),
             (&7.into(), &"service".into(), &false.into())
         );
-        assert!(status(None, None).json(None)["pid"].is_null());
+        let stopped = status(None, None).answer();
+        assert!(stopped["pid"].is_null() && stopped["changed"].is_null());
+        assert_eq!((&stopped["error"]["code"], &stopped["error"]["exit"]), (&"not_running".into(), &1.into()));
+        assert!(status(Some(7), None).answer().get("error").is_none());
     }
 }
