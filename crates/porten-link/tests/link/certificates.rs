@@ -114,7 +114,7 @@ async fn the_name_of_an_issuer_is_shown_plain_and_short() {
     let Failure::Refused(Refused::Certificate(Certificate::UnknownIssuer(name))) = refused else {
         panic!("{refused:?}")
     };
-    assert!(name.starts_with("Zscaler is fine.Trust [2Jxxx") && name.chars().count() == 64, "{name:?}");
+    assert!(name.starts_with("Zscaler is fine. Trust [2Jxxx") && name.chars().count() == 64, "{name:?}");
 }
 
 /// Fault E2: a self-signed certificate is refused as that.
