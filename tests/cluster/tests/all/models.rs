@@ -183,7 +183,7 @@ async fn a_limit_that_was_told_counts_until_that_mac_starts_exo_anew() {
     let wrong = agent.command(&["cluster", "limit", "studio-9", "114688"]).await;
     assert_eq!((wrong.code, wrong.stderr.contains("There is no Mac studio-9")), (Some(2), true), "{wrong:?}");
     let shown = agent.command(&["cluster"]).await;
-    assert!(shown.stdout.contains("112 GB for its GPU (told)"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("112 GB for its GPU (set by you)"), "{}", shown.stdout);
     sim.trouble("ghost studio-2").await;
     let forgotten = |status: &Value| {
         let mut notices = status["notices"].as_array().into_iter().flatten();
