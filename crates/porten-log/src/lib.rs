@@ -106,7 +106,7 @@ fn subscriber(level: LevelFilter, sink: Sink) -> (impl Subscriber + Send + Sync,
     (tracing_subscriber::registry().with(sieve).with(paced).with(lines), Levels { filter, pace })
 }
 
-/// As https://no-color.org has it: any value but an empty one takes the colours away.
+/// As <https://no-color.org> has it: any value but an empty one takes the colours away.
 fn is_colour_wanted() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
 }
