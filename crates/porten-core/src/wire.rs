@@ -5,7 +5,7 @@
 
 mod from_hub;
 
-pub use from_hub::{LeftOut, take_from_hub};
+pub use from_hub::{LeftOut, take_from_hub, take_from_hub_keeping};
 use serde::{Deserialize, Serialize};
 
 use crate::route::Route;

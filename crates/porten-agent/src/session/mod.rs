@@ -2,6 +2,7 @@
 
 mod tally;
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -111,7 +112,7 @@ async fn open(way: &Way) -> Result<(Opened<Transport>, Welcome), Failure> {
     opened.send(wire::write(&FromAgent::Hello(way.hello.clone()))).await.map_err(|end| failure(&end, None))?;
     loop {
         let text = opened.receive().await.map_err(|end| failure(&end, None))?;
-        match take(text).await {
+        match take(text, &way.adverts).await {
             Ok(Some(FromHub::Welcome(welcome))) => return Ok((opened, welcome)),
             Ok(Some(FromHub::Goodbye(goodbye))) => return Err(turned_away(&goodbye)),
             Ok(_) => {}
@@ -240,10 +241,14 @@ async fn sleep_until(moment: Option<tokio::time::Instant>) {
     }
 }
 
-/// Reads a control message; what is not taken of it is told once for all of it.
-async fn take(text: String) -> Result<Option<FromHub>, WireError> {
+/// Reads a control message; what is not taken of it is told once for all of it. What is advertised stays in a long catalog.
+async fn take(text: String, advert: &watch::Receiver<Advert>) -> Result<Option<FromHub>, WireError> {
+    let served: BTreeSet<String> = {
+        let advert = advert.borrow();
+        advert.models.iter().map(|model| model.id.clone()).chain(advert.cold.iter().cloned()).collect()
+    };
     // The process ends if it is not read.
-    let read = heavy::run(text.len(), move || wire::take_from_hub(&text)).await.unwrap_or(Ok(None))?;
+    let read = heavy::run(text.len(), move || wire::take_from_hub_keeping(&text, &served)).await.unwrap_or(Ok(None))?;
     Ok(read.map(|(said, left_out)| {
         if !left_out.is_nothing() {
             let wire::LeftOut { unreadable, first, beyond } = left_out;
@@ -261,7 +266,7 @@ async fn hear(
     goodbye: &mut Option<Goodbye>,
     confirmed: &CancellationToken,
 ) -> Option<Outgoing> {
-    match take(text).await {
+    match take(text, &way.adverts).await {
         Ok(Some(said)) => {
             match &said {
                 FromHub::Goodbye(word) => *goodbye = Some(word.clone()),

@@ -8,7 +8,6 @@ use h2::client::SendRequest;
 use http::Request;
 use porten_link::{Beat, Control, Outgoing};
 use porten_tests::engine::Manner;
-use porten_tests::house::is_ready;
 use porten_tests::scripted_house::chat;
 use porten_tests::{Agent, Engine, ScriptedHub};
 use serde_json::{Value, json};
@@ -228,12 +227,14 @@ async fn statuses(house: &House, until: Instant) -> Vec<Finding> {
         }
         if asked.is_running() {
             "it did not answer".clone_into(&mut seen);
-        } else if !serde_json::from_str(&asked.stdout()).is_ok_and(|status: Value| is_ready(&status)) {
+        } else if !serde_json::from_str(&asked.stdout())
+            .is_ok_and(|status: Value| status["hub"]["link"]["state"] == "online")
+        {
             seen = asked.stderr().lines().next().unwrap_or("it said nothing").chars().take(100).collect();
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
-    vec![Finding::new("`porten status` answers and says that the agent is ready", seen == "it answered", seen)]
+    vec![Finding::new("`porten status` answers and says that the agent is online", seen == "it answered", seen)]
 }
 
 /// Large prompts, one after the other.

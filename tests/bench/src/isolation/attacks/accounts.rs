@@ -143,11 +143,14 @@ pub(super) async fn revoked(stage: &mut Stage) -> Result<Report, String> {
     let whole = chat_head(&order.mallory.key, body.len()) + &body;
     socket.write_all(whole.as_bytes()).await.map_err(|error| error.to_string())?;
     let reading = tokio::spawn(async move {
-        let (mut buffer, mut bytes) = (vec![0; 4096], 0);
-        while let Ok(read @ 1..) = socket.read(&mut buffer).await {
-            bytes += read;
+        // The connection stays for the next request: what ends is the answer, with its last chunk.
+        let mut said = Vec::new();
+        while let Ok(1..) = socket.read_buf(&mut said).await {
+            if said.ends_with(b"\r\n0\r\n\r\n") {
+                break;
+            }
         }
-        (bytes, Instant::now())
+        (said.len(), Instant::now())
     });
     let writer = node.writer();
     let answering = tokio::spawn(async move {
