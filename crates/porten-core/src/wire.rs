@@ -5,7 +5,7 @@
 
 mod from_hub;
 
-pub use from_hub::{LeftOut, take_from_hub, take_from_hub_keeping};
+pub use from_hub::{LeftOut, take_from_hub};
 use serde::{Deserialize, Serialize};
 
 use crate::route::Route;
@@ -380,7 +380,7 @@ pub enum WireError {
 /// # Errors
 /// The peer broke the protocol: close with [`close::PROTOCOL`].
 pub fn read_from_hub(text: &str) -> Result<Option<FromHub>, WireError> {
-    Ok(take_from_hub(text)?.map(|(said, _)| said))
+    Ok(take_from_hub(text, |_| false)?.map(|(said, _)| said))
 }
 
 /// Reads what an agent sent. `Ok(None)` is a type this version does not know, to be ignored.

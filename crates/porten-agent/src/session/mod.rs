@@ -2,7 +2,6 @@
 
 mod tally;
 
-use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -242,13 +241,18 @@ async fn sleep_until(moment: Option<tokio::time::Instant>) {
 }
 
 /// Reads a control message; what is not taken of it is told once for all of it. What is advertised stays in a long catalog.
-async fn take(text: String, advert: &watch::Receiver<Advert>) -> Result<Option<FromHub>, WireError> {
-    let served: BTreeSet<String> = {
-        let advert = advert.borrow();
-        advert.models.iter().map(|model| model.id.clone()).chain(advert.cold.iter().cloned()).collect()
+async fn take(text: String, adverts: &watch::Receiver<Advert>) -> Result<Option<FromHub>, WireError> {
+    let adverts = adverts.clone();
+    let bytes = text.len();
+    let read = move || {
+        let is_served = |id: &str| {
+            let advert = adverts.borrow();
+            advert.models.iter().any(|model| model.id == id) || advert.cold.iter().any(|cold| cold == id)
+        };
+        wire::take_from_hub(&text, is_served)
     };
     // The process ends if it is not read.
-    let read = heavy::run(text.len(), move || wire::take_from_hub_keeping(&text, &served)).await.unwrap_or(Ok(None))?;
+    let read = heavy::run(bytes, read).await.unwrap_or(Ok(None))?;
     Ok(read.map(|(said, left_out)| {
         if !left_out.is_nothing() {
             let wire::LeftOut { unreadable, first, beyond } = left_out;

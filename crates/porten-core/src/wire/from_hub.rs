@@ -30,37 +30,29 @@ impl LeftOut {
 }
 
 /// Reads what a Hub sent, and says what was not taken of it. `Ok(None)` is a type this version does not know, to be
-/// ignored.
-///
-/// # Errors
-/// The peer broke the protocol: close with [`super::close::PROTOCOL`].
-pub fn take_from_hub(text: &str) -> Result<Option<(FromHub, LeftOut)>, WireError> {
-    take_from_hub_keeping(text, &BTreeSet::new())
-}
-
-/// The same; of a long catalog the models with these ids are kept first, wherever they stand in it: what a node serves is
+/// ignored. Of a long catalog the models that `is_served` are kept first, wherever they stand in it: what a node serves is
 /// not withdrawn because a Hub has many models.
 ///
 /// # Errors
-/// As [`take_from_hub`].
-pub fn take_from_hub_keeping(text: &str, served: &BTreeSet<String>) -> Result<Option<(FromHub, LeftOut)>, WireError> {
+/// The peer broke the protocol: close with [`super::close::PROTOCOL`].
+pub fn take_from_hub(text: &str, is_served: impl Fn(&str) -> bool) -> Result<Option<(FromHub, LeftOut)>, WireError> {
     let said = read(text, &["welcome", "catalog", "traffic", "wake", "drained", "drain", "goodbye"])?;
     Ok(said.map(|mut said| {
-        let left_out = bound(&mut said, served);
+        let left_out = bound(&mut said, is_served);
         (said, left_out)
     }))
 }
 
 /// Every text and list in a Hub's message. A new field that holds text is to be named here.
-fn bound(said: &mut FromHub, served: &BTreeSet<String>) -> LeftOut {
+fn bound(said: &mut FromHub, is_served: impl Fn(&str) -> bool) -> LeftOut {
     let mut left_out = LeftOut::default();
     match said {
         FromHub::Welcome(welcome) => {
             shorten(&mut welcome.node);
             shorten(&mut welcome.account);
-            offers(&mut welcome.catalog, served, &mut left_out);
+            offers(&mut welcome.catalog, is_served, &mut left_out);
         }
-        FromHub::Catalog(catalog) => offers(&mut catalog.models, served, &mut left_out),
+        FromHub::Catalog(catalog) => offers(&mut catalog.models, is_served, &mut left_out),
         FromHub::Traffic(traffic) => {
             keep(&mut traffic.models, |told| &told.id, MAX_ADVERT_MODELS, &mut left_out);
             // Which id is near is this side's own arithmetic.
@@ -83,10 +75,10 @@ fn shorten(text: &mut String) {
     *text = sanitize(text, MAX_TEXT);
 }
 
-fn offers(catalog: &mut Vec<Offer>, served: &BTreeSet<String>, left_out: &mut LeftOut) {
+fn offers(catalog: &mut Vec<Offer>, is_served: impl Fn(&str) -> bool, left_out: &mut LeftOut) {
     if catalog.len() > MAX_CATALOG_MODELS {
         // The sort is stable: the others stay in the Hub's order.
-        catalog.sort_by_key(|offer| !served.contains(&offer.id));
+        catalog.sort_by_cached_key(|offer| !is_served(&offer.id));
     }
     keep(catalog, |offer| &offer.id, MAX_CATALOG_MODELS, left_out);
 }
@@ -132,7 +124,7 @@ mod tests {
         "evil\u{1b}[2J\u{1b}]0;pwned\u{7}\r\n2026-11-30T00:00:00Z  INFO porten: signed out\u{202e}gnp.exe";
 
     fn taken(text: &str) -> (FromHub, LeftOut) {
-        take_from_hub(text).unwrap().unwrap()
+        take_from_hub(text, |_| false).unwrap().unwrap()
     }
 
     fn catalog(ids: impl Iterator<Item = String>) -> String {
@@ -187,8 +179,8 @@ mod tests {
     #[test]
     fn what_is_served_stays_wherever_a_long_catalog_names_it() {
         let long = catalog((0..3_900).map(|n| format!("m{n}")));
-        let served = BTreeSet::from(["m3899".to_owned(), "m5".to_owned(), "gone".to_owned()]);
-        let (said, left_out) = take_from_hub_keeping(&long, &served).unwrap().unwrap();
+        let served = |id: &str| ["m3899", "m5", "gone"].contains(&id);
+        let (said, left_out) = take_from_hub(&long, served).unwrap().unwrap();
         assert_eq!(ids(&said)[..3], ["m5", "m3899", "m0"]);
         assert_eq!((ids(&said).len(), left_out.beyond), (MAX_CATALOG_MODELS, 3_700));
     }
